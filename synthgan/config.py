@@ -1,0 +1,187 @@
+"""Settings of a fit: frozen, validated once, with every default in one place.
+
+Most people touch `effort` only. The numbers behind an effort depend on the table and the device; `resolve` turns them
+into concrete settings, which are stored with the model.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+from dataclasses import dataclass, field
+from typing import Any, Literal, TypeVar, get_args
+
+from synthgan.errors import SettingsError
+
+Effort = Literal["quick", "default", "high"]
+EFFORTS: tuple[Effort, ...] = get_args(Effort)
+Precision = Literal["auto", "float32", "bfloat16"]
+PRECISIONS: tuple[Precision, ...] = get_args(Precision)
+LossName = Literal[
+    "minimax", "non-saturating", "least-squares", "wasserstein-clipped", "wasserstein", "hinge", "relativistic"
+]
+LOSS_NAMES: tuple[LossName, ...] = get_args(LossName)
+
+S = TypeVar("S")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class GeneratorSettings:
+    """Sizes of the generator.
+
+    Attributes:
+        width: width of the residual trunk.
+        hidden: width inside each residual block; None for the trunk's width.
+        n_blocks: number of residual blocks.
+        latent_dim: dimension of the noise.
+        position_rank: rank of the bilinear position head.
+    """
+
+    width: int = 256
+    hidden: int | None = None
+    n_blocks: int = 3
+    latent_dim: int = 128
+    position_rank: int = 8
+
+    def __post_init__(self) -> None:
+        """Check ranges."""
+        for name in ("width", "n_blocks", "latent_dim", "position_rank"):
+            _at_least(self, name, 1)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DiscriminatorSettings:
+    """Sizes and options of the discriminator.
+
+    Attributes:
+        width: width of the residual trunk.
+        n_blocks: number of residual blocks.
+        packing: rows judged together (PacGAN, Lin et al. 2018); 1 for none.
+        spectral_norm: divide each weight by its largest singular value (Miyato et al. 2018).
+    """
+
+    width: int = 256
+    n_blocks: int = 2
+    packing: int = 1
+    spectral_norm: bool = False
+
+    def __post_init__(self) -> None:
+        """Check ranges."""
+        for name in ("width", "n_blocks", "packing"):
+            _at_least(self, name, 1)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TrainingSettings:
+    """Everything that shapes a fit besides the table.
+
+    Attributes:
+        n_steps: generator steps; the learning rate's schedule ends here.
+        batch_size: rows per step.
+        learning_rate: peak learning rate of both networks (Adam).
+        betas: Adam's moment decay rates.
+        warmup_steps: steps of linear warm-up.
+        final_learning_rate: fraction of the peak that the cosine schedule ends on.
+        ema_decay: decay per step of the averaged generator that samples are drawn from; ramped up at the start.
+        temperature: straight-through Gumbel-softmax temperature.
+        loss: name of the adversarial loss, a key of `synthgan.critics.losses.LOSSES`.
+        penalty: weight of the loss's gradient penalty (R1 and R2's gamma, or WGAN-GP's lambda); None for the loss's own.
+        penalty_interval: the penalty is taken every this many steps, with its weight scaled up to match.
+        discriminator_steps: discriminator steps per generator step.
+        adversarial_weight: weight of the neural critic in the generator's loss.
+        marginal_weight: weight of the marginal critic in the generator's loss; 0 switches it off.
+        gram_decay: averaging of the marginal critic's Gram matrix over steps, 0 for the current batch alone.
+        target_weight: weight of the three-way marginals with the target column, when there is one.
+        condition_fraction: share of each batch that the generator is told a condition for, as in CTGAN. At 0 it is never told
+            one, and conditions are met at sampling by drawing latents in proportion to the probability of meeting them,
+            which costs no fidelity (docs/architecture.md has the figures).
+        auxiliary_weight: weight of an auxiliary classifier of the target (AC-GAN, Odena et al. 2017); 0 for none.
+        early_stopping: stop when the held-out score stops improving.
+        holdout_fraction: share of rows kept out of training for that score.
+        patience: evaluations without improvement before early stopping.
+        evaluate_every: steps between evaluations of the averaged generator's marginal error (and of the held-out score).
+        precision: precision of the matrix products; "auto" is bfloat16 where the hardware has it.
+        generator: sizes of the generator.
+        discriminator: sizes of the discriminator.
+    """
+
+    n_steps: int = 3000
+    batch_size: int = 1000
+    learning_rate: float = 1e-3
+    betas: tuple[float, float] = (0.5, 0.99)
+    warmup_steps: int = 100
+    final_learning_rate: float = 0.02
+    ema_decay: float = 0.995
+    temperature: float = 0.7
+    loss: LossName = "relativistic"
+    penalty: float | None = None
+    penalty_interval: int = 1
+    discriminator_steps: int = 1
+    adversarial_weight: float = 1.0
+    marginal_weight: float = 1.0
+    gram_decay: float = 0.0
+    target_weight: float = 1.0
+    condition_fraction: float = 0.0
+    auxiliary_weight: float = 0.0
+    early_stopping: bool = False
+    holdout_fraction: float = 0.1
+    patience: int = 5
+    evaluate_every: int = 250
+    precision: Precision = "auto"
+    generator: GeneratorSettings = field(default_factory=GeneratorSettings)
+    discriminator: DiscriminatorSettings = field(default_factory=DiscriminatorSettings)
+
+    def __post_init__(self) -> None:
+        """Check ranges."""
+        for name in ("n_steps", "batch_size", "penalty_interval", "discriminator_steps", "patience", "evaluate_every"):
+            _at_least(self, name, 1)
+        for name in ("warmup_steps", "adversarial_weight", "marginal_weight", "target_weight", "auxiliary_weight"):
+            _at_least(self, name, 0)
+        for name in ("learning_rate", "temperature"):
+            if not getattr(self, name) > 0:
+                raise SettingsError(f"{name} must be positive, got {getattr(self, name)}.")
+        for name in ("ema_decay", "gram_decay", "condition_fraction", "holdout_fraction"):
+            if not 0 <= getattr(self, name) < 1:
+                raise SettingsError(f"{name} must be in [0, 1), got {getattr(self, name)}.")
+        if self.loss not in LOSS_NAMES:
+            raise SettingsError(f"loss must be one of {', '.join(LOSS_NAMES)}, got {self.loss!r}.")
+        if self.precision not in PRECISIONS:
+            raise SettingsError(f"precision must be one of {', '.join(PRECISIONS)}, got {self.precision!r}.")
+        if self.adversarial_weight == 0 and self.marginal_weight == 0:
+            raise SettingsError("adversarial_weight and marginal_weight cannot both be 0: one critic must train the generator.")
+        if self.batch_size % self.discriminator.packing:
+            raise SettingsError(
+                f"batch_size ({self.batch_size}) must be a multiple of discriminator.packing ({self.discriminator.packing})."
+            )
+
+
+def to_dict(settings: Any) -> dict[str, Any]:  # noqa: ANN401  (any of the settings dataclasses)
+    """Settings as plain JSON values."""
+    return dataclasses.asdict(settings)
+
+
+def from_dict(kind: type[S], values: dict[str, Any]) -> S:
+    """Settings of ``kind`` from plain values.
+
+    Raises:
+        SettingsError: on an unknown key, or a value out of range.
+    """
+    fields = {f.name: f for f in dataclasses.fields(kind)}  # type: ignore[arg-type]
+    nested = {"generator": GeneratorSettings, "discriminator": DiscriminatorSettings}
+    arguments: dict[str, Any] = {}
+    for key, value in values.items():
+        if key not in fields:
+            near = difflib.get_close_matches(key, fields, 1)
+            hint = f"; did you mean {near[0]!r}?" if near else f"; expected one of {', '.join(sorted(fields))}."
+            raise SettingsError(f"{kind.__name__} has no setting {key!r}{hint}")
+        if key in nested and isinstance(value, dict):
+            arguments[key] = from_dict(nested[key], value)
+        else:
+            arguments[key] = tuple(value) if isinstance(value, list) else value
+    return kind(**arguments)
+
+
+def _at_least(settings: Any, name: str, low: float) -> None:  # noqa: ANN401
+    value = getattr(settings, name)
+    if isinstance(value, bool) or not isinstance(value, int | float) or not value >= low:
+        raise SettingsError(f"{type(settings).__name__}.{name} must be a number of at least {low}, got {value!r}.")

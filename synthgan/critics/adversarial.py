@@ -1,0 +1,230 @@
+"""The neural critic: it owns the real rows and teaches the generator through `generator_loss` alone.
+
+The training loop hands over generated rows and gets back a loss; it never holds a real batch. A private twin
+(DP-SGD on the same discriminator) satisfies the same `NeuralCritic` protocol.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
+
+from synthgan.config import TrainingSettings
+from synthgan.critics.losses import LOSSES, AdversarialLoss
+from synthgan.networks.discriminator import Discriminator
+from synthgan.networks.generator import GeneratedRows
+from synthgan.networks.layers import LevelAxis
+from synthgan.tables.layout import Layout
+
+
+class NeuralCritic(Protocol):
+    """The third door: row batches, behind a critic that owns them."""
+
+    def update(self, fake: GeneratedRows, learning_rate: float) -> Tensor:
+        """One step of the discriminator against generated rows; returns its loss as a detached scalar."""
+        ...
+
+    def generator_loss(self, fake: GeneratedRows) -> Tensor:
+        """What the generator should minimise, differentiable in the generated rows."""
+        ...
+
+    def state(self) -> dict[str, Tensor]:
+        """Everything needed to go on exactly from here (weights, optimiser, random state), as tensors."""
+        ...
+
+    def load_state(self, state: Mapping[str, Tensor]) -> None:
+        """Go on from `state`."""
+        ...
+
+
+@dataclass(frozen=True)
+class RealRows:
+    """The encoded training rows on the device.
+
+    Attributes:
+        codes: ``(n_rows, n_columns)`` uint8 or int16.
+        positions: ``(n_rows, n_positions)`` uint8, in units of 1/256.
+    """
+
+    codes: Tensor
+    positions: Tensor
+
+    def batch(self, n_rows: int, rng: torch.Generator) -> tuple[Tensor, Tensor]:
+        """Rows drawn with replacement: codes as int64, positions as float32 spread evenly within their 1/256."""
+        index = torch.randint(len(self.codes), (n_rows,), generator=rng, device=self.codes.device)
+        positions = self.positions[index].float()
+        jitter = torch.rand(positions.shape, generator=rng, device=positions.device)
+        return self.codes[index].long(), (positions + jitter) / 256
+
+
+class AdversarialCritic:
+    """The exact third door: a discriminator trained on the rows themselves.
+
+    Args:
+        rows: the encoded training rows.
+        layout: what the codes mean.
+        settings: loss, penalties, optimiser.
+        rng: drives row sampling (on the rows' device).
+        initial: drives the initial weights (CPU).
+        target: index of the auxiliary classifier's column, None without one.
+    """
+
+    def __init__(
+        self,
+        rows: RealRows,
+        layout: Layout,
+        settings: TrainingSettings,
+        *,
+        rng: torch.Generator,
+        initial: torch.Generator,
+        target: int | None = None,
+    ) -> None:
+        device = rows.codes.device
+        self._rows = rows
+        self._settings = settings
+        self._rng = rng
+        self._target = target if settings.auxiliary_weight else None
+        self.loss: AdversarialLoss = LOSSES[settings.loss]
+        self._penalty_weight = self.loss.penalty_weight if settings.penalty is None else settings.penalty
+        n_target_levels = 0 if self._target is None else layout.spans[self._target].n_levels
+        self.discriminator = Discriminator(
+            layout,
+            settings.discriminator,
+            initial,
+            conditional=settings.condition_fraction > 0,
+            n_target_levels=n_target_levels,
+        ).to(device)
+        self._axis: LevelAxis = self.discriminator.axis
+        self._optimizer = torch.optim.Adam(
+            self.discriminator.parameters(), lr=settings.learning_rate, betas=settings.betas, eps=1e-8, fused=True
+        )
+        self._n_updates = 0
+
+    def update(self, fake: GeneratedRows, learning_rate: float) -> Tensor:
+        """See `NeuralCritic.update`."""
+        fake = fake.detach()
+        fake_features = self.discriminator.features(fake.one_hot, fake.positions, fake.condition_mask)
+        real_features, real_codes = self._real_features(fake.condition_mask)
+        loss, total = self._discriminator_loss(real_features, fake_features)
+        if self._target is not None:
+            total = total + self._settings.auxiliary_weight * self._classify(real_features, real_codes)
+        for group in self._optimizer.param_groups:
+            group["lr"] = learning_rate
+        self._optimizer.zero_grad(set_to_none=True)
+        total.backward()  # type: ignore[no-untyped-call]
+        self._optimizer.step()
+        if self.loss.penalty == "clip":
+            with torch.no_grad():
+                for parameter in self.discriminator.parameters():
+                    parameter.clamp_(-self._penalty_weight, self._penalty_weight)
+        self._n_updates += 1
+        return loss.detach()
+
+    def generator_loss(self, fake: GeneratedRows) -> Tensor:
+        """See `NeuralCritic.generator_loss`."""
+        features = self.discriminator.features(fake.one_hot, fake.positions, fake.condition_mask)
+        with _frozen(self.discriminator):
+            fake_scores = self.discriminator(features)
+            if self.loss.separable:
+                real_scores = fake_scores.detach()
+            else:
+                with torch.no_grad():
+                    real_scores = self.discriminator(self._real_features(fake.condition_mask)[0])
+            loss = self.loss.generator(real_scores, fake_scores)
+            if self._target is not None:
+                loss = loss + self._settings.auxiliary_weight * self._classify(features, fake.codes)
+        return loss
+
+    def state(self) -> dict[str, Tensor]:
+        """See `NeuralCritic.state`."""
+        tensors = {f"weights.{k}": v for k, v in self.discriminator.state_dict().items()}
+        tensors |= optimizer_state(self._optimizer)
+        return tensors | {"rng": self._rng.get_state(), "n_updates": torch.tensor(self._n_updates)}
+
+    def load_state(self, state: Mapping[str, Tensor]) -> None:
+        """See `NeuralCritic.load_state`."""
+        weights = {k.removeprefix("weights."): v for k, v in state.items() if k.startswith("weights.")}
+        self.discriminator.load_state_dict(weights)
+        load_optimizer_state(self._optimizer, state)
+        self._rng.set_state(state["rng"].cpu())
+        self._n_updates = int(state["n_updates"])
+
+    def _real_features(self, condition_mask: Tensor) -> tuple[Tensor, Tensor]:
+        codes, positions = self._rows.batch(len(condition_mask), self._rng)
+        one_hot = self._axis.one_hot(codes)
+        return self.discriminator.features(one_hot, positions, condition_mask), codes
+
+    def _discriminator_loss(self, real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor]:
+        """Adversarial loss, and the same with the penalty where this step takes one."""
+        interval = self._settings.penalty_interval
+        penalised = self.loss.penalty in ("r1r2", "interpolated") and self._penalty_weight > 0
+        penalised = penalised and self._n_updates % interval == 0
+        at_data = penalised and self.loss.penalty == "r1r2"
+        both = torch.cat([real, fake]).requires_grad_(at_data)
+        scores = self.discriminator(both)
+        real_scores, fake_scores = scores.chunk(2)
+        loss = self.loss.discriminator(real_scores, fake_scores)
+        if not penalised:
+            return loss, loss
+        weight = self._penalty_weight * interval
+        if at_data:
+            # R1 on real rows plus R2 on generated ones (Mescheder et al. 2018): one double backward for both.
+            return loss, loss + weight * _squared_gradient(scores, both).sum() / (2 * len(real_scores))
+        mix = torch.rand(len(real), 1, generator=self._rng, device=real.device)
+        between = (mix * real + (1 - mix) * fake).requires_grad_(True)
+        slope = (_squared_gradient(self.discriminator(between), between) + 1e-12).sqrt()
+        return loss, loss + weight * ((slope - 1) ** 2).mean()
+
+    def _classify(self, features: Tensor, codes: Tensor) -> Tensor:
+        """Cross-entropy of the target's code given the rest of the row."""
+        assert self._target is not None
+        start, size = int(self._axis.starts[self._target]), self._axis.sizes[self._target]
+        hidden = features.clone()
+        hidden[:, start : start + size] = 0
+        trunk = self.discriminator.trunk(hidden)
+        assert self.discriminator.classify is not None
+        return cross_entropy(self.discriminator.classify(trunk), codes[:, self._target])
+
+
+class _frozen:  # noqa: N801  (reads as a statement)
+    """Within the block, gradients flow through a network but not into its parameters."""
+
+    def __init__(self, network: nn.Module) -> None:
+        self._parameters = list(network.parameters())
+
+    def __enter__(self) -> None:
+        for parameter in self._parameters:
+            parameter.requires_grad_(False)
+
+    def __exit__(self, *_: object) -> None:
+        for parameter in self._parameters:
+            parameter.requires_grad_(True)
+
+
+def _squared_gradient(scores: Tensor, inputs: Tensor) -> Tensor:
+    """Squared norm of each pack's gradient. Shape: ``(n_rows / packing,)``."""
+    (gradient,) = torch.autograd.grad(scores.sum(), inputs, create_graph=True)
+    return gradient.square().sum(1).view(len(scores), -1).sum(1)
+
+
+def optimizer_state(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
+    """Adam's moments and step counts as named tensors."""
+    state: dict[str, Tensor] = {}
+    for i, parameter in enumerate(p for group in optimizer.param_groups for p in group["params"]):
+        for key, value in optimizer.state.get(parameter, {}).items():
+            state[f"optimizer.{i}.{key}"] = value
+    return state
+
+
+def load_optimizer_state(optimizer: torch.optim.Optimizer, state: Mapping[str, Tensor]) -> None:
+    """Restore what `optimizer_state` returned."""
+    parameters = [p for group in optimizer.param_groups for p in group["params"]]
+    for name, value in state.items():
+        if name.startswith("optimizer."):
+            _, i, key = name.split(".")
+            optimizer.state[parameters[int(i)]][key] = value.clone()

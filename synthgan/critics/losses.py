@@ -1,0 +1,113 @@
+"""The adversarial losses of the literature, by name.
+
+Every loss is a pair of functions of raw discriminator scores: what the discriminator minimises, given scores of real and
+of generated rows, and what the generator minimises. `LOSSES` is the registry.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+from torch import Tensor
+from torch.nn.functional import relu, softplus
+
+Penalty = Literal["none", "r1r2", "interpolated", "clip"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AdversarialLoss:
+    """One loss of the literature.
+
+    Attributes:
+        name: key in `LOSSES`.
+        reference: the paper it comes from.
+        discriminator: ``(real_scores, fake_scores) -> loss``, both ``(n,)``.
+        generator: ``(real_scores, fake_scores) -> loss``; separable losses ignore the real scores.
+        separable: the discriminator's loss is a real half plus a fake half, which DP-SGD needs.
+        penalty: what keeps the discriminator smooth: R1 and R2 at the data, WGAN-GP's on interpolates, weight clipping.
+        penalty_weight: default weight (gamma, lambda), or the clipping bound.
+    """
+
+    name: str
+    reference: str
+    discriminator: Callable[[Tensor, Tensor], Tensor]
+    generator: Callable[[Tensor, Tensor], Tensor]
+    separable: bool
+    penalty: Penalty
+    penalty_weight: float
+
+
+def _non_saturating_discriminator(real: Tensor, fake: Tensor) -> Tensor:
+    return softplus(-real).mean() + softplus(fake).mean()
+
+
+LOSSES: dict[str, AdversarialLoss] = {
+    loss.name: loss
+    for loss in (
+        AdversarialLoss(
+            name="minimax",
+            reference="Goodfellow et al. 2014, equation 1",
+            discriminator=_non_saturating_discriminator,
+            generator=lambda _, fake: -softplus(fake).mean(),
+            separable=True,
+            penalty="r1r2",
+            penalty_weight=0.03,
+        ),
+        AdversarialLoss(
+            name="non-saturating",
+            reference="Goodfellow et al. 2014, section 3",
+            discriminator=_non_saturating_discriminator,
+            generator=lambda _, fake: softplus(-fake).mean(),
+            separable=True,
+            penalty="r1r2",
+            penalty_weight=0.03,
+        ),
+        AdversarialLoss(
+            name="least-squares",
+            reference="Mao et al. 2017, equation 9",
+            discriminator=lambda real, fake: 0.5 * ((real - 1) ** 2).mean() + 0.5 * (fake**2).mean(),
+            generator=lambda _, fake: 0.5 * ((fake - 1) ** 2).mean(),
+            separable=True,
+            penalty="r1r2",
+            penalty_weight=0.03,
+        ),
+        AdversarialLoss(
+            name="wasserstein-clipped",
+            reference="Arjovsky et al. 2017, algorithm 1",
+            discriminator=lambda real, fake: fake.mean() - real.mean(),
+            generator=lambda _, fake: -fake.mean(),
+            separable=True,
+            penalty="clip",
+            penalty_weight=0.03,
+        ),
+        AdversarialLoss(
+            name="wasserstein",
+            reference="Gulrajani et al. 2017, equation 3",
+            discriminator=lambda real, fake: fake.mean() - real.mean(),
+            generator=lambda _, fake: -fake.mean(),
+            separable=True,
+            penalty="interpolated",
+            penalty_weight=10.0,
+        ),
+        AdversarialLoss(
+            name="hinge",
+            reference="Lim and Ye 2017",
+            discriminator=lambda real, fake: relu(1 - real).mean() + relu(1 + fake).mean(),
+            generator=lambda _, fake: -fake.mean(),
+            separable=True,
+            penalty="r1r2",
+            penalty_weight=0.03,
+        ),
+        AdversarialLoss(
+            name="relativistic",
+            reference="Jolicoeur-Martineau 2019; Huang et al. 2024, equation 2",
+            discriminator=lambda real, fake: softplus(fake - real).mean(),
+            generator=lambda real, fake: softplus(real - fake).mean(),
+            separable=False,
+            penalty="r1r2",
+            penalty_weight=0.03,
+        ),
+    )
+}

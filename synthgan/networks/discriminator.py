@@ -1,0 +1,76 @@
+"""The discriminator: a row (and which of its columns were conditioned on) in, a realness score out."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F  # noqa: N812
+
+from synthgan.config import DiscriminatorSettings
+from synthgan.networks.layers import LEAK, LevelAxis, ResidualBlock, seeded_linear
+from synthgan.tables.layout import Layout
+
+
+POSITION_GAIN = 3.0
+"""Brings the uniform position to a standard deviation near 1."""
+
+
+class Discriminator(nn.Module):
+    """Residual MLP without normalisation, as in R3GAN (Huang et al. 2024).
+
+    A row enters as the concatenation of its one-hot codes, and for each positioned column the position and the standardised value
+    that code and position stand for.
+
+    Args:
+        layout: the columns to judge.
+        settings: sizes and options.
+        generator: source of the initial weights.
+        conditional: whether it also sees which columns a row was conditioned on.
+        n_target_levels: levels of the auxiliary classifier's target; 0 for no classifier.
+    """
+
+    def __init__(
+        self,
+        layout: Layout,
+        settings: DiscriminatorSettings,
+        generator: torch.Generator,
+        *,
+        conditional: bool = False,
+        n_target_levels: int = 0,
+    ) -> None:
+        super().__init__()
+        self.axis = LevelAxis(layout)
+        self.packing = settings.packing
+        width = settings.width
+        self._conditional = conditional
+        n_features = layout.n_levels + 2 * layout.n_positions + (layout.n_columns if conditional else 0)
+        n_inputs = n_features * settings.packing
+        self.embed = seeded_linear(n_inputs, width, generator, gain=(n_inputs / (3 * layout.n_columns)) ** 0.5)
+        self.blocks = nn.ModuleList(ResidualBlock(width, width, generator) for _ in range(settings.n_blocks))
+        self.score = seeded_linear(width, 1, generator, gain=0.5)
+        self.classify = seeded_linear(width, n_target_levels, generator) if n_target_levels else None
+        if settings.spectral_norm:
+            for module in [m for m in self.modules() if isinstance(m, nn.Linear)]:
+                nn.utils.parametrizations.spectral_norm(module)
+
+    def features(self, one_hot: Tensor, positions: Tensor, condition_mask: Tensor) -> Tensor:
+        """Network input of each row. Shape: ``(n_rows, n_levels + 2 * n_positions [+ n_columns])``."""
+        parts = [one_hot]
+        if self.axis.n_positions:
+            in_bin, start, span = (one_hot @ self.axis.value_maps).chunk(3, 1)
+            # Outside bins the position is arbitrary: it is centred (0), and the value is the level's own.
+            parts += [in_bin * (positions - 0.5) * POSITION_GAIN, start + span * positions]
+        if self._conditional:
+            parts.append(condition_mask)
+        return torch.cat(parts, 1)
+
+    def trunk(self, features: Tensor) -> Tensor:
+        """Hidden state of each pack. Shape: ``(n_rows, n_features)`` to ``(n_rows / packing, width)``."""
+        h = self.embed(features.reshape(len(features) // self.packing, -1))
+        for block in self.blocks:
+            h = block(h)
+        return F.leaky_relu(h, LEAK)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Scores. Shape: ``(n_rows, n_features)`` to ``(n_rows / packing,)``."""
+        return self.score(self.trunk(features)).squeeze(1)

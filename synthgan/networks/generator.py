@@ -1,0 +1,161 @@
+"""The conditional generator: noise and a condition in, level logits and positions out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F  # noqa: N812
+
+from synthgan.config import GeneratorSettings
+from synthgan.networks.layers import LEAK, LevelAxis, ResidualBlock, seeded_linear
+from synthgan.tables.layout import Layout
+
+POSITION_EPSILON = 1e-4
+MAX_LOCATION = 8.0
+LOG_SCALE_RANGE = (-4.0, 1.0)
+
+
+@dataclass(frozen=True)
+class GeneratedRows:
+    """One batch as the critics see it.
+
+    Attributes:
+        codes: ``(n_rows, n_columns)`` int64: the drawn codes.
+        probabilities: ``(n_rows, n_levels)``: each column's softmax; their averaged outer products are exact marginals.
+        one_hot: ``(n_rows, n_levels)``: drawn codes, with straight-through gradients while training.
+        positions: ``(n_rows, n_positions)`` in (0, 1), differentiable.
+        condition_mask: ``(n_rows, n_columns)`` float: 1 where the row was conditioned on the column.
+    """
+
+    codes: Tensor
+    probabilities: Tensor
+    one_hot: Tensor
+    positions: Tensor
+    condition_mask: Tensor
+
+    def detach(self) -> GeneratedRows:
+        """The same rows without gradients."""
+        parts = (self.codes, self.probabilities, self.one_hot, self.positions, self.condition_mask)
+        return GeneratedRows(*(part.detach() for part in parts))
+
+
+class PositionHead(nn.Module):
+    """Distribution of the position inside a bin, given the hidden state and the column's own code.
+
+    ``logit(position)`` follows a logistic law with location ``m`` and scale ``s``; at ``m = 0, s = 1`` the position is
+    uniform, which is where training starts. Both are bilinear in the hidden state and the level, so that
+    a smooth value can be followed across bin edges. The law has an explicit CDF, so ranges are truncated exactly.
+    """
+
+    def __init__(self, axis: LevelAxis, width: int, rank: int, generator: torch.Generator) -> None:
+        super().__init__()
+        self.axis = axis
+        self.rank = rank
+        self.project = seeded_linear(width, axis.n_positions * rank, generator)
+        # ``loadings[level]`` maps the projected hidden state to (location, log scale); zero: uniform positions.
+        self.loadings = nn.Parameter(torch.zeros(axis.n_levels, rank, 2))
+        self.offsets = nn.Parameter(torch.zeros(axis.n_levels, 2))
+        with torch.no_grad():
+            self.loadings[:, :, 0].normal_(0.0, 0.05, generator=generator)
+
+    def parameters_of(self, hidden: Tensor, levels: Tensor) -> tuple[Tensor, Tensor]:
+        """Location and scale. Shape: ``(n_rows, width)``, ``(n_rows, n_positions)`` to twice ``(n_rows, n_positions)``."""
+        factors = self.project(hidden).view(len(hidden), -1, self.rank)
+        return self._law(torch.einsum("npr,nprk->npk", factors, self.loadings[levels]) + self.offsets[levels])
+
+    def parameters_at(self, hidden: Tensor, positions: Tensor, levels: Tensor) -> tuple[Tensor, Tensor]:
+        """As `parameters_of`, for ``k`` given pairs of a positioned column and one of its levels, in every row.
+
+        Shape: ``(n_rows, width)``, ``(k,)``, ``(k,)`` to twice ``(n_rows, k)``.
+        """
+        factors = self.project(hidden).view(len(hidden), -1, self.rank)[:, positions]
+        return self._law(torch.einsum("nkr,krp->nkp", factors, self.loadings[levels]) + self.offsets[levels])
+
+    @staticmethod
+    def _law(pair: Tensor) -> tuple[Tensor, Tensor]:
+        location = MAX_LOCATION * torch.tanh(pair[..., 0] / MAX_LOCATION)
+        return location, pair[..., 1].clamp(*LOG_SCALE_RANGE).exp()
+
+    @staticmethod
+    def inverse_cdf(uniform: Tensor, location: Tensor, scale: Tensor) -> Tensor:
+        """Position at a cumulative probability; differentiable in location and scale."""
+        u = uniform.clamp(POSITION_EPSILON, 1 - POSITION_EPSILON)
+        return torch.sigmoid(location + scale * torch.logit(u))
+
+    @staticmethod
+    def cdf(position: Tensor, location: Tensor, scale: Tensor) -> Tensor:
+        """Cumulative probability of a position; 0 and 1 are met exactly at the ends."""
+        inner = torch.sigmoid((torch.logit(position.clamp(1e-7, 1 - 1e-7)) - location) / scale)
+        return torch.where(position <= 0, 0.0, torch.where(position >= 1, 1.0, inner))
+
+
+class Generator(nn.Module):
+    """Residual MLP from noise and condition to per-column logits, and a second small stage for positions.
+
+    Args:
+        layout: the columns to generate.
+        settings: sizes.
+        generator: source of the initial weights.
+        conditional: whether the network can be told a condition.
+    """
+
+    def __init__(
+        self, layout: Layout, settings: GeneratorSettings, generator: torch.Generator, *, conditional: bool = False
+    ) -> None:
+        super().__init__()
+        self.settings = settings
+        self.conditional = conditional
+        self.axis = LevelAxis(layout)
+        width = settings.width
+        self.latent = seeded_linear(settings.latent_dim, width, generator)
+        if conditional:
+            self.condition = seeded_linear(layout.n_levels, width, generator, gain=0.5 * layout.n_levels**0.5)
+        self.blocks = nn.ModuleList(
+            ResidualBlock(width, settings.hidden or width, generator) for _ in range(settings.n_blocks)
+        )
+        self.logits = seeded_linear(width, layout.n_levels, generator, gain=0.5)
+        self.position_head = PositionHead(self.axis, width, settings.position_rank, generator)
+        self.marginal: Tensor
+        self.register_buffer("marginal", torch.from_numpy(layout.marginal.copy()), persistent=False)
+        with torch.no_grad():
+            self.logits.bias.copy_(self.marginal.clamp_min(1e-6).log())
+
+    def forward(self, z: Tensor, condition: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Hidden state and logits.
+
+        Args:
+            z: ``(n_rows, latent_dim)`` standard normal noise.
+            condition: ``(n_rows, n_levels)``: in each conditioned column's slice, a distribution over its allowed levels;
+                zeros in the other slices. None for no condition at all.
+
+        Returns:
+            ``(n_rows, width)`` and ``(n_rows, n_levels)``.
+        """
+        h = self.latent(z)
+        if condition is not None:
+            h = h + self.condition(condition)
+        for block in self.blocks:
+            h = block(h)
+        h = F.leaky_relu(h, LEAK)
+        return h, self.logits(h)
+
+    def draw(
+        self, z: Tensor, condition: Tensor | None, condition_mask: Tensor, *, temperature: float, rng: torch.Generator
+    ) -> GeneratedRows:
+        """A batch for training: straight-through Gumbel-softmax codes (Jang et al. 2017) and positions."""
+        hidden, logits = self(z, condition)
+        probabilities = self.axis.softmax(logits)
+        noise = torch.empty_like(logits).exponential_(generator=rng).log()
+        perturbed = logits - noise
+        codes = self.axis.argmax(perturbed.detach())
+        soft = self.axis.softmax(perturbed / temperature)
+        one_hot = self.axis.one_hot(codes) + (soft - soft.detach())
+        return GeneratedRows(codes, probabilities, one_hot, self.draw_positions(hidden, codes, rng), condition_mask)
+
+    def draw_positions(self, hidden: Tensor, codes: Tensor, rng: torch.Generator) -> Tensor:
+        """Positions for drawn codes. Shape: ``(n_rows, width)``, ``(n_rows, n_columns)`` to ``(n_rows, n_positions)``."""
+        location, scale = self.position_head.parameters_of(hidden, self.axis.position_levels(codes))
+        uniform = torch.rand(location.shape, generator=rng, device=hidden.device)
+        return self.position_head.inverse_cdf(uniform, location, scale)

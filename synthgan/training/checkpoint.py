@@ -1,0 +1,104 @@
+"""Checkpoints: a training run on disk, from which a killed fit goes on to the same result.
+
+A checkpoint is one safetensors file, written atomically, whose metadata holds the rest as JSON. It is a private artefact: the critics in it
+have seen the table. Keep it where the table is kept.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from synthgan.errors import ModelFileError
+from synthgan.tables.writers import atomic_path
+from synthgan.training.loop import Trainer
+
+FORMAT = "synthgan-checkpoint-1"
+
+
+class Checkpoint:
+    """Saves a trainer now and then, and restores it.
+
+    Args:
+        path: the file.
+        identity: what the run is about (table fingerprint, settings, seed); a checkpoint of another run is refused.
+        interval_seconds: time between saves.
+    """
+
+    def __init__(self, path: str | os.PathLike[str], identity: Mapping[str, Any], *, interval_seconds: float = 30.0) -> None:
+        self.path = Path(path)
+        self._identity = identity_digest(identity)
+        self._seed = identity["seed"]
+        self._interval = interval_seconds
+        self._last = time.monotonic()
+
+    def save(self, trainer: Trainer) -> None:
+        """Write the trainer's state, replacing an older checkpoint in one move."""
+        from safetensors.torch import save_file
+
+        tensors, values = trainer.state()
+        header = {"format": FORMAT, "identity": self._identity, "seed": self._seed, "values": values}
+        contiguous = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
+        with atomic_path(self.path, force=True) as temporary:
+            save_file(contiguous, temporary, {"synthgan": json.dumps(header)})
+            temporary.chmod(0o600)
+        self._last = time.monotonic()
+
+    def save_if_due(self, trainer: Trainer) -> None:
+        """`save`, when the interval has passed."""
+        if time.monotonic() - self._last >= self._interval:
+            self.save(trainer)
+
+    def restore(self, trainer: Trainer) -> bool:
+        """Load the file into the trainer; False when there is no file.
+
+        Raises:
+            ModelFileError: when the file is damaged or belongs to another run.
+        """
+        if not self.path.exists():
+            return False
+        header, tensors = _read(self.path)
+        if header["identity"] != self._identity:
+            raise ModelFileError(
+                f"checkpoint {self.path} belongs to another fit (other table, settings or random_state); "
+                "delete it to start afresh, or name another file."
+            )
+        trainer.load_state(tensors, header["values"])
+        return True
+
+
+def stored_seed(path: str | os.PathLike[str]) -> int | None:
+    """The seed of the run that a checkpoint continues, None when there is no file.
+
+    Raises:
+        ModelFileError: when the file is damaged.
+    """
+    return int(_read(Path(path))[0]["seed"]) if Path(path).exists() else None
+
+
+def identity_digest(identity: Mapping[str, Any]) -> str:
+    """SHA-256 over the canonical JSON of what a run is about."""
+    return hashlib.sha256(json.dumps(identity, sort_keys=True, default=str).encode()).hexdigest()
+
+
+def _read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, "pt") as file:
+            header = json.loads((file.metadata() or {})["synthgan"])
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  (not a dict)
+        if header["format"] != FORMAT or not {"identity", "seed", "values"} <= header.keys():
+            raise KeyError
+    except (SafetensorError, KeyError, TypeError, ValueError, OSError):
+        raise ModelFileError(
+            f"{path} is not a readable checkpoint of this version of synthgan; delete it to start afresh."
+        ) from None
+    return header, tensors

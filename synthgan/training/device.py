@@ -1,0 +1,48 @@
+"""Where training runs and in which precision."""
+
+from __future__ import annotations
+
+import contextlib
+from contextlib import AbstractContextManager
+
+import torch
+
+from synthgan.config import PRECISIONS, Precision
+from synthgan.errors import SettingsError
+
+
+def resolve_device(name: str) -> torch.device:
+    """The device called ``name``; ``"auto"`` is the first GPU when there is one, else the CPU.
+
+    Raises:
+        SettingsError: when the device does not exist here.
+    """
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        raise SettingsError(
+            f"device {name!r} is not available here; expected 'auto', 'cpu', or 'cuda' on a machine with a GPU."
+        ) from error
+    return device
+
+
+def resolve_precision(precision: Precision, device: torch.device) -> Precision:
+    """``"auto"`` becomes bfloat16 where the hardware multiplies it faster than float32, else float32."""
+    if precision not in PRECISIONS:
+        raise SettingsError(f"precision must be one of {', '.join(PRECISIONS)}, got {precision!r}.")
+    if precision != "auto":
+        return precision
+    if device.type == "cuda":
+        return "bfloat16" if torch.cuda.is_bf16_supported(including_emulation=False) else "float32"
+    native = getattr(torch.cpu, "_is_avx512_bf16_supported", None)
+    return "bfloat16" if device.type == "cpu" and native is not None and native() else "float32"
+
+
+def autocast(precision: Precision, device: torch.device) -> AbstractContextManager[object]:
+    """Matrix products in ``precision`` within the block; weights stay float32."""
+    if precision == "bfloat16":
+        return torch.autocast(device.type, torch.bfloat16)
+    return contextlib.nullcontext()

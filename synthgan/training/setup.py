@@ -1,0 +1,114 @@
+"""From an encoded table to a trainer, with every part where it belongs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from synthgan.config import TrainingSettings
+from synthgan.critics.adversarial import AdversarialCritic, RealRows
+from synthgan.critics.marginal import ExactMarginals, MarginalCritic, Marginals
+from synthgan.networks.generator import Generator
+from synthgan.tables.layout import EncodedTable, Layout
+from synthgan.training.conditions import ConditionSampler
+from synthgan.training.loop import Trainer
+
+N_SLICES = 4
+"""Most slices of a target column whose three-way marginals are fitted."""
+
+
+@dataclass(frozen=True)
+class Seeds:
+    """Independent seeds, one per use of randomness in training."""
+
+    networks: int
+    loop: int
+    critic: int
+    conditions: int
+    holdout: int
+
+    @classmethod
+    def spawn(cls, seed: int) -> Seeds:
+        """Derive all of them from one."""
+        return cls(*(int(word >> 1) for word in np.random.SeedSequence(seed).generate_state(5, np.uint64)))
+
+
+def build_trainer(
+    table: EncodedTable, settings: TrainingSettings, device: torch.device, seed: int, *, target: int | None = None
+) -> Trainer:
+    """Open the exact doors onto ``table`` and set a trainer before them.
+
+    Args:
+        table: the encoded training rows.
+        settings: resolved settings.
+        device: where everything lives from here on.
+        seed: makes training repeatable.
+        target: index of the modelled column that matters most, None for no such column.
+    """
+    layout, seeds = table.layout, Seeds.spawn(seed)
+    initial = torch.Generator().manual_seed(seeds.networks)
+    conditional = settings.condition_fraction > 0
+    generator = Generator(layout, settings.generator, initial, conditional=conditional).to(device)
+    averaged = Generator(layout, settings.generator, initial, conditional=conditional).to(device)
+    averaged.load_state_dict(generator.state_dict())
+
+    codes, positions = torch.from_numpy(table.codes).to(device), torch.from_numpy(table.positions).to(device)
+    holdout = None
+    if settings.early_stopping:
+        held_out = torch.from_numpy(np.random.default_rng(seeds.holdout).random(table.n_rows) < settings.holdout_fraction)
+        held_out[0], held_out[1] = True, False  # never an empty side
+        held_out = held_out.to(device)
+        holdout = ExactMarginals(codes[held_out], layout).pairs()
+        codes, positions = codes[~held_out], positions[~held_out]
+
+    neural = None
+    if settings.adversarial_weight:
+        rng = torch.Generator(device).manual_seed(seeds.critic)
+        rows = RealRows(codes, positions)
+        neural = AdversarialCritic(rows, layout, settings, rng=rng, initial=initial, target=target)
+    return Trainer(
+        generator=generator,
+        averaged=averaged,
+        marginal=_marginal_critics(ExactMarginals(codes, layout), layout, generator, settings, target),
+        neural=neural,
+        conditions=ConditionSampler(
+            generator.axis,
+            generator.marginal,
+            settings.batch_size,
+            settings.condition_fraction,
+            torch.Generator(device).manual_seed(seeds.conditions),
+        ),
+        settings=settings,
+        rng=torch.Generator(device).manual_seed(seeds.loop),
+        holdout=holdout,
+    )
+
+
+def _marginal_critics(
+    marginals: Marginals, layout: Layout, generator: Generator, settings: TrainingSettings, target: int | None
+) -> list[tuple[float, MarginalCritic]]:
+    if not settings.marginal_weight:
+        return []
+    axis = generator.axis
+    critics = [(1.0, MarginalCritic(marginals.pairs(), axis, decay=settings.gram_decay))]
+    if target is None or not settings.target_weight:
+        return critics
+    for levels in target_slices(layout, target):
+        released = marginals.slice(target, levels)
+        on_axis = torch.tensor(levels, device=axis.starts.device) + layout.spans[target].start
+        critic = MarginalCritic(released, axis, decay=settings.gram_decay, slice_levels=on_axis)
+        critics.append((settings.target_weight, critic))
+    return critics
+
+
+def target_slices(layout: Layout, target: int) -> list[list[int]]:
+    """Codes of the target grouped into at most `N_SLICES` slices of neighbouring levels and similar mass."""
+    span = layout.spans[target]
+    share = layout.marginal[span.start : span.stop].astype(np.float64)
+    if span.n_levels <= N_SLICES:
+        return [[code] for code in range(span.n_levels)]
+    middle = np.cumsum(share) - share / 2
+    group = np.minimum((middle / share.sum() * N_SLICES).astype(int), N_SLICES - 1)
+    return [np.flatnonzero(group == g).tolist() for g in range(N_SLICES) if (group == g).any()]

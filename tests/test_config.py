@@ -1,0 +1,77 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+import torch
+
+from synthgan.config import DiscriminatorSettings, GeneratorSettings, TrainingSettings, from_dict, to_dict
+from synthgan.errors import SettingsError
+from synthgan.training.device import resolve_device, resolve_precision
+from synthgan.training.effort import resolve
+from tests.small_tables import small_layout
+
+
+def test_settings_survive_json() -> None:
+    settings = TrainingSettings(n_steps=7, generator=GeneratorSettings(width=32), betas=(0.1, 0.2))
+    assert from_dict(TrainingSettings, json.loads(json.dumps(to_dict(settings)))) == settings
+
+
+def test_an_unknown_setting_is_refused_with_the_nearest_known_one() -> None:
+    with pytest.raises(SettingsError, match="did you mean 'batch_size'"):
+        from_dict(TrainingSettings, {"batchsize": 3})
+    with pytest.raises(SettingsError, match="GeneratorSettings has no setting 'depth'"):
+        from_dict(TrainingSettings, {"generator": {"depth": 3}})
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"n_steps": 0},
+        {"n_steps": True},
+        {"batch_size": -1},
+        {"learning_rate": 0.0},
+        {"learning_rate": float("nan")},
+        {"ema_decay": 1.0},
+        {"loss": "unheard-of"},
+        {"adversarial_weight": 0.0, "marginal_weight": 0.0},
+        {"batch_size": 10, "discriminator": DiscriminatorSettings(packing=3)},
+    ],
+    ids=str,
+)
+def test_values_out_of_range_are_refused(wrong: dict[str, object]) -> None:
+    with pytest.raises(SettingsError):
+        TrainingSettings(**wrong)  # type: ignore[arg-type]
+
+
+def test_effort_grows_and_small_tables_get_fewer_steps() -> None:
+    def steps(effort: str, n_rows: float = 100_000) -> int:
+        return resolve(effort, n_rows=n_rows, layout=small_layout(), device=torch.device("cpu")).n_steps  # type: ignore[arg-type]
+
+    assert steps("quick") < steps("default") < steps("high")
+    assert steps("default", 1000) < steps("default")
+    with pytest.raises(SettingsError, match="effort must be one of quick, default, high"):
+        steps("extreme")
+
+
+def test_max_steps_only_ever_shortens() -> None:
+    def steps(max_steps: int) -> int:
+        device = torch.device("cpu")
+        return resolve("quick", n_rows=1e6, layout=small_layout(), device=device, max_steps=max_steps).n_steps
+
+    assert steps(5) == 5
+    assert steps(10**9) == steps(10**8)
+    with pytest.raises(SettingsError, match="max_steps"):
+        steps(0)
+
+
+def test_device_and_precision() -> None:
+    cpu = torch.device("cpu")
+    assert resolve_device("cpu") == cpu
+    assert resolve_device("auto").type in ("cpu", "cuda")
+    with pytest.raises(SettingsError, match="device 'abacus' is not available"):
+        resolve_device("abacus")
+    assert resolve_precision("float32", cpu) == "float32"
+    assert resolve_precision("auto", cpu) in ("float32", "bfloat16")
+    with pytest.raises(SettingsError, match="precision must be one of"):
+        resolve_precision("float8", cpu)  # type: ignore[arg-type]
