@@ -85,21 +85,24 @@ class TrainingSettings:
         ema_decay: decay per step of the averaged generator that samples are drawn from; ramped up at the start.
         temperature: straight-through Gumbel-softmax temperature.
         loss: name of the adversarial loss, a key of `synthgan.critics.losses.LOSSES`.
-        penalty: weight of the loss's gradient penalty (R1 and R2's gamma, or WGAN-GP's lambda); None for the loss's own.
+        penalty: weight of the loss's gradient penalty (R1 and R2's gamma, or WGAN-GP's lambda); None for the loss's
+            own.
         penalty_interval: the penalty is taken every this many steps, with its weight scaled up to match.
         discriminator_steps: discriminator steps per generator step.
         adversarial_weight: weight of the neural critic in the generator's loss.
         marginal_weight: weight of the marginal critic in the generator's loss; 0 switches it off.
         gram_decay: averaging of the marginal critic's Gram matrix over steps, 0 for the current batch alone.
         target_weight: weight of the three-way marginals with the target column, when there is one.
-        condition_fraction: share of each batch that the generator is told a condition for, as in CTGAN. At 0 it is never told
+        condition_fraction: share of each batch that the generator is told a condition for, as in CTGAN. At 0 it is
+            never told
             one, and conditions are met at sampling by drawing latents in proportion to the probability of meeting them,
             which costs no fidelity (docs/architecture.md has the figures).
         auxiliary_weight: weight of an auxiliary classifier of the target (AC-GAN, Odena et al. 2017); 0 for none.
         early_stopping: stop when the held-out score stops improving.
         holdout_fraction: share of rows kept out of training for that score.
         patience: evaluations without improvement before early stopping.
-        evaluate_every: steps between evaluations of the averaged generator's marginal error (and of the held-out score).
+        evaluate_every: steps between evaluations of the averaged generator's marginal error (and of the held-out
+            score).
         precision: precision of the matrix products; "auto" is bfloat16 where the hardware has it.
         generator: sizes of the generator.
         discriminator: sizes of the discriminator.
@@ -148,14 +151,17 @@ class TrainingSettings:
         if self.precision not in PRECISIONS:
             raise SettingsError(f"precision must be one of {', '.join(PRECISIONS)}, got {self.precision!r}.")
         if self.adversarial_weight == 0 and self.marginal_weight == 0:
-            raise SettingsError("adversarial_weight and marginal_weight cannot both be 0: one critic must train the generator.")
+            raise SettingsError(
+                "adversarial_weight and marginal_weight cannot both be 0: one critic must train the generator."
+            )
         if self.batch_size % self.discriminator.packing:
             raise SettingsError(
-                f"batch_size ({self.batch_size}) must be a multiple of discriminator.packing ({self.discriminator.packing})."
+                f"batch_size ({self.batch_size}) must be a multiple of discriminator.packing "
+                f"({self.discriminator.packing})."
             )
 
 
-def to_dict(settings: Any) -> dict[str, Any]:  # noqa: ANN401  (any of the settings dataclasses)
+def to_dict(settings: Any) -> dict[str, Any]:
     """Settings as plain JSON values."""
     return dataclasses.asdict(settings)
 
@@ -181,7 +187,7 @@ def from_dict(kind: type[S], values: dict[str, Any]) -> S:
     return kind(**arguments)
 
 
-def _at_least(settings: Any, name: str, low: float) -> None:  # noqa: ANN401
+def _at_least(settings: Any, name: str, low: float) -> None:
     value = getattr(settings, name)
     if isinstance(value, bool) or not isinstance(value, int | float) or not value >= low:
         raise SettingsError(f"{type(settings).__name__}.{name} must be a number of at least {low}, got {value!r}.")

@@ -31,6 +31,8 @@ def small_table(n_rows: int = 2000, seed: int = 0) -> EncodedTable:
     position = np.where(flag == 1, rng.integers(128, 256, n_rows), rng.integers(0, 128, n_rows))
     codes = np.stack([flag, amount, colour], axis=1).astype(np.uint8)
     layout = small_layout()
-    shares = np.concatenate([np.bincount(codes[:, i], minlength=s.n_levels) / n_rows for i, s in enumerate(layout.spans)])
+    shares = np.concatenate(
+        [np.bincount(codes[:, i], minlength=s.n_levels) / n_rows for i, s in enumerate(layout.spans)]
+    )
     layout = Layout(layout.spans, layout.is_bin, layout.value_start, layout.value_stop, shares.astype(np.float32))
     return EncodedTable(layout=layout, codes=codes, positions=position.astype(np.uint8)[:, None])

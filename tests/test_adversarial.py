@@ -84,8 +84,9 @@ def test_r1_and_r2_equal_the_gradient_norm_computed_row_by_row() -> None:
 
 def test_a_lazy_penalty_is_taken_every_k_steps_and_weighs_k_times_as_much() -> None:
     fake = fake_rows().detach()
-    every, lazy = critic(dataclasses.replace(SETTINGS, penalty=0.5)), critic(
-        dataclasses.replace(SETTINGS, penalty=0.5, penalty_interval=4)
+    every, lazy = (
+        critic(dataclasses.replace(SETTINGS, penalty=0.5)),
+        critic(dataclasses.replace(SETTINGS, penalty=0.5, penalty_interval=4)),
     )
     real, _ = every._real_features(fake.condition_mask)
     made_up = every.discriminator.features(fake.one_hot, fake.positions, fake.condition_mask)

@@ -9,7 +9,6 @@ from synthgan.config import DiscriminatorSettings, GeneratorSettings, TrainingSe
 from synthgan.errors import SettingsError
 from synthgan.training.device import resolve_device, resolve_precision
 from synthgan.training.effort import resolve
-from tests.small_tables import small_layout
 
 
 def test_settings_survive_json() -> None:
@@ -46,7 +45,7 @@ def test_values_out_of_range_are_refused(wrong: dict[str, object]) -> None:
 
 def test_effort_grows_and_small_tables_get_fewer_steps() -> None:
     def steps(effort: str, n_rows: float = 100_000) -> int:
-        return resolve(effort, n_rows=n_rows, layout=small_layout(), device=torch.device("cpu")).n_steps  # type: ignore[arg-type]
+        return resolve(effort, n_rows=n_rows, device=torch.device("cpu")).n_steps  # type: ignore[arg-type]
 
     assert steps("quick") < steps("default") < steps("high")
     assert steps("default", 1000) < steps("default")
@@ -57,7 +56,7 @@ def test_effort_grows_and_small_tables_get_fewer_steps() -> None:
 def test_max_steps_only_ever_shortens() -> None:
     def steps(max_steps: int) -> int:
         device = torch.device("cpu")
-        return resolve("quick", n_rows=1e6, layout=small_layout(), device=device, max_steps=max_steps).n_steps
+        return resolve("quick", n_rows=1e6, device=device, max_steps=max_steps).n_steps
 
     assert steps(5) == 5
     assert steps(10**9) == steps(10**8)

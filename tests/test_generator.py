@@ -14,7 +14,7 @@ def generator(*, conditional: bool = False) -> Generator:
     return Generator(small_layout(), SETTINGS, torch.Generator().manual_seed(0), conditional=conditional)
 
 
-def draw(network: Generator, seed: int = 0, n_rows: int = 64):  # noqa: ANN201
+def draw(network: Generator, seed: int = 0, n_rows: int = 64):
     rng = torch.Generator().manual_seed(seed)
     z = torch.randn(n_rows, 4, generator=rng)
     return network.draw(z, None, torch.zeros(n_rows, 3), temperature=0.7, rng=rng)

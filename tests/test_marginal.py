@@ -59,9 +59,7 @@ def test_error_is_the_mean_total_variation_over_pairs() -> None:
     flat = independent[0].numpy()
     slices = [slice(0, 2), slice(2, 5), slice(5, 8)]
     distances = [
-        0.5 * np.abs(np.outer(flat[a], flat[b]) - share[a, b]).sum()
-        for i, a in enumerate(slices)
-        for b in slices[:i]
+        0.5 * np.abs(np.outer(flat[a], flat[b]) - share[a, b]).sum() for i, a in enumerate(slices) for b in slices[:i]
     ]
     assert critic.loss(independent)[1].item() == pytest.approx(np.mean(distances), abs=1e-6)
     assert critic.distance(independent).item() == pytest.approx(np.mean(distances), abs=1e-6)

@@ -1,0 +1,1 @@
+"""What judges generated rows: the marginal critic and the neural critic."""

@@ -116,7 +116,7 @@ class AdversarialCritic:
         for group in self._optimizer.param_groups:
             group["lr"] = learning_rate
         self._optimizer.zero_grad(set_to_none=True)
-        total.backward()  # type: ignore[no-untyped-call]
+        total.backward()
         self._optimizer.step()
         if self.loss.penalty == "clip":
             with torch.no_grad():

@@ -1,7 +1,9 @@
 """The marginal critic: every two-way marginal of the generated rows against the data's, in one matrix product.
 
-With ``P`` the ``(n_rows, n_levels)`` matrix of per-column softmaxes, a batch is a mixture of product distributions, so the
-off-diagonal blocks of ``P'P / n_rows`` are its exact expected two-way marginals. The critic never sees a row: it holds the
+With ``P`` the ``(n_rows, n_levels)`` matrix of per-column softmaxes, a batch is a mixture of product distributions, so
+the
+off-diagonal blocks of ``P'P / n_rows`` are its exact expected two-way marginals. The critic never sees a row: it holds
+the
 `Marginals` that the second door handed out.
 """
 
@@ -14,7 +16,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from synthgan.networks.layers import LevelAxis
+from synthgan.networks.layers import LevelAxis, chunks_of
 from synthgan.tables.layout import Layout
 
 
@@ -23,7 +25,8 @@ class GramTarget:
     """What a door released of one family of marginals.
 
     Attributes:
-        share: ``(n_levels, n_levels)``: the data's two-way marginals (each block sums to 1; to the slice's share for three-way slices).
+        share: ``(n_levels, n_levels)``: the data's two-way marginals (each block sums to 1; to the slice's share for
+            three-way slices).
         tolerance: ``(n_levels, n_levels)``: standard error of each cell; nothing below it is worth fitting.
         weight: ``(n_columns, n_columns)``: weight of each block, 0 where the marginal is unknown.
     """
@@ -41,7 +44,10 @@ class Marginals(Protocol):
         ...
 
     def slice(self, column: int, levels: Sequence[int]) -> GramTarget:
-        """Two-way marginals of the rows whose code in ``column`` is among ``levels``: part of the three-way ones with it."""
+        """Two-way marginals of the rows whose code in ``column`` is among ``levels``.
+
+        They are part of the three-way marginals with that column.
+        """
         ...
 
 
@@ -62,7 +68,7 @@ class ExactMarginals:
     def pairs(self) -> GramTarget:
         """See `Marginals.pairs`."""
         weight = torch.ones(self._axis.n_columns, self._axis.n_columns, device=self._codes.device)
-        return self._target(self._codes.split(self.CHUNK), weight)
+        return self._target(chunks_of(self._codes, self.CHUNK), weight)
 
     def slice(self, column: int, levels: Sequence[int]) -> GramTarget:
         """See `Marginals.slice`."""
@@ -70,7 +76,7 @@ class ExactMarginals:
         weight = torch.ones(self._axis.n_columns, self._axis.n_columns, device=self._codes.device)
         # A softmax times itself is no marginal, so the slicing column's own blocks are left to the pairs.
         weight[column, :] = weight[:, column] = 0
-        chunks = self._codes.split(self.CHUNK)
+        chunks = chunks_of(self._codes, self.CHUNK)
         return self._target((codes[torch.isin(codes[:, column], wanted)] for codes in chunks), weight)
 
     def _target(self, chunks: Iterable[Tensor], weight: Tensor) -> GramTarget:
@@ -89,7 +95,8 @@ class MarginalCritic:
     """Smoothed L1 distance between generated and released two-way marginals, averaged over column pairs.
 
     A cell that is off by less than its standard error pulls little: the gradient's size is ``tanh(error / tolerance)``.
-    The L1 distance of one batch is biased upwards by about ``1 / sqrt(n_rows)`` because noise takes the place of error, so
+    The L1 distance of one batch is biased upwards by about ``1 / sqrt(n_rows)`` because noise takes the place of error,
+    so
     the sign of each cell's error is read off a running average of the Gram matrix (``decay`` > 0), and the
     current batch supplies the gradient.
 
@@ -100,7 +107,9 @@ class MarginalCritic:
         slice_levels: indices on the level axis of the slice that the target describes, None for all rows.
     """
 
-    def __init__(self, target: GramTarget, axis: LevelAxis, *, decay: float = 0.0, slice_levels: Tensor | None = None) -> None:
+    def __init__(
+        self, target: GramTarget, axis: LevelAxis, *, decay: float = 0.0, slice_levels: Tensor | None = None
+    ) -> None:
         self.target = target
         self._decay = decay
         self._slice_levels = slice_levels
@@ -130,6 +139,11 @@ class MarginalCritic:
         return (pull * gram).sum(), 0.5 * (error.abs() * self._weight).sum()
 
     def distance(self, probabilities: Tensor, target: GramTarget | None = None) -> Tensor:
-        """Mean total variation distance over column pairs, between a batch and ``target`` (this critic's own by default)."""
+        """Mean total variation distance over column pairs, between a batch and ``target``.
+
+        Args:
+            probabilities: ``(n_rows, n_levels)``.
+            target: this critic's own by default.
+        """
         share = (self.target if target is None else target).share
         return 0.5 * ((self.gram(probabilities) - share).abs() * self._weight).sum()

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F  # noqa: N812
+from torch.nn import functional as F
 
 from synthgan.config import DiscriminatorSettings
 from synthgan.networks.layers import LEAK, LevelAxis, ResidualBlock, seeded_linear
 from synthgan.tables.layout import Layout
-
 
 POSITION_GAIN = 3.0
 """Brings the uniform position to a standard deviation near 1."""
@@ -18,13 +17,14 @@ POSITION_GAIN = 3.0
 class Discriminator(nn.Module):
     """Residual MLP without normalisation, as in R3GAN (Huang et al. 2024).
 
-    A row enters as the concatenation of its one-hot codes, and for each positioned column the position and the standardised value
+    A row enters as the concatenation of its one-hot codes, and for each positioned column the position and the
+    standardised value
     that code and position stand for.
 
     Args:
         layout: the columns to judge.
         settings: sizes and options.
-        generator: source of the initial weights.
+        rng: source of the initial weights.
         conditional: whether it also sees which columns a row was conditioned on.
         n_target_levels: levels of the auxiliary classifier's target; 0 for no classifier.
     """
@@ -33,7 +33,7 @@ class Discriminator(nn.Module):
         self,
         layout: Layout,
         settings: DiscriminatorSettings,
-        generator: torch.Generator,
+        rng: torch.Generator,
         *,
         conditional: bool = False,
         n_target_levels: int = 0,
@@ -45,10 +45,10 @@ class Discriminator(nn.Module):
         self._conditional = conditional
         n_features = layout.n_levels + 2 * layout.n_positions + (layout.n_columns if conditional else 0)
         n_inputs = n_features * settings.packing
-        self.embed = seeded_linear(n_inputs, width, generator, gain=(n_inputs / (3 * layout.n_columns)) ** 0.5)
-        self.blocks = nn.ModuleList(ResidualBlock(width, width, generator) for _ in range(settings.n_blocks))
-        self.score = seeded_linear(width, 1, generator, gain=0.5)
-        self.classify = seeded_linear(width, n_target_levels, generator) if n_target_levels else None
+        self.embed = seeded_linear(n_inputs, width, rng, gain=(n_inputs / (3 * layout.n_columns)) ** 0.5)
+        self.blocks = nn.ModuleList(ResidualBlock(width, width, rng) for _ in range(settings.n_blocks))
+        self.score = seeded_linear(width, 1, rng, gain=0.5)
+        self.classify = seeded_linear(width, n_target_levels, rng) if n_target_levels else None
         if settings.spectral_norm:
             for module in [m for m in self.modules() if isinstance(m, nn.Linear)]:
                 nn.utils.parametrizations.spectral_norm(module)
@@ -73,4 +73,5 @@ class Discriminator(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         """Scores. Shape: ``(n_rows, n_features)`` to ``(n_rows / packing,)``."""
-        return self.score(self.trunk(features)).squeeze(1)
+        scores: Tensor = self.score(self.trunk(features))
+        return scores.squeeze(1)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F  # noqa: N812
+from torch.nn import functional as F
 
 from synthgan.config import GeneratorSettings
 from synthgan.networks.layers import LEAK, LevelAxis, ResidualBlock, seeded_linear
@@ -49,19 +49,24 @@ class PositionHead(nn.Module):
     a smooth value can be followed across bin edges. The law has an explicit CDF, so ranges are truncated exactly.
     """
 
-    def __init__(self, axis: LevelAxis, width: int, rank: int, generator: torch.Generator) -> None:
+    def __init__(self, axis: LevelAxis, width: int, rank: int, rng: torch.Generator | None) -> None:
         super().__init__()
         self.axis = axis
         self.rank = rank
-        self.project = seeded_linear(width, axis.n_positions * rank, generator)
+        self.project = seeded_linear(width, axis.n_positions * rank, rng)
+        device = "meta" if rng is None else "cpu"
         # ``loadings[level]`` maps the projected hidden state to (location, log scale); zero: uniform positions.
-        self.loadings = nn.Parameter(torch.zeros(axis.n_levels, rank, 2))
-        self.offsets = nn.Parameter(torch.zeros(axis.n_levels, 2))
-        with torch.no_grad():
-            self.loadings[:, :, 0].normal_(0.0, 0.05, generator=generator)
+        self.loadings = nn.Parameter(torch.zeros(axis.n_levels, rank, 2, device=device))
+        self.offsets = nn.Parameter(torch.zeros(axis.n_levels, 2, device=device))
+        if rng is not None:
+            with torch.no_grad():
+                self.loadings[:, :, 0].normal_(0.0, 0.05, generator=rng)
 
     def parameters_of(self, hidden: Tensor, levels: Tensor) -> tuple[Tensor, Tensor]:
-        """Location and scale. Shape: ``(n_rows, width)``, ``(n_rows, n_positions)`` to twice ``(n_rows, n_positions)``."""
+        """Location and scale at each row's levels.
+
+        Shape: ``(n_rows, width)``, ``(n_rows, n_positions)`` to twice ``(n_rows, n_positions)``.
+        """
         factors = self.project(hidden).view(len(hidden), -1, self.rank)
         return self._law(torch.einsum("npr,nprk->npk", factors, self.loadings[levels]) + self.offsets[levels])
 
@@ -97,37 +102,39 @@ class Generator(nn.Module):
     Args:
         layout: the columns to generate.
         settings: sizes.
-        generator: source of the initial weights.
+        rng: source of the initial weights; None leaves the network blank, without memory, for weights to be assigned.
         conditional: whether the network can be told a condition.
     """
 
     def __init__(
-        self, layout: Layout, settings: GeneratorSettings, generator: torch.Generator, *, conditional: bool = False
+        self, layout: Layout, settings: GeneratorSettings, rng: torch.Generator | None, *, conditional: bool = False
     ) -> None:
         super().__init__()
         self.settings = settings
         self.conditional = conditional
         self.axis = LevelAxis(layout)
         width = settings.width
-        self.latent = seeded_linear(settings.latent_dim, width, generator)
+        self.latent = seeded_linear(settings.latent_dim, width, rng)
         if conditional:
-            self.condition = seeded_linear(layout.n_levels, width, generator, gain=0.5 * layout.n_levels**0.5)
+            self.condition = seeded_linear(layout.n_levels, width, rng, gain=0.5 * layout.n_levels**0.5)
         self.blocks = nn.ModuleList(
-            ResidualBlock(width, settings.hidden or width, generator) for _ in range(settings.n_blocks)
+            ResidualBlock(width, settings.hidden or width, rng) for _ in range(settings.n_blocks)
         )
-        self.logits = seeded_linear(width, layout.n_levels, generator, gain=0.5)
-        self.position_head = PositionHead(self.axis, width, settings.position_rank, generator)
+        self.logits = seeded_linear(width, layout.n_levels, rng, gain=0.5)
+        self.position_head = PositionHead(self.axis, width, settings.position_rank, rng)
         self.marginal: Tensor
         self.register_buffer("marginal", torch.from_numpy(layout.marginal.copy()), persistent=False)
-        with torch.no_grad():
-            self.logits.bias.copy_(self.marginal.clamp_min(1e-6).log())
+        if rng is not None:
+            with torch.no_grad():
+                self.logits.bias.copy_(self.marginal.clamp_min(1e-6).log())
 
     def forward(self, z: Tensor, condition: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Hidden state and logits.
 
         Args:
             z: ``(n_rows, latent_dim)`` standard normal noise.
-            condition: ``(n_rows, n_levels)``: in each conditioned column's slice, a distribution over its allowed levels;
+            condition: ``(n_rows, n_levels)``: in each conditioned column's slice, a distribution over its allowed
+                levels;
                 zeros in the other slices. None for no condition at all.
 
         Returns:
@@ -155,7 +162,10 @@ class Generator(nn.Module):
         return GeneratedRows(codes, probabilities, one_hot, self.draw_positions(hidden, codes, rng), condition_mask)
 
     def draw_positions(self, hidden: Tensor, codes: Tensor, rng: torch.Generator) -> Tensor:
-        """Positions for drawn codes. Shape: ``(n_rows, width)``, ``(n_rows, n_columns)`` to ``(n_rows, n_positions)``."""
+        """Positions for drawn codes.
+
+        Shape: ``(n_rows, width)``, ``(n_rows, n_columns)`` to ``(n_rows, n_positions)``.
+        """
         location, scale = self.position_head.parameters_of(hidden, self.axis.position_levels(codes))
         uniform = torch.rand(location.shape, generator=rng, device=hidden.device)
         return self.position_head.inverse_cdf(uniform, location, scale)

@@ -3,38 +3,52 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F  # noqa: N812  (the name everybody reads)
+from torch.nn import functional as F
 
 from synthgan.tables.layout import Layout
 
 LEAK = 0.2
 
 
-def seeded_linear(n_inputs: int, n_outputs: int, generator: torch.Generator, *, gain: float = 1.0) -> nn.Linear:
-    """A linear layer with zero bias and normal weights of variance ``gain**2 * 2 / n_inputs`` (He et al. 2015)."""
-    layer = nn.utils.skip_init(nn.Linear, n_inputs, n_outputs)
+def seeded_linear(n_inputs: int, n_outputs: int, rng: torch.Generator | None, *, gain: float = 1.0) -> nn.Linear:
+    """A linear layer with zero bias and normal weights of variance ``gain**2 * 2 / n_inputs`` (He et al. 2015).
+
+    Without ``rng`` the layer is blank: it has shapes but no memory, until a state dict is assigned to it.
+    """
+    layer = nn.Linear(n_inputs, n_outputs, device="meta")
+    if rng is None:
+        return layer
+    layer = layer.to_empty(device="cpu")
     with torch.no_grad():
-        layer.weight.normal_(0.0, gain * math.sqrt(2.0 / n_inputs), generator=generator)
+        layer.weight.normal_(0.0, gain * math.sqrt(2.0 / n_inputs), generator=rng)
         layer.bias.zero_()
     return layer
+
+
+def chunks_of(rows: Tensor, n_rows: int) -> tuple[Tensor, ...]:
+    """Consecutive pieces of at most ``n_rows`` rows."""
+    pieces: tuple[Tensor, ...] = rows.split(n_rows)
+    return pieces
 
 
 class ResidualBlock(nn.Module):
     """``x + W2 act(W1 act(x))``, starting near the identity and without normalisation."""
 
-    def __init__(self, width: int, hidden: int, generator: torch.Generator) -> None:
+    def __init__(self, width: int, hidden: int, rng: torch.Generator | None) -> None:
         super().__init__()
-        self.expand = seeded_linear(width, hidden, generator)
-        self.contract = seeded_linear(hidden, width, generator, gain=0.1)
+        self.expand = seeded_linear(width, hidden, rng)
+        self.contract = seeded_linear(hidden, width, rng, gain=0.1)
 
     def forward(self, x: Tensor) -> Tensor:
         """Shape: ``(n_rows, width)`` to ``(n_rows, width)``."""
-        return x + self.contract(F.leaky_relu(self.expand(F.leaky_relu(x, LEAK)), LEAK))
+        update: Tensor = self.contract(F.leaky_relu(self.expand(F.leaky_relu(x, LEAK)), LEAK))
+        return x + update
 
 
 class LevelAxis(nn.Module):
@@ -54,25 +68,31 @@ class LevelAxis(nn.Module):
         self.n_levels = layout.n_levels
         self.n_columns = layout.n_columns
         self.n_positions = layout.n_positions
-        for name, array in {
+        buffers: dict[str, npt.NDArray[Any]] = {
             "starts": layout.starts,
             "value_maps": _value_maps(layout),
             "column_of_level": layout.column_of_level,
             "positioned_columns": layout.positioned_columns,
-        }.items():
+        }
+        for name, array in buffers.items():
             self.register_buffer(name, torch.from_numpy(array.copy()), persistent=False)
+
+    def parts(self, rows: Tensor) -> tuple[Tensor, ...]:
+        """Each column's slice. Shape: ``(n_rows, n_levels)`` to ``n_columns`` tensors ``(n_rows, its levels)``."""
+        pieces: tuple[Tensor, ...] = rows.split(self.sizes, 1)
+        return pieces
 
     def softmax(self, logits: Tensor) -> Tensor:
         """Softmax within each column's slice. Shape: ``(n_rows, n_levels)`` to the same."""
-        return torch.cat([part.softmax(1) for part in logits.split(self.sizes, 1)], 1)
+        return torch.cat([part.softmax(1) for part in self.parts(logits)], 1)
 
     def argmax(self, scores: Tensor) -> Tensor:
         """Code of the largest score in each column. Shape: ``(n_rows, n_levels)`` to ``(n_rows, n_columns)`` int64."""
-        return torch.stack([part.argmax(1) for part in scores.split(self.sizes, 1)], 1)
+        return torch.stack([part.argmax(1) for part in self.parts(scores)], 1)
 
     def normalise(self, weights: Tensor) -> Tensor:
         """Scale each column's slice to sum 1 (zeros stay zeros). Shape: ``(n_rows, n_levels)`` to the same."""
-        return torch.cat([part / part.sum(1, keepdim=True).clamp_min(1e-12) for part in weights.split(self.sizes, 1)], 1)
+        return torch.cat([part / part.sum(1, keepdim=True).clamp_min(1e-12) for part in self.parts(weights)], 1)
 
     def one_hot(self, codes: Tensor) -> Tensor:
         """Concatenated one-hot rows. Shape: ``(n_rows, n_columns)`` int64 to ``(n_rows, n_levels)`` float32."""
@@ -89,7 +109,10 @@ class LevelAxis(nn.Module):
 
 
 def _value_maps(layout: Layout) -> npt.NDArray[np.float32]:
-    """``(n_levels, 3 * n_positions)``: takes one-hot rows to (is a bin, value at position 0, value range) per positioned column."""
+    """Linear maps from one-hot rows to what discriminators read off a positioned column.
+
+    Shape: ``(n_levels, 3 * n_positions)``: is a bin, value at position 0, value range.
+    """
     maps = np.zeros((3, layout.n_levels, layout.n_positions), dtype=np.float32)
     for span in layout.spans:
         if span.position is not None:

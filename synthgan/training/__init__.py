@@ -1,0 +1,1 @@
+"""From an encoded table to a trained generator."""

@@ -1,6 +1,7 @@
 """Checkpoints: a training run on disk, from which a killed fit goes on to the same result.
 
-A checkpoint is one safetensors file, written atomically, whose metadata holds the rest as JSON. It is a private artefact: the critics in it
+A checkpoint is one safetensors file, written atomically, whose metadata holds the rest as JSON. It is a private
+artefact: the critics in it
 have seen the table. Keep it where the table is kept.
 """
 
@@ -32,7 +33,9 @@ class Checkpoint:
         interval_seconds: time between saves.
     """
 
-    def __init__(self, path: str | os.PathLike[str], identity: Mapping[str, Any], *, interval_seconds: float = 30.0) -> None:
+    def __init__(
+        self, path: str | os.PathLike[str], identity: Mapping[str, Any], *, interval_seconds: float = 30.0
+    ) -> None:
         self.path = Path(path)
         self._identity = identity_digest(identity)
         self._seed = identity["seed"]

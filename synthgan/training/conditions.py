@@ -70,7 +70,7 @@ class ConditionSampler:
         if self._allowed is None or self._mask is None:
             return probabilities.new_zeros(())
         allowed = probabilities[: self.n_conditioned] * self._allowed
-        met = torch.stack([part.sum(1) for part in allowed.split(self._axis.sizes, 1)], 1)
+        met = torch.stack([part.sum(1) for part in self._axis.parts(allowed)], 1)
         return -(met.clamp_min(1e-6).log() * self._mask).sum() / self._mask.sum().clamp_min(1)
 
     def state(self) -> dict[str, Tensor]:

@@ -8,12 +8,11 @@ import torch
 
 from synthgan.config import EFFORTS, DiscriminatorSettings, Effort, GeneratorSettings, TrainingSettings
 from synthgan.errors import SettingsError
-from synthgan.tables.layout import Layout
 from synthgan.training.device import resolve_precision
 
 
 def resolve(
-    settings: Effort | TrainingSettings, *, n_rows: float, layout: Layout, device: torch.device, max_steps: int | None = None
+    settings: Effort | TrainingSettings, *, n_rows: float, device: torch.device, max_steps: int | None = None
 ) -> TrainingSettings:
     """Concrete settings: what an effort means for this table on this device, or given settings with "auto" filled in.
 
@@ -21,7 +20,7 @@ def resolve(
         SettingsError: for an unknown effort or a step limit below 1.
     """
     if not isinstance(settings, TrainingSettings):
-        settings = _of_effort(settings, n_rows, layout, device)
+        settings = _of_effort(settings, n_rows, device)
     if max_steps is not None:
         if isinstance(max_steps, bool) or not isinstance(max_steps, int) or max_steps < 1:
             raise SettingsError(f"max_steps must be a whole number of at least 1, got {max_steps!r}.")
@@ -29,7 +28,7 @@ def resolve(
     return dataclasses.replace(settings, precision=resolve_precision(settings.precision, device))
 
 
-def _of_effort(effort: str, n_rows: float, layout: Layout, device: torch.device) -> TrainingSettings:
+def _of_effort(effort: str, n_rows: float, device: torch.device) -> TrainingSettings:
     if effort not in EFFORTS:
         raise SettingsError(f"effort must be one of {', '.join(EFFORTS)}, got {effort!r}.")
     on_gpu = device.type == "cuda"

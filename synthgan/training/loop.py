@@ -1,6 +1,7 @@
 """The training loop: generated rows go to the critics, their losses come back.
 
-The loop holds no row of the table. It sees the data through the marginal critics (which hold released marginals) and the neural
+The loop holds no row of the table. It sees the data through the marginal critics (which hold released marginals) and
+the neural
 critic (which owns the rows), and cannot tell an exact critic from a private one.
 """
 
@@ -19,7 +20,7 @@ from synthgan.config import TrainingSettings
 from synthgan.critics.adversarial import NeuralCritic, load_optimizer_state, optimizer_state
 from synthgan.critics.marginal import GramTarget, MarginalCritic
 from synthgan.errors import TrainingError
-from synthgan.networks.generator import Generator
+from synthgan.networks.generator import GeneratedRows, Generator
 from synthgan.training.conditions import ConditionSampler
 from synthgan.training.device import autocast
 
@@ -71,8 +72,8 @@ class Trainer:
         self,
         *,
         time_limit: float | None = None,
-        on_record: Callable[[Record], None] = lambda record: None,
-        on_step: Callable[[Trainer], None] = lambda trainer: None,
+        on_record: Callable[[Record], None] = lambda _: None,
+        on_step: Callable[[Trainer], None] = lambda _: None,
     ) -> str:
         """Train to the end of the schedule, and load the best weights into `averaged` when early stopping chose others.
 
@@ -119,7 +120,9 @@ class Trainer:
                     rows = self._draw()
                 losses["discriminator"] = self.neural.update(rows, learning_rate)
                 losses["adversarial"] = self.neural.generator_loss(rows)
-            total = self.conditions.loss(rows.probabilities) + settings.adversarial_weight * losses.get("adversarial", 0.0)
+            total = self.conditions.loss(rows.probabilities) + settings.adversarial_weight * losses.get(
+                "adversarial", 0.0
+            )
             unconditioned = rows.probabilities[self.conditions.n_drawn :]
             for weight, critic in self.marginal:
                 loss, error = critic.loss(unconditioned)
@@ -128,14 +131,14 @@ class Trainer:
         losses["generator"] = total
         self._optimizer.param_groups[0]["lr"] = learning_rate
         self._optimizer.zero_grad(set_to_none=True)
-        total.backward()  # type: ignore[no-untyped-call]
+        total.backward()
         self._optimizer.step()
         decay = min(settings.ema_decay, (1 + self.step) / (10 + self.step))
         with torch.no_grad():
             torch._foreach_lerp_(list(self.averaged.parameters()), list(generator.parameters()), 1 - decay)
         return losses
 
-    def _draw(self) -> Any:  # noqa: ANN401
+    def _draw(self) -> GeneratedRows:
         condition, mask = self.conditions.draw()
         n_rows, latent_dim = self.settings.batch_size, self.settings.generator.latent_dim
         z = torch.randn(n_rows, latent_dim, generator=self.rng, device=self.device)
@@ -167,7 +170,8 @@ class Trainer:
     @torch.no_grad()
     def _evaluate(self) -> Record:
         """Errors of the averaged generator: mean total variation distance of two-way marginals."""
-        noise = torch.Generator(self.device).manual_seed(self.step)  # apart from `rng`: evaluation must not steer training
+        # Its own noise, apart from `rng`: evaluation must not steer training.
+        noise = torch.Generator(self.device).manual_seed(self.step)
         z = torch.randn(EVALUATION_ROWS, self.settings.generator.latent_dim, generator=noise, device=self.device)
         probabilities = self.averaged.axis.softmax(self.averaged(z)[1])
         first = self.marginal[0][1]

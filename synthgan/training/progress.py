@@ -19,10 +19,17 @@ def training_progress(n_steps: int, mode: ProgressMode, *, n_done: int = 0) -> I
     With ``"auto"`` the line is shown when standard error is a terminal.
     """
     if mode == "off" or (mode == "auto" and not sys.stderr.isatty()):
-        yield lambda record: None
+        yield lambda _: None
         return
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
 
     columns = (
         TextColumn("training"),
@@ -38,7 +45,11 @@ def training_progress(n_steps: int, mode: ProgressMode, *, n_done: int = 0) -> I
         def show(record: Record) -> None:
             parts = [
                 f"{label} {record[key]:.4f}"
-                for key, label in (("marginal_error", "marginals"), ("adversarial", "adversary"), ("discriminator", "critic"))
+                for key, label in (
+                    ("marginal_error", "marginals"),
+                    ("adversarial", "adversary"),
+                    ("discriminator", "critic"),
+                )
                 if key in record
             ]
             progress.update(task, completed=int(record["step"]), scores="  ".join(parts))

@@ -57,7 +57,9 @@ def build_trainer(
     codes, positions = torch.from_numpy(table.codes).to(device), torch.from_numpy(table.positions).to(device)
     holdout = None
     if settings.early_stopping:
-        held_out = torch.from_numpy(np.random.default_rng(seeds.holdout).random(table.n_rows) < settings.holdout_fraction)
+        held_out = torch.from_numpy(
+            np.random.default_rng(seeds.holdout).random(table.n_rows) < settings.holdout_fraction
+        )
         held_out[0], held_out[1] = True, False  # never an empty side
         held_out = held_out.to(device)
         holdout = ExactMarginals(codes[held_out], layout).pairs()

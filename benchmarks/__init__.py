@@ -1,0 +1,1 @@
+"""Measurements: each script writes JSON, from which the tables in docs/ are made."""

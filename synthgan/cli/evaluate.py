@@ -1,0 +1,88 @@
+"""``synthgan evaluate``: how good synthetic rows are."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from synthgan.cli.messages import announce, command_line, duration, summary
+from synthgan.cli.options import PATH, debug_option, examples, force_option, given, seed_option
+
+if TYPE_CHECKING:
+    from synthgan.evaluation import Scores
+
+
+@click.command(
+    short_help="Measure how good synthetic rows are.",
+    epilog=examples(
+        "synthgan evaluate data.parquet synthetic.parquet",
+        "synthgan evaluate train.parquet synthetic.parquet --holdout test.parquet --target income",
+        "synthgan evaluate data.parquet synthetic.parquet --json scores.json",
+    ),
+)
+@click.argument("real", type=PATH)
+@click.argument("synthetic", type=PATH)
+@click.option("--holdout", type=PATH, metavar="FILE", help="Real rows that were not used to fit the model.")
+@click.option("--target", metavar="COLUMN", help="Also train a model on the synthetic rows to predict this column.")
+@click.option("--json", "json_file", type=PATH, metavar="FILE", help="Write the scores there as JSON too.")
+@seed_option
+@force_option
+@debug_option
+def evaluate(
+    *,
+    real: Path,
+    synthetic: Path,
+    holdout: Path | None,
+    target: str | None,
+    json_file: Path | None,
+    seed: int | None,
+    force: bool,
+) -> None:
+    """Compare the table SYNTHETIC with the table REAL.
+
+    Shows how close distributions and dependencies are, whether a classifier can tell the tables apart, how useful the
+    synthetic rows are for prediction, and whether real rows were copied. The scores are computed from the real rows, so
+    treat them as private too.
+    """
+    import synthgan
+    from synthgan.tables.writers import check_output
+
+    if json_file is not None:
+        check_output(json_file, force=force)
+    began = time.monotonic()
+    announce("Comparing")
+    scores = synthgan.evaluate(real, synthetic, **given(holdout=holdout, target=target, random_state=seed))
+    click.echo(str(scores))
+    click.echo()
+    facts = []
+    if json_file is not None:
+        write_scores(scores, json_file, force=force)
+        facts.append(("scores", str(json_file)))
+    summary(
+        f"Compared {scores.n_rows['synthetic']:,} synthetic with {scores.n_rows['real']:,} real rows "
+        f"in {duration(time.monotonic() - began)}.",
+        facts,
+        next_step=_next_step(real, synthetic, holdout, target),
+    )
+
+
+def write_scores(scores: Scores, path: Path, *, force: bool) -> None:
+    """Write scores as a JSON file."""
+    from synthgan.tables.writers import atomic_path
+
+    with atomic_path(path, force=force) as temporary:
+        temporary.write_text(scores.to_json() + "\n", encoding="utf-8")
+
+
+def _next_step(real: Path, synthetic: Path, holdout: Path | None, target: str | None) -> str | None:
+    """What makes the figures more telling, if anything is left to add."""
+    words: list[str | Path] = ["synthgan", "evaluate", real, synthetic]
+    words += ["--holdout", "FILE" if holdout is None else holdout]
+    words += ["--target", "COLUMN" if target is None else target]
+    if holdout is not None and target is not None:
+        return None
+    missing = [name for name, value in (("a holdout", holdout), ("a target", target)) if value is None]
+    return f"{command_line(*words)}   (with {' and '.join(missing)} the figures say more)"

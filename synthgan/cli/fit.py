@@ -1,0 +1,119 @@
+"""``synthgan fit``: learn a table and write the model file."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import click
+
+from synthgan.cli.messages import announce, command_line, duration, file_size, summary, warn
+from synthgan.cli.options import PATH, RunState, debug_option, examples, force_option, given, seed_option
+from synthgan.config import EFFORTS
+
+
+@click.command(
+    short_help="Learn a table and write a model file.",
+    epilog=examples(
+        "synthgan fit data.parquet -o model.synthgan",
+        "synthgan fit 'parts/*.parquet' -o model.synthgan --target income --effort high",
+        "synthgan fit data.csv -o model.synthgan --schema schema.json --time-limit 600",
+        "synthgan fit data.parquet -o model.synthgan --checkpoint fit.checkpoint",
+    ),
+)
+@click.argument("data", nargs=-1, required=True, type=PATH)
+@click.option(
+    "-o", "--output", "model", required=True, type=PATH, metavar="MODEL", help="Where to write the model file."
+)
+@click.option("--target", metavar="COLUMN", help="The column that matters most, if the rows are for prediction.")
+@click.option(
+    "--schema",
+    type=PATH,
+    metavar="FILE",
+    help="Declared kinds, bounds and rules (JSON), as `synthgan schema -o` writes.",
+)
+@click.option("--effort", type=click.Choice(EFFORTS), help="How long to train.  [default: default]")
+@click.option("--max-steps", type=click.IntRange(min=1), metavar="N", help="Train for at most N steps.")
+@click.option(
+    "--time-limit", type=click.FloatRange(min=0, min_open=True), metavar="SECONDS", help="Train for at most this long."
+)
+@click.option(
+    "--min-count",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Values carried by fewer rows are not stored in the model.  [default: 10]",
+)
+@click.option("--no-protection", is_flag=True, help="Store rare values and true extremes in the model too.")
+@click.option("--device", metavar="NAME", help="auto, cpu, cuda or cuda:N.  [default: auto]")
+@seed_option
+@click.option(
+    "--checkpoint",
+    type=PATH,
+    metavar="FILE",
+    help="Save progress here now and then, and continue from it if it exists. Contains private data.",
+)
+@click.option("--early-stopping", is_flag=True, help="Stop when a held-out score no longer improves.")
+@force_option
+@debug_option
+@click.pass_context
+def fit(
+    context: click.Context,
+    *,
+    data: tuple[Path, ...],
+    model: Path,
+    target: str | None,
+    schema: Path | None,
+    effort: str | None,
+    max_steps: int | None,
+    time_limit: float | None,
+    min_count: int | None,
+    no_protection: bool,
+    device: str | None,
+    seed: int | None,
+    checkpoint: Path | None,
+    early_stopping: bool,
+    force: bool,
+) -> None:
+    """Learn the table DATA and write a model file.
+
+    DATA is a Parquet or CSV file, several of them, a quoted glob, or a folder. Files are read in batches, so they may
+    be larger than memory. The model file holds no row of DATA; `synthgan inspect` shows what it does hold.
+    """
+    if checkpoint is not None:
+        state = context.ensure_object(RunState)
+        state.interrupted = (
+            f"no model was written; the same command continues from {checkpoint} if a checkpoint was saved already "
+            "(it contains private data: delete it when you no longer need it)"
+        )
+    from synthgan.synthesizer import Synthesizer
+    from synthgan.tables.writers import check_output
+
+    check_output(model, force=force)
+    synthesizer = Synthesizer(
+        **given(
+            target=target,
+            schema=schema,
+            effort=effort,
+            max_steps=max_steps,
+            time_limit=time_limit,
+            min_count=min_count,
+            protect_values=False if no_protection else None,
+            device=device,
+            random_state=seed,
+            early_stopping=early_stopping or None,
+        )
+    )
+    began = time.monotonic()
+    announce("Reading the table")
+    synthesizer.fit(data[0] if len(data) == 1 else list(data), **given(checkpoint=checkpoint))
+    seconds = time.monotonic() - began
+    synthesizer.save(model, force=force)
+    for notice in synthesizer.notices_:
+        warn(notice)
+    columns = len(synthesizer.schema_.columns)
+    n_rows = round(synthesizer.n_rows_)
+    summary(
+        f"Learned {n_rows:,} rows and {columns} columns in {duration(seconds)}.",
+        [("model", f"{model} ({file_size(model)})"), ("guarantee", "none (see `synthgan inspect` for what it holds)")],
+        next_step=command_line("synthgan", "sample", model, "-n", str(n_rows), "-o", "synthetic.parquet"),
+    )

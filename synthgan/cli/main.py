@@ -1,0 +1,132 @@
+"""The command group, and how a run ends: exit codes, errors, interruption."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import click
+
+from synthgan import __version__
+from synthgan.cli.demo import demo
+from synthgan.cli.evaluate import evaluate
+from synthgan.cli.fit import fit
+from synthgan.cli.inspect import inspect
+from synthgan.cli.messages import fail, warn
+from synthgan.cli.options import RunState, debug_option
+from synthgan.cli.sample import sample
+from synthgan.cli.schema import schema
+from synthgan.errors import SynthganError, SynthganWarning
+
+INTERRUPTED = 130
+UNEXPECTED = 1
+
+EXIT_CODES: tuple[tuple[int, str], ...] = (
+    (0, "done"),
+    (1, "an unexpected error: please report it"),
+    (2, "a mistake on the command line, or a setting out of range"),
+    (3, "the table, a file it is read from, or its schema cannot be used"),
+    (4, "a sampling condition cannot be met"),
+    (5, "the model or checkpoint file is damaged, altered, too new, or not one"),
+    (6, "the output exists already (see --force) or cannot be written"),
+    (7, "training diverged"),
+    (130, "interrupted with Ctrl-C"),
+)
+"""What the process exits with, and when; `SynthganError.exit_code` holds the middle part."""
+
+EPILOG = (
+    "\b\nA first look:\n"
+    "  synthgan demo\n"
+    "  synthgan fit data.parquet -o model.synthgan\n"
+    "  synthgan sample model.synthgan -n 10000 -o synthetic.parquet\n"
+    "  synthgan evaluate data.parquet synthetic.parquet\n"
+    "\n\b\nExit codes:\n" + "\n".join(f"  {code:>3}  {meaning}" for code, meaning in EXIT_CODES)
+)
+
+
+class CommandsInOrder(click.Group):
+    """A group that lists its commands in the order of the work, not of the alphabet."""
+
+    def list_commands(self, _context: click.Context) -> list[str]:
+        """Names as they were added."""
+        return list(self.commands)
+
+
+@click.group(
+    cls=CommandsInOrder,
+    epilog=EPILOG,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+@click.version_option(__version__, prog_name="synthgan")
+@debug_option
+def group() -> None:
+    """Turn a private table into a shareable synthetic one.
+
+    Fit a model to a table (Parquet or CSV), sample rows from it, measure how good they are. Each command has --help
+    with examples.
+    """
+
+
+for _command in (demo, fit, sample, evaluate, inspect, schema):
+    group.add_command(_command)
+
+
+@contextmanager
+def _warnings_as_sentences() -> Iterator[None]:
+    """Show synthgan's own warnings as one line each, without file and line number."""
+    with warnings.catch_warnings():
+        show = warnings.showwarning
+
+        def showwarning(message: Warning | str, category: type[Warning], *place: Any, **more: Any) -> None:
+            if issubclass(category, SynthganWarning):
+                warn(str(message))
+            else:
+                show(message, category, *place, **more)
+
+        warnings.showwarning = showwarning
+        warnings.simplefilter("always", SynthganWarning)
+        yield
+
+
+def run(arguments: Sequence[str] | None = None) -> int:
+    """Run one command line (default: the process's own) and return its exit code."""
+    state = RunState()
+    try:
+        with _warnings_as_sentences():
+            result = group.main(
+                args=None if arguments is None else list(arguments),
+                prog_name="synthgan",
+                standalone_mode=False,
+                obj=state,
+            )
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        click.echo(f"\nInterrupted: {state.interrupted}.", err=True)
+        return INTERRUPTED
+    except SynthganError as error:
+        if state.debug:
+            traceback.print_exc()
+        fail(str(error))
+        return error.exit_code
+    except Exception as error:
+        # The text of a foreign exception may quote the data, so only its type is shown unless asked for.
+        if state.debug:
+            traceback.print_exc()
+            return UNEXPECTED
+        fail(
+            f"synthgan met an unexpected {type(error).__name__}; please report it. Run the command again with --debug "
+            "for the traceback (which may quote your data: read it before you share it)."
+        )
+        return UNEXPECTED
+    return result if isinstance(result, int) else 0
+
+
+def main() -> None:
+    """Entry point of the ``synthgan`` command."""
+    sys.exit(run())

@@ -1,0 +1,96 @@
+"""Nearest rows in mixed tables, exactly and in blocks: numbers scaled to the real ranges, categories one-hot."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from synthgan.evaluation.features import ComparedTables, Floats
+
+Norm = Literal["l1", "l2"]
+
+_BLOCK_CELLS = 8_000_000
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Points:
+    """Rows as points.
+
+    Attributes:
+        numbers: ``(n_rows, n_numbers)`` scaled numbers; a missing one is the middle of the range, with an indicator
+            column beside it, so that two missing values are equal and one alone is far.
+        levels: ``(n_rows, n_levels)`` one-hot categories.
+    """
+
+    numbers: Floats
+    levels: NDArray[np.float32]
+
+    def __len__(self) -> int:
+        return len(self.numbers)
+
+    def __getitem__(self, rows: NDArray[np.int64] | slice) -> Points:
+        return Points(numbers=self.numbers[rows], levels=self.levels[rows])
+
+    @property
+    def matrix(self) -> Floats:
+        """Numbers and levels side by side: ``(n_rows, n_numbers + n_levels)``."""
+        return np.concatenate([self.numbers, self.levels.astype(np.float64)], axis=1)
+
+
+def as_points(tables: ComparedTables, table: str, *, real: str = "real") -> Points:
+    """One table's rows as points, scaled so that the real table's finite numbers span [0, 1]."""
+    columns: list[Floats] = []
+    for name in tables.numeric:
+        own = tables.numbers[real][name]
+        own = own[np.isfinite(own)]
+        low, high = (float(own.min()), float(own.max())) if len(own) else (0.0, 0.0)
+        values = tables.numbers[table][name]
+        missing = np.isnan(values)
+        scaled = (np.clip(values, low - (high - low), high + (high - low)) - low) / ((high - low) or 1.0)
+        columns.append(np.where(missing, 0.5, scaled))
+        if any(bool(np.isnan(numbers[name]).any()) for numbers in tables.numbers.values()):
+            columns.append(missing.astype(np.float64))
+    numbers = np.column_stack(columns) if columns else np.empty((tables.n_rows[table], 0))
+    return Points(numbers=numbers, levels=tables.one_hot(table, tables.categorical))
+
+
+def nearest(queries: Points, points: Points, *, norm: Norm, same: bool = False) -> tuple[Floats, NDArray[np.int64]]:
+    """Distance to, and row number of, each query's nearest point.
+
+    Args:
+        queries: ``(n_queries, ...)``.
+        points: ``(n_points, ...)``, at least one (two with ``same``).
+        norm: "l1" (a differing category counts 2) or "l2".
+        same: the queries are the points themselves; a row is not its own neighbour.
+    """
+    distances = np.empty(len(queries))
+    places = np.empty(len(queries), dtype=np.int64)
+    block = max(1, _BLOCK_CELLS // max(len(points), 1))
+    for start in range(0, len(queries), block):
+        stop = min(start + block, len(queries))
+        cost = _distances(queries[start:stop], points, norm)
+        if same:
+            cost[np.arange(stop - start), np.arange(start, stop)] = np.inf
+        places[start:stop] = cost.argmin(axis=1)
+        distances[start:stop] = cost[np.arange(stop - start), places[start:stop]]
+    return (np.sqrt(distances) if norm == "l2" else distances), places
+
+
+def _distances(queries: Points, points: Points, norm: Norm) -> Floats:
+    """L1 distances, or squared L2 distances: ``(n_queries, n_points)``."""
+    # Inner products of one-hot rows count the agreeing columns, exactly in float32.
+    n_columns = queries.levels[:1].sum()
+    cost: Floats = (2.0 * (n_columns - queries.levels @ points.levels.T)).astype(np.float64)
+    if norm == "l1":
+        gap = np.empty_like(cost)
+        for column in range(queries.numbers.shape[1]):
+            np.subtract(queries.numbers[:, column, None], points.numbers[None, :, column], out=gap)
+            cost += np.abs(gap, out=gap)
+        return cost
+    squares = (queries.numbers**2).sum(axis=1)[:, None] + (points.numbers**2).sum(axis=1)[None, :]
+    squares -= 2.0 * (queries.numbers @ points.numbers.T)
+    cost += np.maximum(squares, 0.0, out=squares)
+    return cost

@@ -1,0 +1,202 @@
+"""What a metric returns, and how a set of them is shown and written."""
+
+from __future__ import annotations
+
+import html
+import json
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Direction = Literal["lower", "higher", "target", "none"]
+Group = Literal["fidelity", "detection", "utility", "disclosure"]
+
+HEADINGS = ("Score", "Synthetic", "95% interval", "Real rows", "Best")
+"""Headings of `Scores.rows`."""
+
+_TITLES: dict[Group, str] = {
+    "fidelity": "Fidelity",
+    "detection": "Detection",
+    "utility": "Utility",
+    "disclosure": "Copies",
+}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Score:
+    """One figure with what is needed to read it.
+
+    Attributes:
+        name: key, unique in a `Scores`.
+        label: name for people.
+        value: the figure; NaN when it is undefined.
+        direction: which way is better; "target" when ``ideal`` is best from both sides, "none" for a plain fact.
+        group: the part of the evaluation it belongs to.
+        interval: 95% interval, where one was computed.
+        ideal: what a perfect synthesizer would score.
+        reference: the same figure for real rows (a holdout in the synthetic table's place, or a model trained on real).
+        unit: "%" or empty.
+        note: one clause that says what the figure is or how it is limited.
+        details: parts of the figure (per column, per pair, counts), JSON values only.
+    """
+
+    name: str
+    label: str
+    value: float
+    direction: Direction
+    group: Group
+    interval: tuple[float, float] | None = None
+    ideal: float | None = None
+    reference: float | None = None
+    unit: Literal["", "%"] = ""
+    note: str = ""
+    details: Mapping[str, Any] = field(default_factory=dict)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The fields as JSON values; numbers that are not finite become None."""
+        return {name: _plain(getattr(self, name)) for name in self.__slots__}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Scores:
+    """The scores of one synthetic table, in the order of the groups. Iterates over `Score`, looks up by name.
+
+    Attributes:
+        scores: the figures.
+        n_rows: rows of each table that took part.
+        settings: what the evaluation was asked for (target, seed, row caps).
+        notes: what a reader must know besides the figures: columns left out, rows capped, scores not computed and why.
+    """
+
+    scores: tuple[Score, ...]
+    n_rows: Mapping[str, int] = field(default_factory=dict)
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+    def __iter__(self) -> Iterator[Score]:
+        return iter(self.scores)
+
+    def __len__(self) -> int:
+        return len(self.scores)
+
+    def __contains__(self, name: object) -> bool:
+        return any(score.name == name for score in self.scores)
+
+    def __getitem__(self, name: str) -> Score:
+        for score in self.scores:
+            if score.name == name:
+                return score
+        raise KeyError(f"no score named {name!r}; there are {', '.join(score.name for score in self.scores)}")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything as JSON values."""
+        return {
+            "scores": [score.to_dict() for score in self.scores],
+            "n_rows": _plain(self.n_rows),
+            "settings": _plain(self.settings),
+            "notes": list(self.notes),
+        }
+
+    def to_json(self, indent: int | None = 2) -> str:
+        """Everything as JSON text."""
+        return json.dumps(self.to_dict(), indent=indent, ensure_ascii=False, allow_nan=False)
+
+    def to_frame(self) -> pd.DataFrame:
+        """One row per score, without the details."""
+        import pandas as pd
+
+        rows = [
+            {
+                "score": score.name,
+                "group": score.group,
+                "value": score.value,
+                "lower": score.interval[0] if score.interval else math.nan,
+                "upper": score.interval[1] if score.interval else math.nan,
+                "reference": math.nan if score.reference is None else score.reference,
+                "ideal": math.nan if score.ideal is None else score.ideal,
+                "unit": score.unit,
+                "direction": score.direction,
+            }
+            for score in self.scores
+        ]
+        return pd.DataFrame(rows).set_index("score")
+
+    def rows(self) -> list[tuple[str, ...]]:
+        """The table that is printed, one tuple of texts per score, as long as `HEADINGS`."""
+        return [
+            (
+                score.label,
+                _text(score.value, score.unit),
+                "" if score.interval is None else " to ".join(_text(end, "") for end in score.interval),
+                "" if score.reference is None else _text(score.reference, score.unit),
+                _best(score),
+            )
+            for score in self.scores
+        ]
+
+    def __str__(self) -> str:
+        rows = self.rows()
+        widths = [max(len(row[i]) for row in [HEADINGS, *rows]) for i in range(len(HEADINGS))]
+        lines = [_aligned(HEADINGS, widths)]
+        group = None
+        for score, row in zip(self.scores, rows, strict=True):
+            if score.group != group:
+                group = score.group
+                lines.append(_TITLES[group])
+            lines.append(_aligned(row, widths))
+        lines.extend(f"Note: {note}" for note in self.notes)
+        return "\n".join(lines)
+
+    def _repr_html_(self) -> str:
+        """The table for a notebook; column names in notes are escaped."""
+        head = "".join(f"<th>{html.escape(heading)}</th>" for heading in HEADINGS)
+        body = []
+        group = None
+        for score, row in zip(self.scores, self.rows(), strict=True):
+            if score.group != group:
+                group = score.group
+                body.append(f'<tr><th colspan="{len(HEADINGS)}" style="text-align:left">{_TITLES[group]}</th></tr>')
+            cells = "".join(f"<td>{html.escape(cell)}</td>" for cell in row)
+            body.append(f'<tr title="{html.escape(score.note)}">{cells}</tr>')
+        notes = "".join(f"<li>{html.escape(note)}</li>" for note in self.notes)
+        listed = f"<ul>{notes}</ul>" if notes else ""
+        return f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(body)}</tbody></table>{listed}"
+
+
+def _aligned(row: tuple[str, ...], widths: list[int]) -> str:
+    first, *middle, last = row
+    cells = [
+        f"  {first:<{widths[0]}}",
+        *(f"{cell:>{width}}" for cell, width in zip(middle, widths[1:], strict=False)),
+        last,
+    ]
+    return "  ".join(cells).rstrip()
+
+
+def _best(score: Score) -> str:
+    if score.direction == "target":
+        return "" if score.ideal is None else f"near {_text(score.ideal, score.unit)}"
+    return "" if score.direction == "none" else score.direction
+
+
+def _text(value: float, unit: str) -> str:
+    if not math.isfinite(value):
+        return "undefined"
+    size = abs(value)
+    decimals = 0 if size >= 1000 else 1 if size >= 100 else 2 if unit or size >= 10 else 3
+    return f"{value:.{decimals}f}{' ' + unit if unit else ''}"
+
+
+def _plain(value: Any) -> Any:
+    """The value with tuples as lists and numbers that are not finite as None, as JSON has them."""
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if isinstance(value, float):
+        return float(value) if math.isfinite(value) else None
+    return value

@@ -1,0 +1,118 @@
+"""What a fit leaves behind, and its way into a model file and back."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from synthgan.config import TrainingSettings, from_dict, to_dict
+from synthgan.errors import ModelFileError, SettingsError, SynthganError
+from synthgan.model_file import ModelFile, load_model, save_model
+from synthgan.networks.generator import Generator
+from synthgan.tables.codec import TableCodec
+from synthgan.tables.schema_file import schema_from_json, schema_to_json
+from synthgan.training.device import resolve_device
+from synthgan.training.loop import Record
+
+ARCHITECTURE = "residual-generator"
+NOTHING = "nothing-to-generate"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Model:
+    """A fitted model.
+
+    Attributes:
+        codec: how the table is encoded and decoded.
+        generator: the averaged generator, None when the table has no column to model.
+        settings: the resolved training settings.
+        history: the training records.
+        stopped_by: why training ended.
+        target: the column that got extra attention, None without one.
+    """
+
+    codec: TableCodec
+    generator: Generator | None
+    settings: TrainingSettings
+    history: list[Record]
+    stopped_by: str
+    target: str | None
+
+
+def write_model(model: Model, path: str | os.PathLike[str], *, force: bool = False) -> Path:
+    """Write a model file. The same fit gives the same bytes, so the history goes without its seconds.
+
+    Raises:
+        OutputError: when the file exists and ``force`` is off, or it cannot be written.
+    """
+    generator = model.generator
+    return save_model(
+        path,
+        architecture=NOTHING if generator is None else ARCHITECTURE,
+        architecture_settings={} if generator is None else {"conditional": generator.conditional},
+        schema=schema_to_json(model.codec.schema),
+        codec=model.codec.to_json(),
+        tensors={} if generator is None else {k: v.detach().cpu() for k, v in generator.state_dict().items()},
+        history=[{k: v for k, v in record.items() if k != "seconds"} for record in model.history],
+        details={"training": to_dict(model.settings), "stopped_by": model.stopped_by, "target": model.target},
+        force=force,
+    )
+
+
+def read_model(path: str | os.PathLike[str], *, device: str = "auto") -> Model:
+    """Read what `write_model` wrote.
+
+    Raises:
+        ModelFileError: when the file is damaged, altered, too new, or no model at all.
+        SettingsError: when the device is not available.
+    """
+    on = resolve_device(device)
+    file = load_model(path)
+    try:
+        codec, settings, details = _parts(file)
+        generator = _generator(file, codec, settings)
+    except SynthganError as error:
+        if isinstance(error, ModelFileError):
+            raise
+        raise _inconsistent(path) from None
+    except (KeyError, TypeError, ValueError, IndexError, AttributeError, OverflowError):
+        raise _inconsistent(path) from None
+    return Model(
+        codec=codec,
+        generator=None if generator is None else generator.to(on),
+        settings=settings,
+        history=list(file.history or []),
+        stopped_by=str(details["stopped_by"]),
+        target=details["target"],
+    )
+
+
+def _parts(file: ModelFile) -> tuple[TableCodec, TrainingSettings, Mapping[str, Any]]:
+    details = file.details
+    if not {"training", "stopped_by", "target"} <= details.keys():
+        raise KeyError
+    codec = TableCodec.from_json(file.codec, schema_from_json(file.schema))
+    return codec, from_dict(TrainingSettings, details["training"]), details
+
+
+def _generator(file: ModelFile, codec: TableCodec, settings: TrainingSettings) -> Generator | None:
+    if (file.architecture == NOTHING) != (codec.layout.n_columns == 0):
+        raise SettingsError("the architecture does not fit the codec.")
+    if file.architecture == NOTHING:
+        return None
+    conditional = bool(file.architecture_settings["conditional"])
+    # A blank network has shapes but no memory: the file's sizes are checked before anything is allocated.
+    generator = Generator(codec.layout, settings.generator, None, conditional=conditional)
+    tensors = file.tensors({name: (tuple(t.shape), t.dtype) for name, t in generator.state_dict().items()})
+    generator.load_state_dict(tensors, assign=True)
+    return generator.eval().requires_grad_(False)
+
+
+def _inconsistent(path: str | os.PathLike[str]) -> ModelFileError:
+    return ModelFileError(
+        f"model file '{path}' is whole but its parts do not fit together; this version of synthgan did not write it: "
+        "fit the model again"
+    )

@@ -1,0 +1,1 @@
+"""Drawing synthetic rows from a trained generator, with or without conditions."""

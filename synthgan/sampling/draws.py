@@ -1,0 +1,191 @@
+"""From latents to codes and positions, exactly within a condition.
+
+Given the latent, the generator's columns are independent and each position has an explicit CDF, so the probability that
+a row
+meets a condition is a product of sums in closed form. Latents are drawn in proportion to it from a pool, and the
+conditioned columns
+are then drawn from what the condition leaves of their own distributions: every row meets the condition,
+and no row is drawn and thrown away.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from synthgan.networks.generator import Generator
+from synthgan.networks.layers import chunks_of
+from synthgan.tables.columns.protocol import LevelCondition
+
+CHUNK_ROWS = 8_192
+POOL_START = 8_192
+POOL_CAP = 524_288
+MIN_EFFECTIVE = 100.0
+
+
+@dataclass(frozen=True)
+class Draw:
+    """Generated rows in code space.
+
+    Attributes:
+        codes: ``(n_rows, n_columns)`` int64.
+        positions: ``(n_rows, n_positions)`` float32 in [0, 1).
+        effective_sample_size: of the latents behind the rows (Kish 1965); ``n_rows`` without a condition.
+    """
+
+    codes: npt.NDArray[np.int64]
+    positions: npt.NDArray[np.float32]
+    effective_sample_size: float
+
+
+class CodeCondition:
+    """A condition on the device, in the terms of the level axis.
+
+    Args:
+        columns: per modelled column index, its allowed levels and the positions allowed within them.
+        generator: the network that is to meet it.
+    """
+
+    def __init__(self, columns: Mapping[int, LevelCondition], generator: Generator) -> None:
+        axis = generator.axis
+        device = axis.starts.device
+        starts = axis.starts.tolist()
+        allowed, lower, upper = torch.ones(axis.n_levels), torch.zeros(axis.n_levels), torch.ones(axis.n_levels)
+        mask = torch.zeros(axis.n_columns)
+        for index, rule in columns.items():
+            place = slice(starts[index], starts[index] + axis.sizes[index])
+            allowed[place] = torch.from_numpy(rule.allowed.astype(np.float32))
+            lower[place] = torch.from_numpy(rule.lower.astype(np.float32))
+            upper[place] = torch.from_numpy(rule.upper.astype(np.float32))
+            mask[index] = 1
+        self.allowed, self.lower, self.upper = allowed.to(device), lower.to(device), upper.to(device)
+        self.columns = sorted(columns)
+        self.mask = mask.to(device)
+        partial = (self.allowed > 0) & ((self.lower > 0) | (self.upper < 1))
+        self.partial = partial.nonzero().squeeze(1)
+        position_of_column = {int(column): i for i, column in enumerate(axis.positioned_columns)}
+        owners = axis.column_of_level[self.partial].tolist()
+        self.partial_positions = torch.tensor([position_of_column[o] for o in owners], dtype=torch.long, device=device)
+
+    def as_input(self, generator: Generator) -> Tensor:
+        """What the generator is told. Shape: ``(1, n_levels)``."""
+        axis = generator.axis
+        weights = (self.allowed * generator.marginal).unsqueeze(0)
+        return axis.normalise(weights) * self.mask[axis.column_of_level]
+
+    def log_shares(self, generator: Generator, hidden: Tensor) -> Tensor:
+        """Log of the share of each level that the condition leaves.
+
+        Shape: ``(n_rows, n_levels)``, or ``(1, n_levels)`` when no position is restricted.
+        """
+        log_allowed = self.allowed.log().unsqueeze(0)
+        if len(self.partial) == 0:
+            return log_allowed
+        head = generator.position_head
+        location, scale = head.parameters_at(hidden, self.partial_positions, self.partial)
+        share = head.cdf(self.upper[self.partial], location, scale) - head.cdf(
+            self.lower[self.partial], location, scale
+        )
+        return log_allowed.repeat(len(hidden), 1).index_copy(1, self.partial, share.clamp_min(1e-30).log())
+
+
+@torch.no_grad()
+def draw_rows(generator: Generator, n_rows: int, rng: torch.Generator) -> Draw:
+    """Rows without a condition."""
+    codes, positions = [], []
+    for n in _chunks(n_rows):
+        z = torch.randn(n, generator.settings.latent_dim, generator=rng, device=rng.device)
+        hidden, logits = generator(z)
+        drawn = _draw_codes(generator, logits, rng)
+        codes.append(drawn.cpu())
+        positions.append(generator.draw_positions(hidden, drawn, rng).cpu())
+    return Draw(torch.cat(codes).numpy(), torch.cat(positions).numpy(), float(n_rows))
+
+
+@torch.no_grad()
+def draw_conditioned(generator: Generator, condition: CodeCondition, n_rows: int, rng: torch.Generator) -> Draw:
+    """Rows that all meet ``condition``.
+
+    Latents come from a pool in proportion to the probability that their row meets the condition: the rows follow the
+    generator's own law given the condition. A generator that was trained with conditions is told this one, which makes
+    a small pool go far and the law approximate. The pool grows until its effective sample size is at least
+    ``max(100, n_rows / 10)``, up to `POOL_CAP` latents.
+    """
+    told = condition.as_input(generator) if generator.conditional else None
+    wanted = max(MIN_EFFECTIVE, n_rows / 10)
+    pool, weights, target_size, effective = [], [], max(POOL_START, n_rows), 0.0
+    size = 0
+    while size < target_size:
+        z = torch.randn(CHUNK_ROWS, generator.settings.latent_dim, generator=rng, device=rng.device)
+        hidden, logits = generator(z, told)
+        pool.append(z)
+        weights.append(_log_probability(generator, condition, hidden, logits))
+        size += CHUNK_ROWS
+        if size >= target_size:
+            effective = _effective_sample_size(torch.cat(weights))
+            if effective < wanted:
+                target_size = min(POOL_CAP, 2 * size)
+    chosen = torch.cat(pool)[_resample(torch.cat(weights), n_rows, rng)]
+    codes, positions = [], []
+    for z in chunks_of(chosen, CHUNK_ROWS):
+        hidden, logits = generator(z, told)
+        drawn = _draw_codes(generator, logits + condition.log_shares(generator, hidden), rng)
+        codes.append(drawn.cpu())
+        positions.append(_draw_truncated(generator, condition, hidden, drawn, rng).cpu())
+    return Draw(torch.cat(codes).numpy(), torch.cat(positions).numpy(), min(effective, float(n_rows)))
+
+
+def _log_probability(generator: Generator, condition: CodeCondition, hidden: Tensor, logits: Tensor) -> Tensor:
+    """Log probability of meeting the condition, given each latent. Shape: ``(n_rows,)``."""
+    axis = generator.axis
+    within = logits + condition.log_shares(generator, hidden)
+    total = torch.zeros(len(logits), device=logits.device)
+    starts = axis.starts.tolist()
+    for column in condition.columns:
+        place = slice(starts[column], starts[column] + axis.sizes[column])
+        total += within[:, place].logsumexp(1) - logits[:, place].logsumexp(1)
+    return total
+
+
+def _draw_codes(generator: Generator, logits: Tensor, rng: torch.Generator) -> Tensor:
+    """Exact categorical draws by the Gumbel-max trick. Shape: ``(n_rows, n_levels)`` to ``(n_rows, n_columns)``."""
+    return generator.axis.argmax(logits - torch.empty_like(logits).exponential_(generator=rng).log())
+
+
+def _draw_truncated(
+    generator: Generator, condition: CodeCondition, hidden: Tensor, codes: Tensor, rng: torch.Generator
+) -> Tensor:
+    """Positions within what the condition leaves of each drawn level. Shape: ``(n_rows, n_positions)``."""
+    head = generator.position_head
+    levels = generator.axis.position_levels(codes)
+    location, scale = head.parameters_of(hidden, levels)
+    lower, upper = condition.lower[levels], condition.upper[levels]
+    low, high = head.cdf(lower, location, scale), head.cdf(upper, location, scale)
+    uniform = low + (high - low) * torch.rand(levels.shape, generator=rng, device=hidden.device)
+    below_upper = torch.nextafter(upper, torch.zeros_like(upper))
+    return torch.minimum(torch.maximum(head.inverse_cdf(uniform, location, scale), lower), below_upper)
+
+
+def _effective_sample_size(log_weights: Tensor) -> float:
+    weights = (log_weights - log_weights.max()).double().exp()
+    return float(weights.sum() ** 2 / weights.square().sum())
+
+
+def _resample(log_weights: Tensor, n_rows: int, rng: torch.Generator) -> Tensor:
+    """Indices drawn in proportion to the weights by systematic resampling (Kitagawa 1996), in random order."""
+    weights = (log_weights - log_weights.max()).double().exp()
+    cumulative = weights.cumsum(0)
+    offset = torch.rand(1, generator=rng, device=rng.device, dtype=torch.float64)
+    ticks = (torch.arange(n_rows, device=rng.device) + offset) / n_rows * cumulative[-1]
+    index = torch.searchsorted(cumulative, ticks).clamp_max(len(weights) - 1)
+    return index[torch.randperm(n_rows, generator=rng, device=rng.device)]
+
+
+def _chunks(n_rows: int) -> list[int]:
+    full, rest = divmod(n_rows, CHUNK_ROWS)
+    return [CHUNK_ROWS] * full + ([rest] if rest else [])

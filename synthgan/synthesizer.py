@@ -1,0 +1,461 @@
+"""The synthesizer: fit a table, sample rows like it, save and load the model."""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import os
+import time
+import warnings
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from synthgan.errors import NotFittedError, SettingsError, SynthganWarning
+from synthgan.tables.codec import CodecSettings, TableCodec
+from synthgan.tables.inference import infer_schema
+from synthgan.tables.predicates import ColumnPredicate, parse_conditions
+from synthgan.tables.schema import TableSchema
+from synthgan.tables.sources import Data, Source, open_source
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import pyarrow as pa
+
+    from synthgan.config import Effort, TrainingSettings
+    from synthgan.networks.generator import Generator
+    from synthgan.sampling.sampler import SamplingReport
+    from synthgan.tables.layout import EncodedTable
+    from synthgan.training.checkpoint import Checkpoint
+    from synthgan.training.loop import Record, Trainer
+    from synthgan.training.progress import ProgressMode
+
+logger = logging.getLogger("synthgan")
+
+RandomState = int | np.random.Generator | np.random.RandomState | None
+Conditions = "Mapping[Any, Any] | pd.DataFrame | None"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SampleSummary:
+    """What `Synthesizer.sample_to` wrote.
+
+    Attributes:
+        path: the file.
+        n_rows: rows in it.
+        effective_sample_size: of the latents behind conditioned rows; None without conditions.
+    """
+
+    path: Path
+    n_rows: int
+    effective_sample_size: float | None
+
+
+class Synthesizer:
+    """A conditional GAN for one table, with scikit-learn's conventions.
+
+    Args:
+        target: name of the column that downstream models will predict; its three-way marginals get extra attention.
+        schema: what you know about the columns: a `TableSchema`, a mapping as in the schema file, or a path to one.
+            Whatever it leaves out is inferred.
+        effort: ``"quick"``, ``"default"`` or ``"high"``; the one knob most people touch.
+        min_count: fewest rows behind anything the model may reproduce: a category, a cap, a step of a distribution.
+        protect_values: whether rarer categories merge and extremes are capped.
+        settings: concrete training settings, in place of ``effort``.
+        time_limit: seconds after which training ends; its schedule is shortened to fit. None for no limit.
+        max_steps: most training steps; None for the effort's own number.
+        early_stopping: stop when the error of the two-way marginals on held-out rows no longer falls.
+        device: ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"cuda:N"``.
+        random_state: an int makes fit and sample repeatable; a numpy Generator or RandomState supplies the seed; None
+            for fresh
+            randomness each time.
+        progress: ``"auto"`` shows a progress line on a terminal only; ``"on"``, ``"off"``.
+
+    Attributes:
+        schema_: the full schema the fit used, a `TableSchema`.
+        codec_: the fitted `TableCodec`.
+        generator_: the trained network, None when the table has no column to model.
+        training_settings_: the resolved settings, a `TrainingSettings`.
+        history_: one dict per 50 steps: losses, marginal error, seconds.
+        stopped_by_: why training ended: ``"steps"``, ``"time"`` or ``"early stopping"``.
+        n_rows_: number of rows fitted.
+        n_features_in_: number of columns fitted.
+        feature_names_in_: their names, in order.
+        notices_: sentences about columns that come out differently from what one might expect.
+    """
+
+    def __init__(
+        self,
+        *,
+        target: str | None = None,
+        schema: TableSchema | Mapping[str, Any] | str | os.PathLike[str] | None = None,
+        effort: Effort = "default",
+        min_count: int = 10,
+        protect_values: bool = True,
+        settings: TrainingSettings | None = None,
+        time_limit: float | None = None,
+        max_steps: int | None = None,
+        early_stopping: bool = False,
+        device: str = "auto",
+        random_state: RandomState = None,
+        progress: ProgressMode = "auto",
+    ) -> None:
+        self.target = target
+        self.schema = schema
+        self.effort = effort
+        self.min_count = min_count
+        self.protect_values = protect_values
+        self.settings = settings
+        self.time_limit = time_limit
+        self.max_steps = max_steps
+        self.early_stopping = early_stopping
+        self.device = device
+        self.random_state = random_state
+        self.progress = progress
+
+    # ------------------------------------------------------------------ parameters
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:  # noqa: ARG002  (scikit-learn's signature)
+        """Constructor arguments by name."""
+        return {name: getattr(self, name) for name in _PARAMETERS}
+
+    def set_params(self, **params: Any) -> Synthesizer:
+        """Change constructor arguments by name; returns the synthesizer itself.
+
+        Raises:
+            SettingsError: for an unknown name.
+        """
+        for name, value in params.items():
+            if name not in _PARAMETERS:
+                raise SettingsError(f"Synthesizer has no parameter {name!r}; expected one of {', '.join(_PARAMETERS)}.")
+            setattr(self, name, value)
+        return self
+
+    def __repr__(self) -> str:
+        """Constructor call with the arguments that differ from their defaults."""
+        changed = [f"{k}={v!r}" for k, v in self.get_params().items() if v != _PARAMETERS[k]]
+        return f"Synthesizer({', '.join(changed)})"
+
+    def __sklearn_is_fitted__(self) -> bool:
+        """Whether `fit` has been called."""
+        return hasattr(self, "codec_")
+
+    # ------------------------------------------------------------------ fit
+
+    def fit(self, data: Data, y: None = None, *, checkpoint: str | os.PathLike[str] | None = None) -> Synthesizer:  # noqa: ARG002
+        """Learn a table.
+
+        Args:
+            data: a DataFrame, a pyarrow Table or Dataset, or files: a path, a glob of Parquet or CSV files, a
+                directory.
+            y: ignored; scikit-learn's convention.
+            checkpoint: file to save progress to. When it exists already, the fit goes on from it, to the same result.
+                It is a private artefact: delete it once the model is saved.
+
+        Raises:
+            DataError: when the table cannot be used.
+            SettingsError: when a parameter is out of range.
+            TrainingError: when training diverges.
+        """
+        from synthgan.training.checkpoint import Checkpoint, stored_seed
+        from synthgan.training.device import resolve_device
+
+        started = time.monotonic()
+        self._check_limits()
+        device = resolve_device(self.device)
+        source = open_source(data)
+        schema = infer_schema(source, declared=self.schema, target=self.target)
+        seed = _seed(self.random_state)
+        if checkpoint is not None:
+            stored = stored_seed(checkpoint)
+            seed = seed if stored is None or self.random_state is not None else stored
+        codec_settings = CodecSettings(min_count=self.min_count, protect_values=self.protect_values)
+        codec = TableCodec.fit(source, schema, codec_settings)
+        generator, settings, history, reason = None, self._resolve(codec, device), [], "steps"
+        if codec.layout.n_columns:
+            rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(1,)))
+            trainer = self._trainer(codec, codec.encode(source, rng=rng), settings, device=device, seed=seed)
+            saver = None
+            if checkpoint is not None:
+                saver = Checkpoint(checkpoint, self._identity(source, codec, settings, seed))
+                saver.restore(trainer)
+            reason = self._train(trainer, saver, seconds_used=time.monotonic() - started)
+            generator, history = trainer.averaged.eval().requires_grad_(False), trainer.history
+        self._set_fitted(codec, generator, settings, history=history, stopped_by=reason)
+        for notice in self.notices_:
+            logger.info(notice)
+        return self
+
+    def _check_limits(self) -> None:
+        limit = self.time_limit
+        if limit is not None and (isinstance(limit, bool) or not isinstance(limit, int | float) or not limit > 0):
+            raise SettingsError(f"time_limit must be a positive number of seconds or None, got {limit!r}.")
+
+    def _resolve(self, codec: TableCodec, device: Any) -> TrainingSettings:
+        import dataclasses
+
+        from synthgan.training.effort import resolve
+
+        settings = resolve(self.settings or self.effort, n_rows=codec.n_rows, device=device, max_steps=self.max_steps)
+        return dataclasses.replace(settings, early_stopping=True) if self.early_stopping else settings
+
+    def _trainer(
+        self, codec: TableCodec, table: EncodedTable, settings: TrainingSettings, *, device: Any, seed: int
+    ) -> Trainer:
+        from synthgan.training.setup import build_trainer
+
+        # A target that a constraint derives from other columns has no levels of its own to slice by.
+        names = [span.name for span in codec.layout.spans]
+        target = names.index(self.target) if self.target in names else None
+        return build_trainer(table, settings, device, seed, target=target)
+
+    def _identity(self, source: Source, codec: TableCodec, settings: TrainingSettings, seed: int) -> dict[str, Any]:
+        """What a checkpoint must agree with."""
+        from synthgan.config import to_dict
+        from synthgan.tables.schema_file import schema_to_json
+
+        return {
+            "seed": seed,
+            "table": source.fingerprint(),
+            "schema": schema_to_json(codec.schema),
+            "settings": to_dict(settings),
+            "codec": codec.settings.to_json(),
+            "target": self.target,
+        }
+
+    def _train(self, trainer: Trainer, saver: Checkpoint | None, *, seconds_used: float) -> str:
+        from synthgan.training.progress import training_progress
+
+        limit = None if self.time_limit is None else max(self.time_limit - seconds_used, 1e-3)
+        on_step = saver.save_if_due if saver is not None else _no_op
+        with training_progress(trainer.settings.n_steps, self.progress, n_done=trainer.step) as show:
+            try:
+                return trainer.run(time_limit=limit, on_record=show, on_step=on_step)
+            finally:
+                if saver is not None:
+                    saver.save(trainer)
+
+    def _set_fitted(
+        self,
+        codec: TableCodec,
+        generator: Generator | None,
+        settings: TrainingSettings,
+        *,
+        history: list[Record],
+        stopped_by: str,
+    ) -> None:
+        """Set the fitted attributes."""
+        self.codec_ = codec
+        self.schema_ = codec.schema
+        self.generator_ = generator
+        self.training_settings_ = settings
+        self.history_ = history
+        self.stopped_by_ = stopped_by
+        self.n_rows_ = codec.n_rows
+        self.n_features_in_ = len(codec.schema.columns)
+        self.feature_names_in_ = np.array(codec.schema.names, dtype=object)
+        self.notices_ = codec.notices
+
+    # ------------------------------------------------------------------ sample
+
+    def sample(
+        self,
+        n_rows: int | None = None,
+        *,
+        conditions: Mapping[Any, Any] | pd.DataFrame | None = None,
+        random_state: RandomState = None,
+    ) -> pd.DataFrame:
+        """Draw synthetic rows.
+
+        Args:
+            n_rows: how many; left out only with a frame of conditions, which gives one row per row of the frame.
+            conditions: what every row must meet: ``{"income": ">50K", "age": (60, 80), "sex": ["Male"], "workclass":
+                None}``
+                for a value, a range, a set, missing; or a DataFrame with one row per wanted row.
+            random_state: as in the constructor, whose value it defaults to.
+
+        Returns:
+            ``(n_rows, n_columns)`` frame with the columns, order and dtypes of the fitted table.
+
+        Raises:
+            ConditionError: when no row can meet the conditions.
+        """
+        import pyarrow as pa
+
+        from synthgan.tables.frames import to_frame
+
+        tables, _ = self._batches(n_rows, conditions, random_state)
+        return to_frame(pa.concat_tables(list(tables)), self.schema_)
+
+    def sample_to(
+        self,
+        path: str | os.PathLike[str],
+        n_rows: int | None = None,
+        *,
+        conditions: Mapping[Any, Any] | pd.DataFrame | None = None,
+        random_state: RandomState = None,
+        force: bool = False,
+    ) -> SampleSummary:
+        """Draw synthetic rows into a Parquet or CSV file, a batch at a time, for any number of rows.
+
+        Args:
+            path: the file; its suffix says the format. It appears whole or not at all.
+            n_rows: as in `sample`.
+            conditions: as in `sample`.
+            random_state: as in `sample`.
+            force: whether an existing file may be replaced.
+
+        Raises:
+            OutputError: when the file exists or cannot be written.
+            ConditionError: when no row can meet the conditions.
+        """
+        from synthgan.tables.frames import restore_types, stored_schema
+        from synthgan.tables.writers import check_table_output, open_writer
+
+        check_table_output(path, force=force)
+        tables, report = self._batches(n_rows, conditions, random_state)
+        first = next(tables)
+        with open_writer(path, stored_schema(self.schema_, first.column_names), force=force) as writer:
+            for table in itertools.chain([first], tables):
+                writer.write(restore_types(table, self.schema_))
+        return SampleSummary(path=Path(path), n_rows=report.n_rows, effective_sample_size=report.effective_sample_size)
+
+    def _batches(
+        self,
+        n_rows: int | None,
+        conditions: Mapping[Any, Any] | pd.DataFrame | None,
+        random_state: RandomState,
+    ) -> tuple[Iterator[pa.Table], SamplingReport]:
+        self._check_fitted()
+        from synthgan.sampling.condition_frames import conditioned_rows
+        from synthgan.sampling.sampler import Sampler
+
+        seed = _seed(self.random_state if random_state is None else random_state)
+        sampler = Sampler(self.codec_, self.generator_, seed)
+        if conditions is None or isinstance(conditions, Mapping):
+            _check_count(n_rows)
+            predicates: dict[str, ColumnPredicate] = parse_conditions(conditions or {}, self.schema_)
+            tables = sampler.batches(int(n_rows or 0), predicates)
+        else:
+            tables = conditioned_rows(sampler, conditions, self.schema_, n_rows)
+        return _warn_at_end(tables, sampler.report), sampler.report
+
+    # ------------------------------------------------------------------ files
+
+    def save(self, path: str | os.PathLike[str], *, force: bool = False) -> Path:
+        """Write the model to one ``.synthgan`` file: no rows, no pickle, no critic.
+
+        Raises:
+            OutputError: when the file exists and ``force`` is off, or it cannot be written.
+        """
+        self._check_fitted()
+        from synthgan.model import Model, write_model
+
+        model = Model(
+            codec=self.codec_,
+            generator=self.generator_,
+            settings=self.training_settings_,
+            history=self.history_,
+            stopped_by=self.stopped_by_,
+            target=self.target,
+        )
+        return write_model(model, path, force=force)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str], *, device: str = "auto") -> Synthesizer:
+        """Read a model that `save` wrote.
+
+        Raises:
+            ModelFileError: when the file is damaged, altered, too new, or no model at all.
+        """
+        from synthgan.model import read_model
+
+        model = read_model(path, device=device)
+        codec_settings = model.codec.settings
+        synthesizer = cls(
+            target=model.target,
+            min_count=codec_settings.min_count,
+            protect_values=codec_settings.protect_values,
+            settings=model.settings,
+            device=device,
+        )
+        synthesizer._set_fitted(
+            model.codec, model.generator, model.settings, history=model.history, stopped_by=model.stopped_by
+        )
+        return synthesizer
+
+    def _check_fitted(self) -> None:
+        if not self.__sklearn_is_fitted__():
+            raise NotFittedError("this Synthesizer is not fitted yet; call fit(data) first, or load a saved model.")
+
+    # ------------------------------------------------------------------ augment
+
+    def augment(
+        self, data: pd.DataFrame, target: str | None = None, *, random_state: RandomState = None
+    ) -> pd.DataFrame:
+        """Real rows followed by synthetic ones that bring every class of ``target`` to the size of the largest.
+
+        Args:
+            data: the real rows, with the columns of the fitted table.
+            target: a categorical, boolean or integer column; the constructor's target by default.
+            random_state: as in `sample`.
+
+        Returns:
+            the rows of ``data`` in their order, then the synthetic rows, with a fresh index and the dtypes of ``data``.
+        """
+        self._check_fitted()
+        from synthgan.augmentation import balance
+
+        return balance(self, data, target or self.target, random_state=random_state)
+
+
+_PARAMETERS: dict[str, Any] = dict(Synthesizer.__init__.__kwdefaults__ or {})
+"""Constructor arguments and their defaults: all are keyword-only."""
+
+
+def load(path: str | os.PathLike[str], *, device: str = "auto") -> Synthesizer:
+    """Read a model file; see `Synthesizer.load`."""
+    return Synthesizer.load(path, device=device)
+
+
+def _no_op(_: object) -> None:
+    """Do nothing."""
+
+
+def _seed(random_state: RandomState) -> int:
+    """A seed from whatever scikit-learn accepts as ``random_state``."""
+    if random_state is None:
+        return int(np.random.SeedSequence().generate_state(1, np.uint64)[0] >> 1)
+    if isinstance(random_state, np.random.Generator):
+        return int(random_state.integers(2**63))
+    if isinstance(random_state, np.random.RandomState):
+        return int(random_state.randint(2**31))
+    if isinstance(random_state, bool) or not isinstance(random_state, int | np.integer) or random_state < 0:
+        raise SettingsError(
+            f"random_state must be a whole number from 0 up, a numpy generator or None, got {random_state!r}."
+        )
+    return int(random_state)
+
+
+def _check_count(n_rows: int | None) -> None:
+    if n_rows is None:
+        raise SettingsError("say how many rows to sample: n_rows may be left out only with a frame of conditions.")
+    if isinstance(n_rows, bool) or not isinstance(n_rows, int | np.integer) or n_rows < 1:
+        raise SettingsError(f"n_rows must be a whole number of at least 1, got {n_rows!r}.")
+
+
+def _warn_at_end(tables: Iterator[pa.Table], report: SamplingReport) -> Iterator[pa.Table]:
+    """Pass batches on, then warn when too few latents stood behind a condition."""
+    yield from tables
+    effective = report.effective_sample_size
+    if effective is not None and effective < report.n_wanted_effective:
+        warnings.warn(
+            f"the conditions are rare for this model: {report.n_rows} rows rest on an effective sample of only "
+            f"{effective:.0f} (at least {report.n_wanted_effective:.0f} wanted); they meet the conditions exactly, "
+            "but vary too little.",
+            SynthganWarning,
+            stacklevel=4,
+        )

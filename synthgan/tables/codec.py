@@ -1,0 +1,393 @@
+"""The whole table to codes and positions, and back."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from synthgan.errors import ConditionError, DataError, ModelFileError, SettingsError
+from synthgan.tables.arrow_types import parse_type
+from synthgan.tables.batches import BATCH_ROWS, Source, TableSource
+from synthgan.tables.columns import ENCODERS
+from synthgan.tables.columns.levels import LevelEncoder
+from synthgan.tables.columns.numeric import NumericEncoder
+from synthgan.tables.columns.numeric_conditions import has_clock_changes
+from synthgan.tables.columns.protocol import ColumnEncoder, FitRules, LevelCondition
+from synthgan.tables.constraints import ViolationCounter, grid_columns, reparametrise, with_grids
+from synthgan.tables.layout import EncodedTable, Layout, Span
+from synthgan.tables.predicates import ColumnPredicate, Predicate, matches
+from synthgan.tables.schema import TableSchema
+from synthgan.tables.statistics import ColumnStatistics, ExactStatistics
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CodecSettings:
+    """How a table is encoded.
+
+    Attributes:
+        n_bins: bins of a numeric column without heavy values; None chooses by the number of rows (8 to 50).
+        max_levels: most levels of a categorical column; rarer ones share buckets.
+        min_count: fewest rows behind a level, a knot of a quantile function, or a cap.
+        protect_values: merge rarer levels and cap extremes. Off, every level and the true extremes are kept.
+    """
+
+    n_bins: int | None = None
+    max_levels: int = 256
+    min_count: int = 10
+    protect_values: bool = True
+
+    def __post_init__(self) -> None:
+        """Check the ranges."""
+        for name, low, high in (("n_bins", 2, 1000), ("max_levels", 4, 10_000), ("min_count", 1, 1_000_000)):
+            value = getattr(self, name)
+            if value is None and name == "n_bins":
+                continue
+            if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
+                raise SettingsError(f"{name} must be a whole number from {low} to {high}, not {value!r}")
+        if not isinstance(self.protect_values, bool):
+            raise SettingsError(f"protect_values must be True or False, not {self.protect_values!r}")
+
+    def resolve(self, n_rows: float) -> FitRules:
+        """The rules for a table of ``n_rows`` rows."""
+        n_bins = self.n_bins if self.n_bins is not None else int(np.clip(n_rows / 40, 8, 50))
+        return FitRules(
+            n_bins=n_bins, max_levels=self.max_levels, min_count=self.min_count, protect_values=self.protect_values
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON values."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_json(cls, content: dict[str, Any]) -> CodecSettings:
+        """Settings from JSON values.
+
+        Raises:
+            SettingsError: for an unknown key or a value out of range.
+        """
+        known = {field.name for field in dataclasses.fields(cls)}
+        for key in content:
+            if key not in known:
+                raise SettingsError(f"'{key}' is not a codec setting; known ones are {', '.join(sorted(known))}")
+        return cls(**content)
+
+
+@dataclass(frozen=True, kw_only=True)
+class CodeCondition:
+    """Conditions on the user's columns, in terms of codes and positions.
+
+    Rows generated within ``columns`` and passed through `settle` after decoding meet all conditions.
+
+    Attributes:
+        columns: index of a modelled column -> its levels and positions that may be generated.
+        snapped: user's column -> what positions can only come near; decoded values move to the nearest that meets it.
+        residual: user's column -> predicate that only decoded rows can answer; others have to be drawn again.
+    """
+
+    columns: Mapping[int, LevelCondition] = field(default_factory=dict)
+    snapped: Mapping[str, Predicate] = field(default_factory=dict)
+    residual: Mapping[str, Predicate] = field(default_factory=dict)
+    encoders: Mapping[str, NumericEncoder] = field(default_factory=dict, repr=False)
+
+    def settle(self, table: pa.Table) -> pa.Table:
+        """The decoded rows that meet the conditions, with values moved onto the wanted ones."""
+        for name, predicate in self.snapped.items():
+            index = table.schema.get_field_index(name)
+            values = table.column(index).combine_chunks()
+            table = table.set_column(index, table.schema.field(index), self.encoders[name].snap(values, predicate))
+        for name, asked in self.residual.items():
+            table = table.filter(pa.array(matches(asked, table.column(name))))
+        return table
+
+
+class TableCodec:
+    """Encodes a table's rows and decodes generated ones; holds levels, knots and shares, and no row.
+
+    Attributes:
+        schema: the user's columns and constraints.
+        settings: what the codec was fitted with.
+        n_rows: released number of rows.
+        layout: where each modelled column lies.
+        encoders: one per internal column, in order.
+    """
+
+    def __init__(
+        self, schema: TableSchema, settings: CodecSettings, encoders: tuple[ColumnEncoder, ...], n_rows: float
+    ) -> None:
+        self.schema = schema
+        self.settings = settings
+        self.n_rows = n_rows
+        self.encoders = encoders
+        self.rules = reparametrise(schema)
+        self.layout = _layout(encoders)
+
+    @classmethod
+    def fit(
+        cls,
+        source: Source | pa.Table,
+        schema: TableSchema,
+        settings: CodecSettings | None = None,
+        *,
+        statistics: ColumnStatistics | None = None,
+    ) -> TableCodec:
+        """Fit every column from column statistics.
+
+        Args:
+            source: the table, not read when statistics are given.
+            schema: its columns and constraints.
+            settings: None for the defaults.
+            statistics: of the internal columns (`reparametrise(schema).internal`); None reads exact ones off it.
+
+        Raises:
+            DataError: when the table does not fit the schema or breaks a constraint.
+            SchemaError: when the schema contradicts itself.
+        """
+        settings = settings or CodecSettings()
+        if statistics is None:
+            schema, statistics = _read_statistics(_source(source), schema)
+        rules = settings.resolve(statistics.n_rows())
+        columns = reparametrise(schema).internal.columns
+        encoders = tuple(ENCODERS[column.kind].fit(column, statistics, rules) for column in columns)
+        return cls(schema, settings, encoders, statistics.n_rows())
+
+    @property
+    def _modelled(self) -> tuple[ColumnEncoder, ...]:
+        return tuple(encoder for encoder in self.encoders if len(encoder.facts.marginal) > 1)
+
+    @property
+    def arrow_schema(self) -> pa.Schema:
+        """Names and types of decoded tables: the user's columns without dropped text."""
+        return pa.schema(
+            [
+                (column.name, parse_type(column.arrow_type))
+                for column in self.schema.columns
+                if not (column.kind == "text" and column.text == "drop")
+            ]
+        )
+
+    @property
+    def notices(self) -> tuple[str, ...]:
+        """What the user should know without asking."""
+        return tuple(notice for encoder in self.encoders for notice in encoder.notices())
+
+    def encode(
+        self, source: Source | pa.Table, *, rng: np.random.Generator, batch_size: int = BATCH_ROWS
+    ) -> EncodedTable:
+        """Codes and positions of every row.
+
+        Args:
+            source: a table with the schema's columns; others are ignored.
+            rng: draws the place of a gridded value inside its granule.
+            batch_size: rows at a time; memory is the code table plus one batch.
+
+        Raises:
+            DataError: when a column is missing or has another type.
+        """
+        source = _source(source)
+        room = batch_size if source.n_rows is None else source.n_rows
+        codes = np.zeros((room, self.layout.n_columns), dtype=self.layout.codes_dtype)
+        positions = np.zeros((room, self.layout.n_positions), dtype=np.uint8)
+        done = 0
+        for batch in _user_batches(source, self.schema, batch_size):
+            stop = done + batch.num_rows
+            if stop > len(codes):
+                codes, positions = _grown(codes, stop), _grown(positions, stop)
+            self._encode_batch(self.rules.forward(batch), codes[done:stop], positions[done:stop], rng)
+            done = stop
+        return EncodedTable(layout=self.layout, codes=codes[:done], positions=positions[:done])
+
+    def _encode_batch(
+        self, batch: pa.RecordBatch, codes: npt.NDArray[Any], positions: npt.NDArray[np.uint8], rng: np.random.Generator
+    ) -> None:
+        for index, (encoder, span) in enumerate(zip(self._modelled, self.layout.spans, strict=True)):
+            column_codes, column_positions = encoder.encode(batch.column(encoder.name), rng)
+            codes[:, index] = column_codes
+            if span.position is not None and column_positions is not None:
+                positions[:, span.position] = column_positions * 256
+
+    def decoder(self, rng: np.random.Generator) -> Decoder:
+        """A decoder for one sampling session."""
+        return Decoder(self, rng)
+
+    def compile_conditions(self, conditions: Mapping[str, ColumnPredicate]) -> CodeCondition:
+        """Conditions on the user's columns as codes and positions.
+
+        Args:
+            conditions: predicates from `parse_conditions`, by column name.
+
+        Raises:
+            ConditionError: when no generated row could meet them; names the column.
+        """
+        direct, derived = self.rules.conditions(conditions)
+        by_name = {encoder.name: encoder for encoder in self.encoders}
+        columns: dict[int, LevelCondition] = {}
+        snapped: dict[str, Predicate] = {}
+        residual = dict(derived)
+        for name, predicate in direct.items():
+            encoder = by_name.get(name)
+            if encoder is None:
+                raise ConditionError(f"column '{name}' is not generated, so it cannot have a condition; leave it out")
+            compiled = encoder.compile(predicate)
+            if len(compiled.allowed) > 1:
+                columns[self.layout.index(name)] = compiled
+            if compiled.is_exact:
+                continue
+            is_moved = isinstance(encoder, NumericEncoder) and name not in derived
+            if is_moved:
+                snapped[name] = predicate
+            if not is_moved or has_clock_changes(encoder.axis):
+                residual.update((wanted, conditions[wanted]) for wanted in self._users_of(name) if wanted in conditions)
+        numeric = {name: encoder for name in snapped if isinstance(encoder := by_name[name], NumericEncoder)}
+        return CodeCondition(columns=columns, snapped=snapped, residual=residual, encoders=numeric)
+
+    def _users_of(self, internal: str) -> tuple[str, ...]:
+        """The user's columns behind an internal one."""
+        behind = tuple(name for name, columns in self.rules.derived.items() if internal in columns)
+        return behind or (internal,)
+
+    def describe(self) -> list[dict[str, Any]]:
+        """Per internal column: its kind, how many of the codes are its own, and what the model file holds about it."""
+        return [
+            {"column": column.name, "kind": column.kind, "codes": len(encoder.facts.marginal), **encoder.describe()}
+            for column, encoder in zip(self.rules.internal.columns, self.encoders, strict=True)
+        ]
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON values: everything that decoding needs, besides the schema."""
+        return {
+            "settings": self.settings.to_json(),
+            "n_rows": self.n_rows,
+            "columns": [encoder.to_json() for encoder in self.encoders],
+        }
+
+    @classmethod
+    def from_json(cls, content: Mapping[str, Any], schema: TableSchema) -> TableCodec:
+        """The codec that `to_json` wrote, for the same schema.
+
+        Raises:
+            ModelFileError: when the content is not a codec of that schema.
+        """
+        try:
+            internal = reparametrise(schema).internal.columns
+            encoders = tuple(
+                ENCODERS[column.kind].from_json(fitted)
+                for column, fitted in zip(internal, content["columns"], strict=True)
+            )
+            names = tuple(encoder.name for encoder in encoders)
+            codec = cls(schema, CodecSettings.from_json(content["settings"]), encoders, float(content["n_rows"]))
+        except (KeyError, TypeError, ValueError, IndexError, AttributeError, OverflowError, pa.ArrowException):
+            raise ModelFileError(
+                "the model's codec is damaged: it does not describe the columns of its schema"
+            ) from None
+        if names != tuple(column.name for column in internal):
+            raise ModelFileError("the model's codec and its schema name different columns")
+        return codec
+
+
+class Decoder:
+    """Decodes generated batches; identifiers and keys stay unique through the session."""
+
+    def __init__(self, codec: TableCodec, rng: np.random.Generator) -> None:
+        self._codec = codec
+        self._columns = [encoder.decoder(rng) for encoder in codec.encoders]
+        composites = {
+            encoder.name: encoder.shares()
+            for encoder in codec.encoders
+            if encoder.name in codec.rules.composites and isinstance(encoder, LevelEncoder)
+        }
+        self._state = codec.rules.start(rng, combinations=composites)
+
+    def decode(self, codes: npt.NDArray[Any], positions: npt.NDArray[Any]) -> pa.Table:
+        """Values of a batch.
+
+        Args:
+            codes: ``(n_rows, n_columns)`` of any integer dtype.
+            positions: ``(n_rows, n_positions)`` float32 or float64 in [0, 1).
+
+        Returns:
+            The user's columns with the types of `TableCodec.arrow_schema`.
+        """
+        codec, n_rows = self._codec, len(codes)
+        place = {span.name: (index, span.position) for index, span in enumerate(codec.layout.spans)}
+        dropped = {column.name for column in codec.schema.columns if column.kind == "text" and column.text == "drop"}
+        arrays: dict[str, pa.Array] = {}
+        for encoder, column in zip(codec.encoders, self._columns, strict=True):
+            if encoder.name in dropped:
+                continue
+            if encoder.name not in place:
+                arrays[encoder.name] = column.decode(np.zeros(n_rows, dtype=np.int64), None)
+                continue
+            index, position = place[encoder.name]
+            inside = None if position is None else positions[:, position]
+            arrays[encoder.name] = column.decode(codes[:, index].astype(np.int64), inside)
+        return codec.rules.backward(pa.table(arrays), self._state)
+
+
+def _source(source: Source | pa.Table) -> Source:
+    return TableSource(source, description="the table") if isinstance(source, pa.Table) else source
+
+
+def _user_batches(source: Source, schema: TableSchema, batch_size: int = BATCH_ROWS) -> Iterator[pa.RecordBatch]:
+    """The schema's columns of every row; text, which is never read, is left out."""
+    for name in schema.names:
+        if name not in source.names:
+            raise DataError(f"{source.description} has no column '{name}', which the schema lists; add it or fit anew")
+    learned = [column.name for column in schema.columns if column.kind != "text"]
+    return source.batches(learned or schema.names[:1], batch_size)
+
+
+def _read_statistics(source: Source, schema: TableSchema) -> tuple[TableSchema, ExactStatistics]:
+    """Exact statistics of the internal columns, and the schema with what constraints need to know."""
+    if wanted := grid_columns(schema):
+        own = TableSchema(columns=tuple(schema[name] for name in wanted))
+        schema = with_grids(schema, ExactStatistics.collect(_user_batches(source, own), own))
+    rules = reparametrise(schema)
+    broken = ViolationCounter(schema)
+
+    def internal_batches() -> Iterator[pa.RecordBatch]:
+        for batch in _user_batches(source, schema):
+            broken.update(batch)
+            yield rules.forward(batch)
+
+    statistics = ExactStatistics.collect(internal_batches(), rules.internal)
+    broken.check()
+    return schema, statistics
+
+
+def _grown(array: npt.NDArray[Any], n_rows: int) -> npt.NDArray[Any]:
+    """The array with room for at least ``n_rows`` rows."""
+    room = max(n_rows, len(array) + len(array) // 2)
+    grown = np.zeros((room, array.shape[1]), dtype=array.dtype)
+    grown[: len(array)] = array
+    return grown
+
+
+def _layout(encoders: tuple[ColumnEncoder, ...]) -> Layout:
+    spans: list[Span] = []
+    facts = []
+    start = n_positions = 0
+    for encoder in encoders:
+        of_column = encoder.facts
+        n_levels = len(of_column.marginal)
+        if n_levels < 2:
+            continue
+        position = None
+        if of_column.is_bin.any():
+            position, n_positions = n_positions, n_positions + 1
+        spans.append(Span(name=encoder.name, start=start, stop=start + n_levels, position=position))
+        facts.append(of_column)
+        start += n_levels
+    none = np.zeros(0)
+    return Layout(
+        spans=tuple(spans),
+        is_bin=np.concatenate([none.astype(bool), *(f.is_bin for f in facts)]),
+        value_start=np.concatenate([none, *(f.value_start for f in facts)]).astype(np.float32),
+        value_stop=np.concatenate([none, *(f.value_stop for f in facts)]).astype(np.float32),
+        marginal=np.concatenate([none, *(f.marginal for f in facts)]).astype(np.float32),
+    )

@@ -1,0 +1,213 @@
+"""Identifiers: only presence is modelled; values are made afresh in the learned format."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.types as pat
+
+from synthgan.errors import ConditionError, SchemaError
+from synthgan.tables.arrow_types import is_text, parse_type
+from synthgan.tables.axis import Mask
+from synthgan.tables.columns.fresh_values import FormatWriter, NumberWriter
+from synthgan.tables.columns.protocol import Codes, Facts, FitRules, LevelCondition, Positions
+from synthgan.tables.formats import VARIES, Format, in_order, merge_coarsely, with_room
+from synthgan.tables.predicates import AnyOf, Missing, Predicate
+from synthgan.tables.schema import ColumnSchema
+from synthgan.tables.statistics import ColumnStatistics
+
+COVERED = 0.9
+"""Formats are told apart as finely as leaves at least this share of rows in formats with enough rows."""
+
+
+@dataclass(frozen=True)
+class IdentifierEncoder:
+    """Present or missing, and how identifiers are written.
+
+    Attributes:
+        name: the column.
+        arrow_type: its type.
+        formats: formats that enough rows share, commonest first; ``n_rows`` is a share here.
+        share_missing: share of rows without an identifier.
+        n_merged: how many formats were too rare to keep.
+    """
+
+    name: str
+    arrow_type: pa.DataType
+    formats: tuple[Format, ...]
+    share_missing: float
+    n_merged: int = 0
+
+    @classmethod
+    def fit(cls, column: ColumnSchema, statistics: ColumnStatistics, rules: FitRules) -> IdentifierEncoder:
+        """Keep the formats that enough rows share.
+
+        Raises:
+            SchemaError: when the column holds neither text nor numbers.
+        """
+        arrow_type = parse_type(column.arrow_type)
+        if not (
+            is_text(arrow_type)
+            or pat.is_integer(arrow_type)
+            or pat.is_floating(arrow_type)
+            or pat.is_decimal(arrow_type)
+        ):
+            raise SchemaError(
+                f"column '{column.name}' is declared identifier but holds {arrow_type}; identifiers are text or numbers"
+            )
+        found = statistics.templates(column.name)
+        n_present = sum(form.n_rows for form in found.formats) + found.n_unlisted
+        kept, n_merged = _frequent(found.formats, rules.min_count)
+        if sum(form.n_rows for form in kept) < COVERED * n_present:
+            merged = merge_coarsely(found.formats)
+            kept, n_merged = _frequent(merged, rules.min_count)
+        total = sum(form.n_rows for form in kept)
+        return cls(
+            name=column.name,
+            arrow_type=arrow_type,
+            formats=tuple(dataclasses.replace(with_room(form), n_rows=form.n_rows / total) for form in kept),
+            share_missing=found.n_missing / max(n_present + found.n_missing, 1e-300),
+            n_merged=n_merged,
+        )
+
+    @cached_property
+    def facts(self) -> Facts:
+        """Present, then missing, as far as they occur."""
+        marginal = np.array([share for share in (1 - self.share_missing, self.share_missing) if share > 0])
+        zeros = np.zeros(len(marginal))
+        return Facts(is_bin=zeros.astype(bool), value_start=zeros, value_stop=zeros, marginal=marginal)
+
+    @property
+    def _missing(self) -> int | None:
+        return None if self.share_missing <= 0 else len(self.facts.marginal) - 1
+
+    def encode(self, array: pa.Array, rng: np.random.Generator) -> tuple[Codes, Positions | None]:  # noqa: ARG002
+        """Whether each identifier is missing."""
+        if len(self.facts.marginal) == 1:
+            return np.zeros(len(array), dtype=np.int64), None
+        absent = pc.is_null(array, nan_is_null=True)
+        return absent.to_numpy(zero_copy_only=False).astype(np.int64), None
+
+    def decoder(self, rng: np.random.Generator) -> IdentifierDecoder:
+        """A decoder whose identifiers are unique through a sampling session."""
+        return IdentifierDecoder(self, rng)
+
+    def missing_rows(self, codes: Codes) -> Mask:
+        """``(n_rows,)`` bool: which codes mean missing."""
+        absent: Mask = codes == (-1 if self._missing is None else self._missing)
+        return absent
+
+    def compile(self, predicate: Predicate) -> LevelCondition:
+        """Whether presence meets the predicate; only missing can be asked of identifiers."""
+        asked = isinstance(predicate, Missing) or (isinstance(predicate, AnyOf) and predicate.missing)
+        if not asked or self._missing is None:
+            raise ConditionError(
+                f"column '{self.name}' holds identifiers, which are made afresh"
+                + ("; only missing can be asked of it" if self._missing is not None else " and are never missing")
+            )
+        size = len(self.facts.marginal)
+        return LevelCondition(
+            allowed=np.arange(size) == self._missing,
+            lower=np.zeros(size, dtype=np.float32),
+            upper=np.ones(size, dtype=np.float32),
+        )
+
+    def describe(self) -> dict[str, Any]:
+        """What the model file holds about the column."""
+        return {
+            "formats": len(self.formats),
+            "missing": self.share_missing > 0,
+            "merged": self.n_merged,
+            "patterns": [form.pattern for form in self.formats[:5]],
+        }
+
+    def notices(self) -> tuple[str, ...]:
+        """Says when there is no format to keep."""
+        if is_text(self.arrow_type) and not self.formats and self.share_missing < 1:
+            return (
+                f"column '{self.name}' has no format that enough rows share: its identifiers will be plain numbers",
+            )
+        return ()
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON values."""
+        return {
+            "name": self.name,
+            "arrow_type": str(self.arrow_type),
+            "formats": [
+                {
+                    "pattern": form.pattern,
+                    "fixed": [None if c == VARIES else c for c in form.fixed],
+                    "share": form.n_rows,
+                }
+                for form in self.formats
+            ],
+            "share_missing": self.share_missing,
+            "n_merged": self.n_merged,
+        }
+
+    @classmethod
+    def from_json(cls, content: dict[str, Any]) -> IdentifierEncoder:
+        """The encoder that `to_json` wrote."""
+        return cls(
+            name=content["name"],
+            arrow_type=parse_type(content["arrow_type"]),
+            formats=tuple(
+                Format(
+                    pattern=form["pattern"],
+                    fixed="".join(VARIES if character is None else character for character in form["fixed"]),
+                    n_rows=float(form["share"]),
+                )
+                for form in content["formats"]
+            ),
+            share_missing=float(content["share_missing"]),
+            n_merged=int(content["n_merged"]),
+        )
+
+
+class IdentifierDecoder:
+    """Makes identifiers, each once in a session."""
+
+    def __init__(self, encoder: IdentifierEncoder, rng: np.random.Generator) -> None:
+        """Start a session."""
+        self._encoder = encoder
+        self._rng = rng
+        self._shares = np.cumsum([form.n_rows for form in encoder.formats])
+        self._numbers = NumberWriter(encoder.name, encoder.arrow_type, encoder.formats, rng)
+        # A text that outgrows its format is marked with a sign that no format uses.
+        sign = "~"
+        while any(sign in form.pattern for form in encoder.formats):
+            sign += "~"
+        self._writers = [FormatWriter(form, rng, overflow_sign=sign) for form in encoder.formats]
+
+    def decode(self, codes: Codes, positions: Positions | None) -> pa.Array:  # noqa: ARG002
+        """Fresh identifiers where present."""
+        missing = self._encoder.missing_rows(codes)
+        place = np.cumsum(~missing) - 1
+        fresh = self._fresh(int((~missing).sum()))
+        return fresh.take(pa.array(place, mask=missing))
+
+    def _fresh(self, n_rows: int) -> pa.Array:
+        if not is_text(self._encoder.arrow_type):
+            return self._numbers.write(n_rows)
+        if not self._writers:
+            return self._numbers.write(n_rows).cast(pa.string()).cast(self._encoder.arrow_type)
+        chosen = np.searchsorted(self._shares[:-1], self._rng.random(n_rows), side="right")
+        parts = [writer.write(int((chosen == index).sum())) for index, writer in enumerate(self._writers)]
+        order = np.argsort(chosen, kind="stable")
+        place = np.empty(n_rows, dtype=np.int64)
+        place[order] = np.arange(n_rows)
+        return pa.concat_arrays(parts).take(pa.array(place)).cast(self._encoder.arrow_type)
+
+
+def _frequent(formats: tuple[Format, ...], min_count: int) -> tuple[tuple[Format, ...], int]:
+    kept = in_order(
+        form for form in formats if form.n_rows >= min_count and form.pattern and form.pattern.isprintable()
+    )
+    return kept, len(formats) - len(kept)

@@ -1,0 +1,337 @@
+"""Categories, truth values and constants: a code per level, a tail of many levels in buckets."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.types as pat
+
+from synthgan.errors import ConditionError
+from synthgan.tables.arrow_types import is_text, parse_type
+from synthgan.tables.columns.binning import share_before
+from synthgan.tables.columns.protocol import LARGEST_POSITION, Codes, Facts, FitRules, LevelCondition, Positions
+from synthgan.tables.predicates import Predicate, matches
+from synthgan.tables.schema import ColumnSchema
+from synthgan.tables.statistics import ColumnStatistics
+
+OTHER = "<other>"
+"""What rare strings decode to."""
+
+BUCKET_SHARE = 4
+"""One in this many of ``max_levels`` becomes a tail bucket, when buckets are needed at all."""
+
+
+@dataclass(frozen=True)
+class LevelEncoder:
+    """A column of levels: kept ones first, then tail buckets, then the rare level, missing last.
+
+    Attributes:
+        name: the column.
+        values: ``(n_values,)`` the kept levels followed by those in buckets, in the column's Arrow type.
+        n_single: how many of ``values`` have a code of their own.
+        bucket: ``(n_values - n_single,)`` bucket of each of the others, ascending.
+        share: ``(n_values - n_single,)`` its share of the bucket's rows.
+        other: code of the rare level, None when it has none.
+        missing: code of missing, None when nothing is missing.
+        marginal: ``(n_levels,)`` share of rows.
+        n_merged: how many levels were too rare to keep.
+    """
+
+    name: str
+    values: pa.Array
+    n_single: int
+    bucket: npt.NDArray[np.int64]
+    share: npt.NDArray[np.float64]
+    other: int | None
+    missing: int | None
+    marginal: npt.NDArray[np.float64]
+    n_merged: int = 0
+
+    @classmethod
+    def fit(cls, column: ColumnSchema, statistics: ColumnStatistics, rules: FitRules) -> LevelEncoder:
+        """Choose levels from the column's value counts."""
+        counted = statistics.levels(column.name)
+        arrow_type = parse_type(column.arrow_type)
+        values = counted.values.cast(arrow_type) if counted.values.type != arrow_type else counted.values
+        values, counts, rare_rows, n_merged = _keep(column, values, counted.counts, rules)
+        rare_rows += counted.n_unlisted
+        missing_rows = counted.n_missing
+        n_buckets = max(1, rules.max_levels // BUCKET_SHARE) if len(values) > rules.max_levels else 0
+        n_single = min(len(values), rules.max_levels - n_buckets)
+        tail = counts[n_single:]
+        bucket = _buckets(tail, n_buckets)
+        bucket_rows = np.bincount(bucket, weights=tail, minlength=n_buckets)
+        rows = [*counts[:n_single], *bucket_rows]
+        other = None
+        if rare_rows > 0 and is_text(arrow_type):
+            other = len(rows)
+            rows.append(rare_rows)
+        elif rare_rows > 0 and n_single and missing_rows == 0:
+            rows[int(np.argmax(rows[:n_single]))] += rare_rows
+        elif rare_rows > 0:
+            missing_rows += rare_rows
+        missing = len(rows) if missing_rows > 0 or not rows else None
+        if missing is not None:
+            rows.append(missing_rows)
+        marginal = np.array(rows, dtype=np.float64)
+        return cls(
+            name=column.name,
+            values=values,
+            n_single=n_single,
+            bucket=bucket,
+            share=tail / bucket_rows[bucket] if len(tail) else np.zeros(0),
+            other=other,
+            missing=missing,
+            marginal=marginal / max(marginal.sum(), 1e-300),
+            n_merged=n_merged,
+        )
+
+    @property
+    def n_levels(self) -> int:
+        """Number of codes."""
+        return len(self.marginal)
+
+    @property
+    def n_buckets(self) -> int:
+        """Number of tail buckets."""
+        return int(self.bucket[-1]) + 1 if len(self.bucket) else 0
+
+    @cached_property
+    def facts(self) -> Facts:
+        """The levels, in code order; they have no number."""
+        is_bin = np.zeros(self.n_levels, dtype=bool)
+        is_bin[self.n_single : self.n_single + self.n_buckets] = True
+        zeros = np.zeros(self.n_levels)
+        return Facts(is_bin=is_bin, value_start=zeros, value_stop=zeros, marginal=self.marginal)
+
+    @cached_property
+    def _code_of_value(self) -> Codes:
+        """Code of each value, then the code of an unknown value, then that of a missing one.
+
+        An unknown value is a rare one; without a rare level it goes to missing, else to the commonest level. A missing
+        value where the fit saw none goes to the commonest level.
+        """
+        single = self.marginal[: self.n_single]
+        commonest = int(np.argmax(single)) if len(single) else 0
+        missing = commonest if self.missing is None else self.missing
+        unknown = self.other if self.other is not None else missing
+        own = np.arange(self.n_single)
+        return np.concatenate((own, self.n_single + self.bucket, [unknown, missing])).astype(np.int64)
+
+    @cached_property
+    def _place(self) -> npt.NDArray[np.float64]:
+        """``(n_values - n_single,)`` bucket plus position at which each tail level starts."""
+        return self.bucket + share_before(self.bucket, self.share)
+
+    def encode(self, array: pa.Array, rng: np.random.Generator) -> tuple[Codes, Positions | None]:
+        """Codes of a batch and, with buckets, positions."""
+        index = self._index(array)
+        codes = self._code_of_value[index]
+        if not len(self.bucket):
+            return codes, None
+        tail = index - self.n_single
+        in_bucket = (tail >= 0) & (tail < len(self.bucket))
+        tail = tail[in_bucket]
+        positions = np.zeros(len(codes), dtype=np.float32)
+        inside = self._place[tail] - self.bucket[tail] + rng.random(len(tail), dtype=np.float32) * self.share[tail]
+        positions[in_bucket] = np.clip(inside, 0.0, LARGEST_POSITION)
+        return codes, positions
+
+    def _index(self, array: pa.Array) -> npt.NDArray[np.int64]:
+        """Index of each entry in ``values``, len(values) when unknown, len(values) + 1 when missing."""
+        if pat.is_dictionary(array.type):
+            of_entry = np.append(self._index(array.dictionary), len(self.values) + 1)
+            entries: Codes = of_entry[_numpy(array.indices.cast(pa.int64()).fill_null(len(array.dictionary)))]
+            return entries
+        if array.type != self.values.type:
+            array = array.cast(self.values.type)
+        found = pc.index_in(array, value_set=self.values)
+        index = _numpy(found.fill_null(len(self.values))).astype(np.int64)
+        if array.null_count or pat.is_floating(array.type):
+            index[_numpy(pc.is_null(array, nan_is_null=True))] = len(self.values) + 1
+        return index
+
+    def decoder(self, rng: np.random.Generator) -> LevelEncoder:  # noqa: ARG002
+        """The encoder itself: decoding levels needs neither state nor chance."""
+        return self
+
+    def decode(self, codes: Codes, positions: Positions | None) -> pa.Array:
+        """Values at the codes and positions."""
+        index = self._value_of_code[codes]
+        if len(self.bucket) and positions is not None:
+            rows = np.flatnonzero((codes >= self.n_single) & (codes < self.n_single + self.n_buckets))
+            inside = np.clip(positions[rows], 0.0, LARGEST_POSITION).astype(np.float64)
+            place = codes[rows] - self.n_single + inside
+            index[rows] = self.n_single + np.searchsorted(self._place, place, side="right") - 1
+        return self._dictionary.take(pa.array(index))
+
+    @cached_property
+    def _value_of_code(self) -> npt.NDArray[np.int64]:
+        """Index in ``_dictionary`` of each code (of a bucket: of its first level)."""
+        index = np.arange(self.n_levels)
+        first = np.searchsorted(self.bucket, np.arange(self.n_buckets)) + self.n_single
+        index[self.n_single : self.n_single + self.n_buckets] = first
+        if self.other is not None:
+            index[self.other] = len(self.values)
+        if self.missing is not None:
+            index[self.missing] = len(self._dictionary) - 1
+        return index
+
+    @cached_property
+    def _dictionary(self) -> pa.Array:
+        """All values that decoding can give, the rare level's and null last."""
+        arrow_type = self.values.type
+        parts = [self.values]
+        if self.other is not None:
+            parts.append(pa.array([OTHER], type=arrow_type))
+        return pa.concat_arrays([*parts, pa.nulls(1, type=arrow_type)])
+
+    def compile(self, predicate: Predicate) -> LevelCondition:
+        """Which codes, and which positions in tail buckets, decode to values that meet the predicate.
+
+        Raises:
+            ConditionError: when none does.
+        """
+        met = matches(predicate, self._dictionary)
+        lower, upper = np.zeros(self.n_levels, dtype=np.float32), np.ones(self.n_levels, dtype=np.float32)
+        allowed = met[self._value_of_code]
+        exact = True
+        for bucket in range(self.n_buckets):
+            rows = np.flatnonzero(self.bucket == bucket)
+            wanted = rows[met[self.n_single + rows]]
+            code = self.n_single + bucket
+            allowed[code] = len(wanted) > 0
+            if 0 < len(wanted) < len(rows):
+                first, last = wanted[0], wanted[-1]
+                exact &= len(wanted) == last - first + 1
+                lower[code] = np.nextafter(np.float32(self._place[first] - bucket), np.float32(1))
+                if last != rows[-1]:
+                    upper[code] = np.nextafter(np.float32(self._place[last + 1] - bucket), np.float32(0))
+                if upper[code] <= lower[code]:
+                    exact, upper[code] = False, np.nextafter(lower[code], np.float32(2))
+        if not allowed.any():
+            raise ConditionError(
+                f"no value that the model can generate for column '{self.name}' meets its condition; it knows "
+                f"{len(self.values)} levels, and levels that are rare or not in the table are not among them"
+            )
+        return LevelCondition(allowed=allowed, lower=lower, upper=upper, is_exact=exact)
+
+    def shares(self) -> tuple[pa.Array, npt.NDArray[np.float64]]:
+        """All kept values and their shares of the rows."""
+        rows = self.marginal[self._code_of_value[: len(self.values)]].copy()
+        rows[self.n_single :] *= self.share
+        return self.values, rows
+
+    def describe(self) -> dict[str, Any]:
+        """What the model file holds about the column."""
+        return {
+            "levels": len(self.values),
+            "buckets": self.n_buckets,
+            "missing": self.missing is not None,
+            "merged": self.n_merged,
+        }
+
+    def notices(self) -> tuple[str, ...]:
+        """Says when no level is left."""
+        if len(self.values) or not self.n_merged:
+            return ()
+        become = f"{OTHER!r}" if self.other is not None else "missing"
+        return (
+            f"column '{self.name}' has no level with enough rows: all its values become {become}; declare it an "
+            "identifier or text, or lower min_count",
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON values."""
+        return {
+            "name": self.name,
+            "arrow_type": str(self.values.type),
+            "values": values_to_json(self.values),
+            "n_single": self.n_single,
+            "bucket": self.bucket.tolist(),
+            "share": self.share.tolist(),
+            "other": self.other,
+            "missing": self.missing,
+            "marginal": self.marginal.tolist(),
+            "n_merged": self.n_merged,
+        }
+
+    @classmethod
+    def from_json(cls, content: dict[str, Any]) -> LevelEncoder:
+        """The encoder that `to_json` wrote."""
+        return cls(
+            name=content["name"],
+            values=values_from_json(content["values"], parse_type(content["arrow_type"])),
+            n_single=int(content["n_single"]),
+            bucket=np.array(content["bucket"], dtype=np.int64),
+            share=np.array(content["share"], dtype=np.float64),
+            other=content["other"],
+            missing=content["missing"],
+            marginal=np.array(content["marginal"], dtype=np.float64),
+            n_merged=int(content["n_merged"]),
+        )
+
+
+def values_to_json(values: pa.Array) -> list[Any]:
+    """Values of any column type as JSON scalars; times as whole numbers of their unit, decimals as text."""
+    if pat.is_decimal(values.type):
+        return [str(value) for value in values.to_pylist()]
+    content: list[Any] = (values if (whole := _whole(values.type)) is None else values.cast(whole)).to_pylist()
+    return content
+
+
+def values_from_json(content: list[Any], arrow_type: pa.DataType) -> pa.Array:
+    """The values that `values_to_json` wrote."""
+    if pat.is_decimal(arrow_type):
+        return pa.array([Decimal(text) for text in content], type=arrow_type)
+    whole = _whole(arrow_type)
+    return pa.array(content, type=arrow_type) if whole is None else pa.array(content, type=whole).cast(arrow_type)
+
+
+def _whole(arrow_type: pa.DataType) -> pa.DataType | None:
+    """The whole numbers behind a type of times, None for other types."""
+    if pat.is_timestamp(arrow_type) or pat.is_duration(arrow_type):
+        return pa.int64()
+    return pa.int32() if pat.is_date32(arrow_type) else None
+
+
+def _keep(
+    column: ColumnSchema, values: pa.Array, counts: npt.NDArray[np.float64], rules: FitRules
+) -> tuple[pa.Array, npt.NDArray[np.float64], float, int]:
+    """Levels to keep, in code order, with their rows; then the rows and number of the others."""
+    floor = rules.level_floor
+    kept = counts >= floor
+    if column.levels is not None:
+        listed = pa.array(column.levels.values, type=values.type, from_pandas=True)
+        place = _numpy(pc.index_in(values, value_set=listed).fill_null(-1)).astype(np.int64)
+        if column.levels.source != "inferred-exact":
+            # Declared and released levels are public: occurring is enough.
+            kept = (place >= 0) & (counts > 0)
+        if column.levels.ordered and kept.sum() <= rules.max_levels:
+            chosen = np.flatnonzero(kept)
+            chosen = chosen[np.argsort(place[chosen], kind="stable")]
+            return values.take(pa.array(chosen)), counts[chosen], float(counts[~kept].sum()), int((~kept).sum())
+    if is_text(values.type):
+        kept &= ~_numpy(pc.equal(values, pa.scalar(OTHER, type=values.type)))
+    chosen = np.flatnonzero(kept)
+    return values.take(pa.array(chosen)), counts[chosen], float(counts[~kept].sum()), int((~kept).sum())
+
+
+def _buckets(tail: npt.NDArray[np.float64], n_buckets: int) -> npt.NDArray[np.int64]:
+    """Bucket of each tail level: about equal rows, none empty."""
+    if not len(tail):
+        return np.zeros(0, dtype=np.int64)
+    middle = (np.cumsum(tail) - tail / 2) / tail.sum()
+    return np.unique(np.minimum((middle * n_buckets).astype(np.int64), n_buckets - 1), return_inverse=True)[1]
+
+
+def _numpy(array: pa.Array) -> npt.NDArray[Any]:
+    plain: npt.NDArray[Any] = array.to_numpy(zero_copy_only=False)
+    return plain

@@ -1,0 +1,359 @@
+"""Numbers and times: heavy values as levels, the rest in bins with a position inside."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.types as pat
+
+from synthgan.tables.axis import Axis, Mask, Numbers
+from synthgan.tables.columns.binning import Binning, Cells, Segments, clip_cells, make_binning
+from synthgan.tables.columns.curve import TickCurve, TickLookup
+from synthgan.tables.columns.numeric_conditions import compile_numeric, snap_numeric
+from synthgan.tables.columns.protocol import Codes, Facts, FitRules, LevelCondition, Positions
+from synthgan.tables.predicates import Predicate
+from synthgan.tables.schema import ColumnSchema
+from synthgan.tables.statistics import ColumnStatistics, Histogram
+
+STANDARDISED_LIMIT = 10.0
+"""Standardised values are clipped to this many standard deviations."""
+
+_INFINITIES = {"+inf": np.inf, "-inf": -np.inf}
+
+
+@dataclass(frozen=True)
+class NumericEncoder:
+    """A numeric column's levels in value order: spikes and bins, then infinities, missing last.
+
+    Attributes:
+        name: the column.
+        axis: values to ticks and back.
+        bounds: declared lower and upper tick, None where open.
+        spikes: ``(n_spikes,)`` ticks of single-value levels, ascending.
+        spike_codes: ``(n_spikes,)`` their codes.
+        bin_codes: ``(n_bins,)`` codes of the bins, ascending.
+        segments: the bins' inner quantile functions; segment bins index ``bin_codes``.
+        special: codes of ``"+inf"``, ``"-inf"`` and ``"missing"``, as far as the column has them.
+        marginal: ``(n_levels,)`` share of rows.
+        centre: mean tick of the rows with a number.
+        spread: their standard deviation in ticks.
+        n_merged: how many distinct values went to the nearest level for want of rows.
+    """
+
+    name: str
+    axis: Axis
+    bounds: tuple[float | int | None, float | int | None]
+    spikes: Numbers
+    spike_codes: Codes
+    bin_codes: Codes
+    segments: Segments
+    special: dict[str, int]
+    marginal: npt.NDArray[np.float64]
+    centre: float
+    spread: float
+    n_merged: int = 0
+
+    @classmethod
+    def fit(cls, column: ColumnSchema, statistics: ColumnStatistics, rules: FitRules) -> NumericEncoder:
+        """Choose levels from the column's histogram."""
+        histogram = statistics.histogram(column.name)
+        bounds = _declared_bounds(column, histogram.axis)
+        cells, infinite = _clip_to_bounds(histogram, bounds)
+        binning = make_binning(cells, rules, rows_per_observation=histogram.rows_per_observation)
+        spike_codes, bin_codes = _value_order(binning)
+        n_levels = len(spike_codes) + len(bin_codes)
+        n_missing = histogram.n_missing + (cells.total if n_levels == 0 else 0.0)
+        special: dict[str, int] = {}
+        special_rows: list[float] = []
+        for name, rows in infinite.items():
+            if rows >= rules.level_floor:
+                special[name] = n_levels + len(special_rows)
+                special_rows.append(rows)
+            else:
+                n_missing += rows
+        if n_missing > 0 or n_levels + len(special_rows) == 0:
+            special["missing"] = n_levels + len(special_rows)
+            special_rows.append(max(n_missing, 0.0))
+        counted: npt.NDArray[Any] = np.zeros(n_levels)
+        if n_levels:
+            # Rows are counted where encoding would put them, so that shares and codes agree.
+            lookup = TickLookup(binning.segments, bin_codes, binning.spikes, spike_codes)
+            counted = np.bincount(lookup.codes(cells.start), weights=cells.counts, minlength=n_levels)
+        rows_of_code = np.concatenate((counted, special_rows))
+        n_rows = rows_of_code.sum()
+        centre, spread = _moments(cells)
+        return cls(
+            name=column.name,
+            axis=histogram.axis,
+            bounds=bounds,
+            spikes=binning.spikes,
+            spike_codes=spike_codes,
+            bin_codes=bin_codes,
+            segments=binning.segments,
+            special=special,
+            marginal=rows_of_code / n_rows if n_rows > 0 else np.full(len(rows_of_code), 1 / len(rows_of_code)),
+            centre=centre,
+            spread=spread,
+            n_merged=binning.n_merged,
+        )
+
+    @property
+    def n_levels(self) -> int:
+        """Number of codes."""
+        return len(self.marginal)
+
+    @property
+    def missing(self) -> int | None:
+        """Code of missing, None when the column has none."""
+        return self.special.get("missing")
+
+    @cached_property
+    def facts(self) -> Facts:
+        """The levels, in code order."""
+        is_bin = np.zeros(self.n_levels, dtype=bool)
+        is_bin[self.bin_codes] = True
+        start, stop = np.zeros(self.n_levels), np.zeros(self.n_levels)
+        start[self.spike_codes] = stop[self.spike_codes] = self._standardise(self.spikes)
+        if len(self.bin_codes):
+            first = np.searchsorted(self.segments.bin, np.arange(len(self.bin_codes)))
+            final = np.append(first[1:], len(self.segments)) - 1
+            start[self.bin_codes] = self._standardise(self.segments.start[first])
+            stop[self.bin_codes] = self._standardise(self.segments.last[final])
+        for name, sign in (("+inf", 1.0), ("-inf", -1.0)):
+            if name in self.special:
+                start[self.special[name]] = stop[self.special[name]] = sign * STANDARDISED_LIMIT
+        return Facts(is_bin=is_bin, value_start=start, value_stop=stop, marginal=self.marginal)
+
+    def _standardise(self, ticks: Numbers) -> npt.NDArray[np.float64]:
+        if self.spread <= 0:
+            return np.zeros(len(ticks))
+        # Halves first: the difference of two large floats may not fit.
+        standard = (ticks.astype(np.float64) / 2 - self.centre / 2) / (self.spread / 2)
+        return np.clip(standard, -STANDARDISED_LIMIT, STANDARDISED_LIMIT)
+
+    def encode(self, array: pa.Array, rng: np.random.Generator) -> tuple[Codes, Positions | None]:
+        """Codes and positions of a batch."""
+        readings = self.axis.read(array)
+        ticks = self._within_bounds(readings.ticks)
+        positions: Positions | None = None
+        if len(self.bin_codes):
+            codes, positions = self.lookup.encode(ticks, rng)
+        elif len(self.spikes):
+            codes = self.lookup.codes(ticks)
+        else:
+            codes = np.full(len(array), self._no_number, dtype=np.int64)
+        if readings.infinite is not None:
+            for sign, name, bound in ((1, "+inf", self.bounds[1]), (-1, "-inf", self.bounds[0])):
+                rows = readings.infinite == sign
+                if rows.any():
+                    codes[rows] = self._code_at(bound) if bound is not None else self.special.get(name, self._no_number)
+        if readings.missing is not None:
+            codes[readings.missing] = self._no_number
+        return codes, positions
+
+    def _within_bounds(self, ticks: Numbers) -> Numbers:
+        low, high = self.bounds
+        return ticks if low is None and high is None else np.clip(ticks, low, high)
+
+    def _code_at(self, tick: float | int) -> int:
+        if not len(self.spikes) and not len(self.bin_codes):
+            return self._no_number
+        return int(self.lookup.codes(np.array([tick], dtype=self.axis.dtype))[0])
+
+    @cached_property
+    def _no_number(self) -> int:
+        """Code of what is not a number; the commonest one where the fit saw nothing missing."""
+        return self.special.get("missing", int(np.argmax(self.marginal)))
+
+    def decoder(self, rng: np.random.Generator) -> NumericEncoder:  # noqa: ARG002
+        """The encoder itself: decoding numbers needs neither state nor chance."""
+        return self
+
+    def decode(self, codes: Codes, positions: Positions | None) -> pa.Array:
+        """Values at the codes and positions."""
+        missing = None if self.missing is None else codes == self.missing
+        ticks = self.curve.ticks(codes, positions)
+        array = self.axis.write(ticks, missing)
+        if pat.is_timestamp(self.axis.arrow_type) and self.axis.arrow_type.tz is not None:
+            array = self._outside_clock_changes(array, ticks, codes, missing)
+        if any(name in self.special for name in _INFINITIES):
+            values = array.to_numpy(zero_copy_only=False).copy()
+            for name, value in _INFINITIES.items():
+                if name in self.special:
+                    values[codes == self.special[name]] = value
+            array = pa.array(values, mask=missing)
+        return array
+
+    def _outside_clock_changes(self, array: pa.Array, ticks: Numbers, codes: Codes, missing: Mask | None) -> pa.Array:
+        """Move wall times that a clock change skips to the nearest one with the same code, where there is one."""
+        wrong = self.axis.read(array).ticks != ticks
+        if missing is not None:
+            wrong &= ~missing
+        rows = np.flatnonzero(wrong)
+        if not len(rows):
+            return array
+        ticks, wanted = ticks.copy(), codes[rows]
+        found = np.zeros(len(rows), dtype=bool)
+        for candidate in self.axis.around_clock_change(ticks[rows]):
+            exists = self.axis.read(self.axis.write(candidate, None)).ticks == candidate
+            good = ~found & exists & (self.lookup.codes(candidate) == wanted)
+            ticks[rows[good]] = candidate[good]
+            found |= good
+        return self.axis.write(ticks, missing)
+
+    def compile(self, predicate: Predicate) -> LevelCondition:
+        """Which codes and positions decode to values that meet the predicate."""
+        return compile_numeric(self, predicate)
+
+    def snap(self, array: pa.Array, predicate: Predicate) -> pa.Array:
+        """Decoded values moved to the nearest one that meets the predicate, where `compile` was not exact."""
+        return snap_numeric(self, array, predicate)
+
+    @cached_property
+    def lookup(self) -> TickLookup:
+        """Ticks to codes; only for a column with at least one spike or bin."""
+        return TickLookup(self.segments, self.bin_codes, self.spikes, self.spike_codes)
+
+    @cached_property
+    def curve(self) -> TickCurve:
+        """Codes to ticks."""
+        return TickCurve(self.segments, self.bin_codes, self.spikes, self.spike_codes, self.n_levels)
+
+    def describe(self) -> dict[str, Any]:
+        """What the model file holds about the column."""
+        ends: list[str | None] = [None, None]
+        if len(self.spikes) or len(self.segments):
+            starts = np.concatenate((self.spikes, self.segments.start))
+            lasts = np.concatenate((self.spikes, self.segments.last))
+            ends = [str(value) for value in self.axis.write(np.array([starts.min(), lasts.max()]), None).to_pylist()]
+        return {
+            "levels": len(self.spikes) + sum(name in self.special for name in _INFINITIES),
+            "bins": len(self.bin_codes),
+            "knots": len(self.segments) + 1 if len(self.segments) else 0,
+            "missing": self.missing is not None,
+            "merged": self.n_merged,
+            "granularity": self.axis.granularity,
+            "lowest": ends[0],
+            "highest": ends[1],
+        }
+
+    def notices(self) -> tuple[str, ...]:
+        """Says when nothing of the column is left."""
+        if self.n_merged and self.n_levels == 1:
+            return (f"column '{self.name}' has too few rows with a value and will be emitted empty; lower min_count",)
+        return ()
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON values."""
+        return {
+            "name": self.name,
+            "axis": self.axis.to_json(),
+            "bounds": list(self.bounds),
+            "spikes": self.spikes.tolist(),
+            "spike_codes": self.spike_codes.tolist(),
+            "bin_codes": self.bin_codes.tolist(),
+            "segment_bin": self.segments.bin.tolist(),
+            "segment_share": self.segments.share.tolist(),
+            "segment_start": self.segments.start.tolist(),
+            "segment_last": self.segments.last.tolist(),
+            "special": dict(self.special),
+            "marginal": self.marginal.tolist(),
+            "centre": self.centre,
+            "spread": self.spread,
+            "n_merged": self.n_merged,
+        }
+
+    @classmethod
+    def from_json(cls, content: dict[str, Any]) -> NumericEncoder:
+        """The encoder that `to_json` wrote."""
+        axis = Axis.from_json(content["axis"])
+        dtype = axis.dtype
+        low, high = content["bounds"]
+        return cls(
+            name=content["name"],
+            axis=axis,
+            bounds=(low, high),
+            spikes=np.array(content["spikes"], dtype=dtype),
+            spike_codes=np.array(content["spike_codes"], dtype=np.int64),
+            bin_codes=np.array(content["bin_codes"], dtype=np.int64),
+            segments=Segments(
+                bin=np.array(content["segment_bin"], dtype=np.int64),
+                share=np.array(content["segment_share"], dtype=np.float64),
+                start=np.array(content["segment_start"], dtype=dtype),
+                last=np.array(content["segment_last"], dtype=dtype),
+            ),
+            special={name: int(code) for name, code in content["special"].items()},
+            marginal=np.array(content["marginal"], dtype=np.float64),
+            centre=float(content["centre"]),
+            spread=float(content["spread"]),
+            n_merged=int(content["n_merged"]),
+        )
+
+
+def _value_order(binning: Binning) -> tuple[Codes, Codes]:
+    """Codes of spikes and bins by value; a bin counts as its median."""
+    segments, n_spikes = binning.segments, len(binning.spikes)
+    n_bins = int(segments.bin[-1]) + 1 if len(segments) else 0
+    middle = np.zeros(0)
+    if n_bins:
+        place = segments.bin + segments.first_position
+        owner = np.searchsorted(place, np.arange(n_bins) + 0.5, side="right") - 1
+        inside = (np.arange(n_bins) + 0.5 - place[owner]) * segments.ticks_per_share[owner]
+        middle = segments.start[owner].astype(np.float64) + np.minimum(inside, segments.width[owner])
+    place = np.concatenate((binning.spikes.astype(np.float64), middle))
+    codes = np.empty(n_spikes + n_bins, dtype=np.int64)
+    codes[np.argsort(place, kind="stable")] = np.arange(n_spikes + n_bins)
+    # Huge ticks can tie as floats; spikes and bins keep their own order all the same.
+    return np.sort(codes[:n_spikes]), np.sort(codes[n_spikes:])
+
+
+def _moments(cells: Cells) -> tuple[float, float]:
+    if not len(cells):
+        return 0.0, 0.0
+    middle = cells.start.astype(np.float64) / 2 + cells.last.astype(np.float64) / 2
+    share = cells.counts / cells.counts.sum()
+    centre = float(np.dot(middle, share))
+    # Scaled first, so that the squares of large values do not overflow.
+    scale = float(np.abs(middle / 2 - centre / 2).max())
+    if scale == 0:
+        return centre, 0.0
+    spread = float(np.sqrt(np.dot(((middle / 2 - centre / 2) / scale) ** 2, share))) * scale * 2
+    return centre, min(spread, float(np.finfo(np.float64).max))
+
+
+def _clip_to_bounds(
+    histogram: Histogram, bounds: tuple[float | int | None, float | int | None]
+) -> tuple[Cells, dict[str, float]]:
+    """Cells within the declared bounds, and the rows at infinities that no bound catches."""
+    start, last, counts = histogram.lower, histogram.upper, histogram.counts
+    low, high = bounds
+    extra = [
+        (bound, rows)
+        for bound, rows in ((low, histogram.n_negative_infinite), (high, histogram.n_positive_infinite))
+        if bound is not None and rows > 0
+    ]
+    if extra:
+        ends = np.array([bound for bound, _ in extra], dtype=start.dtype)
+        start, last = np.concatenate((start, ends)), np.concatenate((last, ends))
+        counts = np.concatenate((counts, [rows for _, rows in extra]))
+    order = np.lexsort((last, start))
+    cells = Cells(start=start[order], last=last[order], counts=counts[order])
+    if (low is not None or high is not None) and len(cells):
+        cells = clip_cells(cells, low, high)
+    infinite = {
+        "+inf": histogram.n_positive_infinite if high is None else 0.0,
+        "-inf": histogram.n_negative_infinite if low is None else 0.0,
+    }
+    return cells, infinite
+
+
+def _declared_bounds(column: ColumnSchema, axis: Axis) -> tuple[float | int | None, float | int | None]:
+    """Declared bounds as ticks, rounded inwards."""
+    if column.bounds is None or column.bounds.source != "declared":
+        return None, None
+    return axis.tick_at_least(column.bounds.lower), axis.tick_at_most(column.bounds.upper)

@@ -1,0 +1,197 @@
+"""Conditions on numbers and times: from predicates to codes and position intervals."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from synthgan.errors import ConditionError
+from synthgan.tables.axis import Axis, Numbers
+from synthgan.tables.columns.protocol import LevelCondition
+from synthgan.tables.predicates import AnyOf, Between, Equals, Missing, Predicate
+
+if TYPE_CHECKING:
+    from synthgan.tables.columns.numeric import NumericEncoder
+
+Tick = float | int
+Interval = tuple[Tick, Tick]
+
+NARROWEST = 1 / 256
+"""A single value is asked of a bin through a window at least this wide; decoded values then move onto the value."""
+
+_RESOLUTION = 1e-5  # of positions: narrower ranges are asked for through a wider window, too
+
+
+def compile_numeric(encoder: NumericEncoder, predicate: Predicate) -> LevelCondition:
+    """Which codes and positions decode to values that meet the predicate, or come near enough to `snap`.
+
+    Raises:
+        ConditionError: when none does.
+    """
+    allowed = np.zeros(encoder.n_levels, dtype=bool)
+    lower = np.zeros(encoder.n_levels, dtype=np.float32)
+    upper = np.ones(encoder.n_levels, dtype=np.float32)
+    if encoder.missing is not None:
+        allowed[encoder.missing] = isinstance(predicate, Missing) or (
+            isinstance(predicate, AnyOf) and predicate.missing
+        )
+    for name, value in (("+inf", np.inf), ("-inf", -np.inf)):
+        if name in encoder.special:
+            allowed[encoder.special[name]] = _takes_infinity(predicate, value)
+    intervals = _intervals(encoder.axis, predicate)
+    for code, spike in zip(encoder.spike_codes, encoder.spikes, strict=True):
+        allowed[code] = any(low <= spike <= high for low, high in intervals)
+    window = _RESOLUTION if isinstance(predicate, Between) else NARROWEST
+    exact = True
+    for code, parts in _parts_of_bins(encoder, intervals).items():
+        allowed[code] = True
+        start, stop = min(part[0] for part in parts), max(part[1] for part in parts)
+        exact &= len(parts) == 1
+        if stop - start < window:
+            middle = min(max((start + stop) / 2, window / 2), 1 - window / 2)
+            start, stop, exact = middle - window / 2, middle + window / 2, False
+        lower[code], upper[code] = start, stop
+    if not allowed.any():
+        raise ConditionError(
+            f"no value that the model can generate for column '{encoder.name}' meets its condition; rare values and "
+            "extremes are not learned, so ask for a wider range or for commoner values"
+        )
+    # Ticks are wall times: where a clock change repeats an hour, they do not tell its two halves apart.
+    exact &= isinstance(predicate, Missing) or not has_clock_changes(encoder.axis)
+    return LevelCondition(allowed=allowed, lower=lower, upper=upper, is_exact=exact)
+
+
+def snap_numeric(encoder: NumericEncoder, array: pa.Array, predicate: Predicate) -> pa.Array:
+    """Values moved to the nearest one that the predicate asks for; missing and infinite ones stay."""
+    readings = encoder.axis.read(array)
+    finite = readings.finite
+    if isinstance(predicate, Between):
+        limits = np.iinfo(np.int64) if encoder.axis.is_gridded else np.finfo(encoder.axis.dtype)
+        low, high = _intervals(encoder.axis, predicate)[0]
+        ticks = np.clip(readings.ticks, max(low, limits.min), min(high, limits.max))
+        moved = encoder.axis.write(ticks, None)
+        unmoved = ticks == readings.ticks
+        finite = ~unmoved if finite is None else finite & ~unmoved
+    else:
+        values = pa.array(_wanted(predicate), type=array.type)
+        wanted = encoder.axis.read(values)
+        usable = np.flatnonzero(np.ones(len(values), dtype=bool) if wanted.finite is None else wanted.finite)
+        usable = usable[np.argsort(wanted.ticks[usable], kind="stable")]
+        if not len(usable):
+            return array
+        near = wanted.ticks[usable].astype(np.float64)
+        middle = near[:-1] + (near[1:] - near[:-1]) / 2
+        moved = values.take(pa.array(usable[np.searchsorted(middle, readings.ticks.astype(np.float64))]))
+    return moved if finite is None else pc.if_else(pa.array(finite), moved, array)
+
+
+def has_clock_changes(axis: Axis) -> bool:
+    """Whether the column's wall times belong to a time zone."""
+    return isinstance(axis.arrow_type, pa.TimestampType) and axis.arrow_type.tz is not None
+
+
+def _wanted(predicate: Predicate) -> tuple[Any, ...]:
+    if isinstance(predicate, Equals):
+        return (predicate.value,)
+    return predicate.values if isinstance(predicate, AnyOf) else ()
+
+
+def _takes_infinity(predicate: Predicate, value: float) -> bool:
+    if isinstance(predicate, Between):
+        return predicate.high is None if value > 0 else predicate.low is None
+    return any(isinstance(wanted, float) and wanted == value for wanted in _wanted(predicate))
+
+
+def _intervals(axis: Axis, predicate: Predicate) -> list[Interval]:
+    """Closed tick intervals that meet the predicate, ascending and merged where they touch."""
+    if isinstance(predicate, Missing):
+        return []
+    if isinstance(predicate, Between):
+        low = axis.tick_at_least(predicate.low)
+        high = axis.tick_at_most(predicate.high)
+        if low is not None and not predicate.includes_low and axis.tick_at_most(predicate.low) == low:
+            low = _next(axis, low, +1)
+        if high is not None and not predicate.includes_high and axis.tick_at_least(predicate.high) == high:
+            high = _next(axis, high, -1)
+        return [(-np.inf if low is None else low, np.inf if high is None else high)]
+    found: list[Interval] = []
+    for value in _wanted(predicate):
+        low, high = axis.tick_at_least(value), axis.tick_at_most(value)
+        if low is not None and low == high:
+            found.append((low, low))
+    merged: list[Interval] = []
+    for low, high in sorted(found):
+        if merged and axis.is_gridded and low <= merged[-1][1] + 1:
+            merged[-1] = (merged[-1][0], max(high, merged[-1][1]))
+        else:
+            merged.append((low, high))
+    return merged
+
+
+def _parts_of_bins(encoder: NumericEncoder, intervals: list[Interval]) -> dict[int, list[tuple[float, float]]]:
+    """Position intervals by the code of their bin."""
+    segments = encoder.segments
+    found: dict[int, list[tuple[float, float]]] = {}
+    if not len(segments):
+        return found
+    for low, high in intervals:
+        rows = np.flatnonzero((segments.last >= low) & (segments.start <= high))
+        for index in np.unique(segments.bin[rows]):
+            part = _part_of_bin(encoder, int(index), low, high)
+            found.setdefault(int(encoder.bin_codes[index]), []).append(part)
+        has_spike = ((encoder.spikes >= low) & (encoder.spikes <= high)).any()
+        if not len(rows) and not has_spike and segments.start[0] <= high and low <= segments.last[-1]:
+            # Between two pieces of a quantile function: the nearer one stands in, and values move from there.
+            code, position = encoder.lookup.place(low)
+            found.setdefault(code, []).append((position, position))
+    return found
+
+
+def _next(axis: Axis, tick: Tick, direction: int) -> Tick:
+    if axis.is_gridded:
+        return tick + direction
+    return float(np.nextafter(axis.dtype.type(tick), axis.dtype.type(direction * np.inf)))
+
+
+def _part_of_bin(encoder: NumericEncoder, index: int, low: Tick, high: Tick) -> tuple[float, float]:
+    """Position interval of a bin whose ticks lie in ``[low, high]``; there must be some."""
+    segments = encoder.segments
+    rows = np.flatnonzero((segments.bin == index) & (segments.last >= low) & (segments.start <= high))
+    first, final = rows[0], rows[-1]
+    position, slope = segments.first_position, segments.share_per_tick
+    unit = 1.0 if encoder.axis.is_gridded else 0.0
+    start, stop = position[first], position[final] + segments.share[final]
+    if low > segments.start[first]:
+        start += _gap(segments.start[first], low) * slope[first]
+    if high < segments.last[final]:
+        stop = position[final] + (_gap(segments.start[final], high) + unit) * slope[final]
+    elif final + 1 == len(segments) or segments.bin[final + 1] != index:
+        stop = 1.0
+    return _round_inwards(encoder, int(encoder.bin_codes[index]), (low, high), float(start), float(stop))
+
+
+def _gap(start: Tick, tick: Tick) -> float:
+    """Distance in ticks; Python integers do not overflow."""
+    return float(int(tick) - int(start)) if isinstance(start, int | np.integer) else float(tick) - float(start)
+
+
+def _round_inwards(
+    encoder: NumericEncoder, code: int, wanted: Interval, start: float, stop: float
+) -> tuple[float, float]:
+    """The interval in float32, shrunk by a few units in the last place until both its ends decode to wanted ticks."""
+    lower, upper = np.float32(max(start, 0.0)), np.float32(min(stop, 1.0))
+    for _ in range(8):
+        low_tick, high_tick = _decode(encoder, code, lower, upper)
+        lower_fits, upper_fits = low_tick >= wanted[0], high_tick <= wanted[1]
+        if lower_fits and upper_fits:
+            break
+        lower = lower if lower_fits else np.nextafter(lower, np.float32(2))
+        upper = upper if upper_fits else np.nextafter(upper, np.float32(-1))
+    return float(lower), float(upper)
+
+
+def _decode(encoder: NumericEncoder, code: int, lower: np.float32, upper: np.float32) -> Numbers:
+    return encoder.curve.ticks(np.array([code, code]), np.array([lower, upper]))

@@ -1,0 +1,177 @@
+"""What a constrained column can hold: the bounds of its type and of its schema, in natural units.
+
+Natural units are plain numbers, nanoseconds for times, days for dates: they make limits of columns with different
+Arrow types comparable.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.types as pat
+
+from synthgan.errors import SchemaError
+from synthgan.tables.arrow_types import NANOSECONDS, parse_type
+from synthgan.tables.schema import NUMERIC_KINDS, Bounds, ColumnSchema, Kind
+from synthgan.tables.whole_axis import WholeAxis
+
+LARGEST_TICK = 2**63 - 2**53
+"""Constraints calculate with ticks up to this size; the room above keeps rounding to a grid from overflowing."""
+
+LARGEST_UNSCALED = 10**18 - 1
+"""The same for decimals."""
+
+_NANOSECONDS_PER_DAY = 86_400 * 10**9
+
+_CALENDAR = {False: 2**63, True: 106_751}
+"""Times, in nanoseconds, and dates, in days, from 1970 that pandas can hold in every unit; limits beyond are open."""
+
+_FAMILIES: tuple[tuple[Kind, Callable[[pa.DataType], bool]], ...] = (
+    ("integer", pat.is_integer),
+    ("float", pat.is_floating),
+    ("decimal", pat.is_decimal),
+    ("datetime", pat.is_timestamp),
+    ("date", pat.is_date),
+    ("timedelta", pat.is_duration),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Smallest and largest value in natural units; infinite when open."""
+
+    lower: Fraction | float = -math.inf
+    upper: Fraction | float = math.inf
+
+    def narrowed(self, other: Limits) -> Limits:
+        """Both limits at once."""
+        return Limits(max(self.lower, other.lower), min(self.upper, other.upper))
+
+
+def family(column: ColumnSchema) -> Kind | None:
+    """What kind of number the column holds; None when it holds none. Constants are judged by their type."""
+    if column.kind in dict(_FAMILIES):
+        return column.kind
+    if column.kind != "constant":
+        return None
+    held = parse_type(column.arrow_type)
+    return next((name for name, holds in _FAMILIES if holds(held)), None)
+
+
+def natural_tick(arrow_type: pa.DataType) -> Fraction:
+    """One tick of a whole-number type in natural units."""
+    if pat.is_decimal(arrow_type):
+        return Fraction(10) ** -int(arrow_type.scale)
+    if pat.is_timestamp(arrow_type) or pat.is_duration(arrow_type):
+        return Fraction(NANOSECONDS[arrow_type.unit])
+    return Fraction(1)
+
+
+def declared_step(column: ColumnSchema) -> Fraction | None:
+    """The column's granularity in natural units, for whole-number types; None when it is not known."""
+    if column.granularity is None or pat.is_floating(parse_type(column.arrow_type)):
+        return None
+    return Fraction(str(column.granularity))
+
+
+def limits_of(column: ColumnSchema) -> Limits:
+    """What the column's stored type and its schema's bounds allow, on the type's own ticks.
+
+    Raises:
+        SchemaError: when a bound is not a value of the column's type.
+    """
+    held = parse_type(column.arrow_type)
+    limits = _type_limits(column, held)
+    if column.bounds is not None:
+        lower, upper = column.bounds.lower, column.bounds.upper
+        declared = Limits(
+            -math.inf if lower is None else _natural(lower, column, held),
+            math.inf if upper is None else _natural(upper, column, held),
+        )
+        limits = limits.narrowed(declared)
+    if pat.is_floating(held):
+        return limits
+    tick = natural_tick(held)
+    return Limits(math.ceil(limits.lower / tick) * tick, math.floor(limits.upper / tick) * tick)
+
+
+def is_narrow(column: ColumnSchema) -> bool:
+    """Whether sums and gaps could leave the column's range: it has bounds, or a type of less than 64 bits."""
+    held = parse_type(column.stored_type or column.arrow_type)
+    return column.bounds is not None or pat.is_time(held) or (pat.is_primitive(held) and held.bit_width < 64)
+
+
+def declared_bounds(limits: Limits, column: ColumnSchema) -> Bounds | None:
+    """The limits as bounds of the column's schema, open where they are only those of its type."""
+    if column.kind not in NUMERIC_KINDS:
+        return None
+    lower, upper = (None if tick is None else WholeAxis(held).value(tick) for held, tick in _ends(limits, column))
+    if pat.is_floating(parse_type(column.arrow_type)):
+        lower, upper = (None if math.isinf(end) else float(end) for end in (limits.lower, limits.upper))
+    if lower is None and upper is None:
+        return column.bounds
+    return Bounds(lower=lower, upper=upper, source="declared" if column.bounds is None else column.bounds.source)
+
+
+def clip_array(array: pa.Array, limits: Limits, column: ColumnSchema) -> pa.Array:
+    """The column with values outside the limits moved to the nearest one inside; missing stays missing."""
+    if pat.is_floating(array.type):
+        ends = [None if math.isinf(end) else pa.scalar(float(end), array.type) for end in (limits.lower, limits.upper)]
+    else:
+        ends = [None if tick is None else _scalar(tick, held) for held, tick in _ends(limits, column)]
+    for end, is_beyond in zip(ends, (pc.less, pc.greater), strict=True):
+        if end is not None:
+            array = pc.if_else(is_beyond(array, end), end, array)
+    return array
+
+
+def _ends(limits: Limits, column: ColumnSchema) -> list[tuple[pa.DataType, int | None]]:
+    """Both limits in the column's own ticks, None where they say no more than its type (or more than a calendar)."""
+    held = parse_type(column.arrow_type)
+    if pat.is_floating(held):
+        return [(held, None), (held, None)]
+    of_type = _type_limits(column, held)
+    return [(held, _told(limits.lower, of_type.lower, held)), (held, _told(limits.upper, of_type.upper, held))]
+
+
+def _told(end: Fraction | float, of_type: Fraction | float, held: pa.DataType) -> int | None:
+    widest = _CALENDAR[bool(pat.is_date(held))]
+    if end == of_type or (pat.is_temporal(held) and not -widest <= end <= widest):
+        return None
+    return int(end / natural_tick(held))
+
+
+def _scalar(tick: int, held: pa.DataType) -> pa.Scalar:
+    return pa.scalar(WholeAxis(held).value(tick) if pat.is_decimal(held) else tick, type=held)
+
+
+def _type_limits(column: ColumnSchema, held: pa.DataType) -> Limits:
+    if pat.is_floating(held):
+        return Limits()
+    stored = parse_type(column.stored_type) if column.stored_type else held
+    tick = natural_tick(held)
+    if pat.is_time(stored):
+        return Limits(Fraction(0), _NANOSECONDS_PER_DAY - tick)
+    lowest, highest = WholeAxis(held).limits
+    largest = LARGEST_UNSCALED if pat.is_decimal(held) else LARGEST_TICK
+    return Limits(max(lowest, -largest) * tick, min(highest, largest) * tick)
+
+
+def _natural(value: Any, column: ColumnSchema, held: pa.DataType) -> Fraction | float:
+    try:
+        if isinstance(value, float) and math.isinf(value):
+            return value
+        if pat.is_floating(held):
+            return Fraction(str(value))
+        if pat.is_timestamp(held) and held.tz is not None and pd.Timestamp(value).tzinfo is None:
+            value = pd.Timestamp(value).tz_localize(held.tz, ambiguous=True, nonexistent="shift_forward")
+        return WholeAxis(held).ticks(value) * natural_tick(held)
+    except (ValueError, TypeError, OverflowError):
+        raise SchemaError(f"a bound of column '{column.name}' is not a value of its type {column.arrow_type}") from None

@@ -1,0 +1,295 @@
+"""Guesses each column's kind from a sample of rows and says why; what the user declared wins over every guess."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from synthgan.errors import SchemaError, did_you_mean
+from synthgan.tables.arrow_types import is_text, value_type
+from synthgan.tables.batches import Source
+from synthgan.tables.declarations import natural_kind, overrule
+from synthgan.tables.schema import Kind, TableSchema
+from synthgan.tables.schema_file import declaration_of
+
+SAMPLE_ROWS: Final = 200_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Guess:
+    """A kind and the clause that says why."""
+
+    kind: Kind
+    reason: str
+
+
+def infer_schema(
+    source: Source,
+    *,
+    declared: TableSchema | Mapping[str, Any] | str | os.PathLike[str] | None = None,
+    target: str | None = None,
+) -> TableSchema:
+    """The schema of ``source``: guessed from at most 200,000 rows spread over it, overruled by what is declared.
+
+    Args:
+        source: the table.
+        declared: a schema, its JSON content or its file; columns and facts may be left out.
+        target: the column to predict, which is never taken for an identifier or free text.
+
+    Raises:
+        SchemaError: when a declaration or ``target`` names an unknown column, or a declared fact does not go with the
+            column's type.
+    """
+    declaration = None if declared is None else declaration_of(declared)
+    mentioned = [] if target is None else [(target, "the target")]
+    mentioned += [] if declaration is None else [(name, "the schema") for name in declaration.columns]
+    for name, what in mentioned:
+        if name not in source.names:
+            hint = did_you_mean(name, source.names) or f"; it has {len(source.names)} columns"
+            raise SchemaError(f"{what} names the column {name!r}, which {source.description} lacks{hint}")
+    guesses = _guesses(source, target)
+    columns = []
+    for name in source.names:
+        guess = guesses[name]
+        column = source.column_schema(name, kind=guess.kind, reason=guess.reason)
+        if declaration is not None and name in declaration.columns:
+            column = overrule(column, declaration.columns[name])
+            if column.kind == "constant" and guess.kind != "constant":
+                raise SchemaError(f"column {name!r} is declared constant, but not all of its values are the same")
+        columns.append(column)
+    constraints = declaration.constraints if declaration is not None and declaration.constraints is not None else ()
+    return TableSchema(columns=tuple(columns), constraints=constraints)
+
+
+def _guesses(source: Source, target: str | None) -> dict[str, Guess]:
+    sample = source.sample(SAMPLE_ROWS)
+    share = 1.0 if source.n_rows is None else sample.num_rows / source.n_rows
+    guesses = {}
+    for field in source.arrow_schema:
+        facts = count_values(field.name, sample.column(field.name), share=share)
+        guess = guess_kind(facts, from_categorical=field.name in source.categories)
+        if field.name == target and guess.kind in {"identifier", "text"}:
+            guess = Guess(kind=natural_kind(value_type(field.type)), reason="the target column")
+        guesses[field.name] = guess
+    if sample.num_rows != source.n_rows:
+        for name in _varying(source, [name for name, guess in guesses.items() if guess.kind == "constant"]):
+            kind = natural_kind(value_type(source.arrow_schema.field(name).type))
+            guesses[name] = Guess(kind=kind, reason="one value in every row that was sampled, but not in all others")
+    return guesses
+
+
+def _varying(source: Source, names: list[str]) -> set[str]:
+    """Those of the columns that are not constant over the whole source; reads until it is sure."""
+    first: dict[str, Any] = {}
+    varying: set[str] = set()
+    while names:
+        for batch in source.batches(names):
+            for name, column in zip(names, batch.columns, strict=True):
+                values = column.dictionary_decode() if pa.types.is_dictionary(column.type) else column
+                distinct = pc.unique(values)
+                first.setdefault(name, distinct[:1])
+                if len(distinct) > 1 or not distinct.equals(first[name]):
+                    varying.add(name)
+            if varying.intersection(names):
+                break
+        else:
+            return varying
+        names = [name for name in names if name not in varying]
+    return varying
+
+
+def count_values(name: str, values: pa.ChunkedArray, *, share: float = 1.0) -> Facts:
+    """Distinct values and their counts, the evidence for a guess.
+
+    Args:
+        name: the column's name; names like ``customer_id`` are weak evidence.
+        values: sampled values.
+        share: the sample's share of all rows.
+    """
+    dictionary = pa.types.is_dictionary(values.type)
+    present = (values.cast(values.type.value_type) if dictionary else values).drop_null()
+    counted = present.value_counts()
+    counts = np.sort(counted.field("counts").to_numpy(zero_copy_only=False))[::-1]
+    return Facts(
+        name=name,
+        values=counted.field("values"),
+        counts=counts,
+        n_missing=values.null_count,
+        share=share,
+        is_dictionary=dictionary,
+    )
+
+
+def guess_kind(facts: Facts, *, from_categorical: bool = False) -> Guess:
+    """The kind of one column.
+
+    Args:
+        facts: what its values look like.
+        from_categorical: the column is a pandas categorical, so that its levels were chosen by a person.
+    """
+    if facts.n_distinct == 0:
+        return Guess(kind="constant", reason="every value is missing")
+    if facts.n_distinct == 1 and not facts.n_missing:
+        return Guess(kind="constant", reason="one value in every row")
+    plain = facts.values.type
+    if from_categorical:
+        return Guess(kind="categorical", reason=f"a categorical column, {facts.n_distinct} of its levels in use")
+    if is_text(plain):
+        return _guess_text(facts)
+    if facts.is_dictionary:
+        return Guess(kind="categorical", reason=f"dictionary-encoded, {facts.n_distinct} levels")
+    if pa.types.is_boolean(plain):
+        return Guess(kind="boolean", reason="true/false values")
+    whole = _whole_numbers(facts)
+    if whole is not None and (reason := _identifier_reason(facts, whole)):
+        return Guess(kind="identifier", reason=reason)
+    return Guess(kind=natural_kind(plain), reason=f"{plain} values, {facts.n_distinct} distinct")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Facts:
+    """What a guess is drawn from.
+
+    Attributes:
+        name: the column's name.
+        values: the distinct values that are not missing, in no order.
+        counts: rows of each distinct value, descending.
+        n_missing: rows without a value.
+        share: the sample's share of all rows.
+        is_dictionary: the column is dictionary-encoded.
+    """
+
+    name: str
+    values: pa.Array
+    counts: np.ndarray[Any, np.dtype[np.int64]]
+    n_missing: int
+    share: float
+    is_dictionary: bool
+
+    @property
+    def n_distinct(self) -> int:
+        """Number of distinct values."""
+        return len(self.counts)
+
+    @property
+    def n_present(self) -> int:
+        """Number of rows that have a value."""
+        return int(self.counts.sum())
+
+    @property
+    def repeated_share(self) -> float:
+        """Share of present rows whose value is carried by enough rows to be learned as a level."""
+        enough = max(2, min(10, self.n_present // 10))
+        enough = max(2, int(np.ceil(enough * self.share)))
+        return float(self.counts[self.counts >= enough].sum() / self.n_present)
+
+
+_UUID = r"^[0-9a-fA-F]{8}-?(?:[0-9a-fA-F]{4}-?){3}[0-9a-fA-F]{12}$"
+_NUMBER = r"^\s*[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?\s*$"
+_DAY = r"(?:\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.]\d{2,4})"
+_CLOCK = r"(?:[ T]\d{1,2}:\d{2}(?::\d{2}(?:\.\d+)?)?\s*(?:Z|[-+]\d{2}:?\d{2})?)?"
+_DATE = rf"^\s*{_DAY}{_CLOCK}\s*$"
+_EMAIL = r"^[^@\s]+@[^@\s]+\.[^@\s]+$"
+_URL = r"^[a-zA-Z][a-zA-Z+.-]*://"
+_NEARLY_ALL = 0.95
+_READ_VALUES = 20_000
+
+
+def _guess_text(facts: Facts) -> Guess:
+    words = facts.values.slice(0, _READ_VALUES)
+    seen = f"{facts.n_distinct} distinct in {facts.n_present} rows"
+    form = _form(words)
+    if facts.repeated_share >= 0.5:
+        singles = float((facts.counts == 1).mean())
+        if facts.n_distinct >= 0.1 * facts.n_present and singles >= 0.5 and _is_prose(words):
+            return Guess(kind="text", reason=f"sentences, many of them written once ({seen})")
+        return Guess(kind="categorical", reason=f"text values that repeat ({seen}){form and f'; they read as {form}'}")
+    if _matching(words, _UUID) >= _NEARLY_ALL:
+        return Guess(kind="identifier", reason=f"UUIDs ({seen})")
+    if form:
+        return Guess(
+            kind="identifier",
+            reason=f"text that reads as {form} and seldom repeats ({seen}); convert the column to have it modelled so",
+        )
+    if _matching(words, _EMAIL) >= _NEARLY_ALL or _matching(words, _URL) >= _NEARLY_ALL:
+        return Guess(kind="text", reason=f"addresses (e-mail or web) that seldom repeat ({seen})")
+    if _is_code(words):
+        return Guess(kind="identifier", reason=f"codes that seldom repeat ({seen})")
+    return Guess(kind="text", reason=f"words that seldom repeat ({seen})")
+
+
+def _form(words: pa.Array) -> str:
+    if _matching(words, _DATE) >= 1.0:
+        return "dates"
+    return "numbers" if _matching(words, _NUMBER) >= 1.0 else ""
+
+
+def _matching(words: pa.Array, pattern: str) -> float:
+    return float(pc.mean(pc.match_substring_regex(words, pattern).cast(pa.float64())).as_py())
+
+
+def _n_words(words: pa.Array) -> float:
+    return 1.0 + float(pc.mean(pc.count_substring_regex(pc.utf8_trim_whitespace(words), r"\s+")).as_py())
+
+
+def _is_prose(words: pa.Array) -> bool:
+    return _n_words(words) >= 4 and float(pc.mean(pc.utf8_length(words)).as_py()) >= 25
+
+
+def _is_code(words: pa.Array) -> bool:
+    """Short, with digits or of one width, without prose: ticket numbers, serial numbers, plates, hashes."""
+    lengths = pc.utf8_length(words)
+    longest = float(pc.quantile(lengths, q=0.95)[0].as_py())
+    if longest > 64:
+        return False
+    if _matching(words, r"\pL") <= 0.05:
+        return True
+    if _n_words(words) <= 2 and _matching(words, r"\d") >= 0.7:
+        return True
+    one_width = pc.min(lengths).as_py() == pc.max(lengths).as_py() >= 3
+    return bool(one_width and _matching(words, r"^[A-Z0-9_.:/-]+$") >= _NEARLY_ALL)
+
+
+def _whole_numbers(facts: Facts) -> np.ndarray[Any, np.dtype[np.float64]] | None:
+    """The distinct values as floats when all are whole numbers, else None."""
+    types, data_type = pa.types, facts.values.type
+    whole = types.is_integer(data_type) or (types.is_decimal(data_type) and data_type.scale <= 0)
+    # pandas turns whole numbers with missing ones among them into floats
+    if not whole and not (types.is_floating(data_type) and facts.n_missing):
+        return None
+    numbers = facts.values.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False)
+    return numbers if np.isfinite(numbers).all() and (numbers == np.floor(numbers)).all() else None
+
+
+_ID_WORDS = frozenset(
+    ("id", "ids", "uuid", "guid", "key", "pk", "no", "nr", "number", "code", "index", "identifier", "ssn", "unnamed")
+)
+_EPOCHS = ((1e9, 2.2e9), (1e12, 2.2e12), (1e15, 2.2e15), (1e18, 2.2e18), (1800, 2200), (18000101, 22001231))
+
+
+def _identifier_reason(facts: Facts, numbers: np.ndarray[Any, np.dtype[np.float64]]) -> str:
+    """Why whole numbers name rows instead of measuring them; empty when nothing says so."""
+    n, n_distinct = facts.n_present, facts.n_distinct
+    low, high = float(numbers.min()), float(numbers.max())
+    if n_distinct < 0.99 * n or low < 0 or any(first <= low and high <= last for first, last in _EPOCHS):
+        return ""
+    seen = f"{n_distinct} distinct in {n} rows"
+    # were the values drawn at random from their range, about n^2 / 2 range pairs of rows would agree
+    if n_distinct == n and n * n / (2 * (high - low + 1)) > 7:
+        return f"whole numbers that never repeat although their range is narrow ({seen})"
+    words = {word.lower() for word in re.findall(r"[A-Z]?[a-z]+|[A-Z]+|\d+", facts.name)}
+    if n >= 10 and words & _ID_WORDS:
+        return f"whole numbers that hardly repeat, under a name that says so ({seen})"
+    digits = len(str(int(low)))
+    exact = high < 2.0**53
+    rounded = exact and np.gcd.reduce(numbers.astype(np.int64)) > 1
+    if n >= 100 and digits >= 8 and digits == len(str(int(high))) and not rounded:
+        return f"whole numbers of {digits} digits each that hardly repeat ({seen})"
+    return ""

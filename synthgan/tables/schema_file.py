@@ -1,0 +1,152 @@
+"""The schema as a JSON file that a person can edit.
+
+The form is described in ``table.schema.json`` beside this module (JSON Schema 2020-12), which is `JSON_SCHEMA` here.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, Final
+
+from synthgan.errors import SchemaError
+from synthgan.tables.declarations import (
+    FORMAT,
+    VERSION,
+    Declaration,
+    constraint_to_json,
+    declared_table,
+    parse_declaration,
+)
+from synthgan.tables.schema import Bounds, ColumnSchema, Levels, TableSchema
+from synthgan.tables.schema_values import label_to_json, value_to_json
+from synthgan.tables.writers import atomic_path
+
+JSON_SCHEMA: Final[dict[str, Any]] = json.loads(
+    files("synthgan.tables").joinpath("table.schema.json").read_text(encoding="utf-8")
+)
+"""Describes the file format to editors and validators."""
+
+_MOST_BYTES: Final = 256 * 1024 * 1024
+
+
+def schema_to_json(schema: TableSchema) -> dict[str, Any]:
+    """``schema`` as JSON content; facts that are not known are left out."""
+    return {
+        "format": FORMAT,
+        "version": VERSION,
+        "columns": [_column_to_json(column) for column in schema.columns],
+        "constraints": [constraint_to_json(constraint) for constraint in schema.constraints],
+    }
+
+
+def _column_to_json(column: ColumnSchema) -> dict[str, Any]:
+    facts = {
+        "name": column.name,
+        "kind": column.kind,
+        "source": column.source,
+        "reason": column.reason or None,
+        "bounds": _bounds_to_json(column.bounds),
+        "levels": _levels_to_json(column.levels),
+        "granularity": column.granularity,
+        "time_zone": column.time_zone,
+        "text": column.text if column.kind == "text" else None,
+        "arrow_type": column.arrow_type or None,
+        "stored_type": column.stored_type,
+        "pandas_dtype": column.pandas_dtype,
+        "label": label_to_json(column.label),
+    }
+    return {key: value for key, value in facts.items() if value is not None}
+
+
+def _bounds_to_json(bounds: Bounds | None) -> dict[str, Any] | None:
+    if bounds is None:
+        return None
+    return {"lower": value_to_json(bounds.lower), "upper": value_to_json(bounds.upper), "source": bounds.source}
+
+
+def _levels_to_json(levels: Levels | None) -> dict[str, Any] | None:
+    if levels is None:
+        return None
+    content = {
+        "values": [value_to_json(value) for value in levels.values],
+        "ordered": levels.ordered,
+        "source": levels.source,
+        "pandas_dtype": levels.pandas_dtype,
+    }
+    return {key: value for key, value in content.items() if value is not None}
+
+
+def schema_from_json(content: Mapping[str, Any]) -> TableSchema:
+    """The schema that `schema_to_json` wrote.
+
+    Raises:
+        SchemaError: when the content is malformed, or a column lacks its kind or type.
+    """
+    return declared_table(parse_declaration(content))
+
+
+def write_schema(schema: TableSchema, path: str | os.PathLike[str], *, force: bool = False) -> None:
+    """Write ``schema`` to ``path`` as JSON.
+
+    Raises:
+        OutputError: when the file exists already and ``force`` is off, or cannot be written.
+    """
+    text = json.dumps(schema_to_json(schema), indent=2, ensure_ascii=False, allow_nan=False)
+    with atomic_path(path, force=force) as temporary:
+        temporary.write_text(text + "\n", encoding="utf-8")
+
+
+def read_schema(path: str | os.PathLike[str]) -> TableSchema:
+    """The whole schema in the file ``path``.
+
+    Raises:
+        SchemaError: when the file cannot be read, is malformed or describes its columns only in part.
+    """
+    return declared_table(_read(path))
+
+
+def declaration_of(declared: TableSchema | Mapping[str, Any] | str | os.PathLike[str]) -> Declaration:
+    """What a user passes as ``schema``: a schema, its JSON content, or the path of its file, whole or in part.
+
+    Raises:
+        SchemaError: when it is malformed.
+    """
+    if isinstance(declared, TableSchema):
+        return parse_declaration(schema_to_json(declared))
+    if isinstance(declared, Mapping):
+        return parse_declaration(declared)
+    if isinstance(declared, str | os.PathLike):
+        return _read(declared)
+    raise SchemaError(
+        f"a schema cannot be read from a {type(declared).__name__}: "
+        f"give a TableSchema, a dict or the path of a JSON file"
+    )
+
+
+def _read(path: str | os.PathLike[str]) -> Declaration:
+    path = Path(path)
+    try:
+        if path.stat().st_size > _MOST_BYTES:
+            raise SchemaError(f"{path} is too large for a schema ({_MOST_BYTES // 2**20} MB at most)")
+        content = json.loads(path.read_text(encoding="utf-8"), parse_constant=_refuse_constant)
+    except FileNotFoundError:
+        raise SchemaError(f"the schema file {path} does not exist: check the path") from None
+    except OSError as error:
+        raise SchemaError(f"the schema file {path} cannot be read ({error.strerror})") from None
+    except UnicodeDecodeError:
+        raise SchemaError(f"the schema file {path} is not UTF-8 text") from None
+    except json.JSONDecodeError as error:
+        raise SchemaError(
+            f"the schema file {path} is not valid JSON: {error.msg} at line {error.lineno}, column {error.colno}"
+        ) from None
+    except RecursionError:
+        raise SchemaError(f"the schema file {path} is nested too deeply") from None
+    return parse_declaration(content, f"the schema file {path}")
+
+
+def _refuse_constant(name: str) -> float:
+    raise SchemaError(f"a schema cannot hold {name}: leave a bound out (or null) to keep that side open")

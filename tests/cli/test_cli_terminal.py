@@ -1,0 +1,87 @@
+"""What only a real process on a real terminal shows: progress, and Ctrl-C."""
+
+from __future__ import annotations
+
+import os
+import re
+import select
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(os.name != "posix", reason="terminals as POSIX has them")]
+
+
+class Terminal:
+    """A command line whose output goes to a pseudo-terminal of 120 columns."""
+
+    def __init__(self, *words: object) -> None:
+        import fcntl
+        import pty
+        import struct
+        import termios
+
+        self._end, other = pty.openpty()
+        fcntl.ioctl(other, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 120, 0, 0))
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "synthgan", *map(str, words)],
+            stdin=subprocess.DEVNULL,
+            stdout=other,
+            stderr=other,
+            env=os.environ | {"TERM": "xterm"},
+        )
+        os.close(other)
+        self.shown = ""
+
+    def read_until(self, pattern: str | None = None, seconds: float = 120.0) -> str:
+        """Everything shown so far; returns when ``pattern`` is in it or the process has closed its end."""
+        deadline = time.monotonic() + seconds
+        while not (pattern and re.search(pattern, self.shown)):
+            assert time.monotonic() < deadline, self.shown
+            if select.select([self._end], [], [], 0.2)[0]:
+                try:
+                    part = os.read(self._end, 4096)
+                except OSError:
+                    part = b""  # the other end is closed
+                if not part:
+                    break
+                self.shown += part.decode(errors="replace")
+        return self.shown
+
+    def close(self) -> int:
+        """Wait for the end of the process and return its exit code."""
+        self.read_until()
+        code = self.process.wait(timeout=60)
+        os.close(self._end)
+        return code
+
+
+def test_progress_is_shown_on_a_terminal(table: Path, tmp_path: Path) -> None:
+    model = tmp_path / "model.synthgan"
+    terminal = Terminal("fit", table, "-o", model, "--max-steps", 55, "--device", "cpu")
+    assert terminal.close() == 0, terminal.shown
+    assert "Reading the table" in terminal.shown
+    assert re.search(r"training.*/55", terminal.shown)
+    assert "marginals" in terminal.shown
+    assert "Learned 1,000 rows" in terminal.shown
+    assert model.exists()
+
+
+def test_control_c_during_a_fit_keeps_the_checkpoint_and_no_model(table: Path, tmp_path: Path) -> None:
+    model, checkpoint = tmp_path / "model.synthgan", tmp_path / "fit.checkpoint"
+    words = ["fit", table, "-o", model, "--checkpoint", checkpoint, "--device", "cpu", "--seed", 1]
+    terminal = Terminal(*words, "--effort", "high")
+    terminal.read_until(r"training.*/\d+")
+    terminal.process.send_signal(signal.SIGINT)
+    assert terminal.close() == 130, terminal.shown
+    assert "Interrupted: no model was written" in terminal.shown
+    assert "Traceback" not in terminal.shown
+    assert [path.name for path in tmp_path.iterdir()] == [checkpoint.name]
+
+    other = Terminal(*words, "--effort", "quick")
+    assert other.close() == 5, "a checkpoint of another fit is refused"
+    assert "belongs to another fit" in re.sub(r"\s+", " ", other.shown)

@@ -1,0 +1,241 @@
+"""The benchmark scripts: splits, scores, published figures, resumable cells, the generated page."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(autouse=True)
+def _importable(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(ROOT)
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    """A folder with one small table."""
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=400)
+    frame = pd.DataFrame(
+        {
+            "x": x,
+            "k": pd.array(rng.integers(100, size=400), dtype="Int64"),
+            "c": pd.array(np.where(rng.random(400) < 0.1, None, np.where(x > 0, "up", "down")), dtype="string"),
+            "y": pd.array(x + rng.normal(size=400) > 0, dtype="boolean"),
+        }
+    )
+    folder = tmp_path / "data"
+    folder.mkdir()
+    frame.to_parquet(folder / "small.parquet")
+    return folder
+
+
+# --------------------------------------------------------------------------------------------------------------- tables
+
+
+def test_the_split_is_the_protocols() -> None:
+    from benchmarks.tables import split
+
+    train, test = split(pd.DataFrame({"row": range(1000)}))
+    order = np.random.RandomState(1234).permutation(1000)
+    assert train["row"].tolist() == order[:900].tolist()
+    assert test["row"].tolist() == order[900:].tolist()
+
+
+def test_the_benchmark_tables_have_the_published_sizes_and_types(shared_data: Path) -> None:
+    from benchmarks.tables import load_table
+
+    sizes = {}
+    for name in ("adult", "default", "shoppers"):
+        table = load_table(name, shared_data)
+        sizes[name] = (len(table.train), len(table.test), len(table.numeric), table.train.shape[1])
+        assert set(table.numeric) < set(table.train.columns)
+        assert table.target in table.train.columns
+    assert sizes == {
+        "adult": (32561, 16281, 6, 15),
+        "default": (27000, 3000, 14, 24),
+        "shoppers": (11097, 1233, 10, 18),
+    }
+
+
+def test_tables_that_are_not_listed_need_a_target_and_read_types_off(data: Path) -> None:
+    from benchmarks.tables import load_table
+
+    with pytest.raises(ValueError, match="--target small=COLUMN"):
+        load_table("small", data)
+    table = load_table("small", data, target="y")
+    assert (table.task, table.numeric) == ("classification", ("x", "k"))
+    assert load_table("small", data, target="x").task == "regression"
+    with pytest.raises(FileNotFoundError, match=r"holds neither other\.parquet"):
+        load_table("other", data, target="y")
+
+
+def test_published_figures_stand_under_our_names() -> None:
+    from benchmarks.published import published
+
+    adult = published("adult")
+    assert adult["TabDiff"] == {
+        "shape": 0.68,
+        "trend_own": 1.54,
+        "mle_auc": 0.913,
+        "xgb_c2st": 0.84,
+        "alpha_precision": 0.986,
+        "beta_recall": 0.526,
+        "fit_seconds": 11605.0,
+        "sample_seconds": 10.8,
+    }
+    assert published("default")["CTGAN"] == {"shape": 16.9, "trend_own": 29.8, "mle_auc": 0.727, "xgb_c2st": 0.0}
+    assert published("beijing")["real"] == {"mle_rmse": 0.491}
+    assert "real" not in published("diabetes")
+    assert published("titanic") == {}
+
+
+# -------------------------------------------------------------------------------------------------------------- scoring
+
+
+@pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::DeprecationWarning")
+def test_every_measure_of_a_sample(data: Path) -> None:
+    pytest.importorskip("xgboost", reason="xgboost is not installed")
+    pytest.importorskip("sdmetrics", reason="sdmetrics is not installed")
+    from benchmarks.scoring import score_sample
+    from benchmarks.tables import load_table
+
+    table = load_table("small", data, target="y")
+    rng = np.random.default_rng(0)
+    independent = pd.DataFrame(
+        {c: table.train[c].iloc[rng.permutation(360)].reset_index(drop=True) for c in table.train}
+    )
+    copied = score_sample(table.train, table.test, table.train, table, full=True)
+    broken = score_sample(table.train, table.test, independent, table, full=True)
+    assert copied["shape"] == copied["trend_own"] == copied["trend_shared"] == copied["strong_pairs"] == 0.0
+    assert broken["shape"] == pytest.approx(0.0, abs=1e-9)
+    assert broken["trend_own"] > 3.0
+    assert copied["mle_auc"] == copied["mle_real_auc"] == broken["mle_real_auc"] > broken["mle_auc"]
+    assert copied["exact_copies"] == 360
+    assert copied["xgb_c2st"] == 1.0 > broken["xgb_c2st"]
+    assert copied["dcr_share"] > 0.5
+    assert copied["beta_recall"] > 0.9 > broken["beta_recall"]
+    assert 0.0 <= broken["lr_c2st"] <= 1.0
+    assert score_sample(table.train, table.test, independent, table)["xgb_c2st"] == broken["xgb_c2st"]
+    numeric_target = load_table("small", data, target="x")
+    scores = score_sample(numeric_target.train, numeric_target.test, independent, numeric_target)
+    assert scores["mle_real_r2"] > scores["mle_r2"]
+    assert scores["mle_real_rmse"] < scores["mle_rmse"]
+
+
+# --------------------------------------------------------------------------------------------------------------- script
+
+
+def run_fidelity(data: Path, output: Path, *more: str) -> str:
+    pytest.importorskip("xgboost", reason="xgboost is not installed")
+    pytest.importorskip("sdmetrics", reason="sdmetrics is not installed")
+    command = [sys.executable, str(ROOT / "benchmarks" / "fidelity.py"), "--data", str(data), "--tables", "small"]
+    command += ["--target", "small=y", "--effort", "--output", str(output), *more]
+    done = subprocess.run(command, cwd=data, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_cells_are_written_resumed_and_shown(data: Path, tmp_path: Path) -> None:
+    output, page = tmp_path / "results.json", tmp_path / "docs" / "fidelity.md"
+    first = run_fidelity(data, output, "--seeds", "0", "--built-in", "bootstrap")
+    assert "small/bootstrap/0: running" in first
+    before = json.loads(output.read_text())["cells"]["small/bootstrap/0"]
+    assert before["scores"]["peak_rss_mib"] > 10
+    assert before["n_rows"] == {"train": 360, "test": 40, "synthetic": 360, "columns": 4}
+
+    sample, meta = tmp_path / "peer.parquet", tmp_path / "peer.json"
+    pd.read_parquet(data / "small.parquet").head(360).to_parquet(sample)
+    meta.write_text('{"fit_seconds": 12.5, "sample_seconds": 0.5}')
+    cached = ["--cached", "ctgan", "small", str(sample), str(meta), "--markdown", str(page)]
+    second = run_fidelity(data, output, "--seeds", "0", "--built-in", "bootstrap", "independent", *cached)
+    assert "small/bootstrap/0: already there" in second
+    assert "small/independent/0: running" in second
+    results = json.loads(output.read_text())
+    assert results["cells"]["small/bootstrap/0"] == before
+    assert results["cells"]["small/ctgan/0"]["scores"]["fit_seconds"] == 12.5
+    assert {"commit", "machine", "versions", "date"} <= set(results["run"])
+
+    text = page.read_text()
+    assert [line.split("|")[1].strip() for line in text.splitlines() if line.startswith("| ")] == [
+        "generator",
+        "ctgan (cached)",
+        "bootstrap",
+        "independent",
+    ]
+    assert "360 training rows, 40 test rows, 4 columns." in text
+
+
+def test_the_page_averages_seeds_and_quotes_the_papers() -> None:
+    from benchmarks.report import markdown
+
+    machine = {"cores": 2, "processor": "P", "memory_gib": 8.0}
+    run = {
+        "date": "2026-01-01T00:00:00",
+        "commit": None,
+        "uncommitted_changes": False,
+        "machine": machine,
+        "python": "3",
+        "versions": {},
+    }
+    rows = {"train": 10, "test": 5, "synthetic": 10, "columns": 3}
+
+    def cell(generator: str, shape: float) -> dict[str, Any]:
+        return {
+            "table": "adult",
+            "generator": generator,
+            "n_rows": rows,
+            "scores": {"shape": shape, "mle_real_auc": 0.9},
+        }
+
+    cells = {"a": cell("bootstrap", 1.0), "b": cell("synthgan-default", 0.5), "c": cell("synthgan-default", 0.7)}
+    timing = {"ctgan/adult": {"seconds_per_epoch": 2.0, "fixed_seconds": 5.0}}
+    text = markdown({"run": run, "cells": cells, "peer_timing": timing})
+    assert "| synthgan-default | 2 | 0.60 ± 0.14 |" in text
+    assert "| *TabDiff, published* | | *0.68* |" in text
+    assert text.index("synthgan-default") < text.index("| bootstrap")
+    assert "| ctgan | adult | 2.00 | 605 s |" in text
+    assert "trained on the real rows: 0.9000." in text
+
+
+# ---------------------------------------------------------------------------------------------------------------- peers
+
+
+@pytest.fixture
+def peer(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    monkeypatch.syspath_prepend(ROOT / "benchmarks" / "peers")
+    import ctgan_peer
+
+    return ctgan_peer
+
+
+def test_the_peer_gets_plain_values_and_gives_the_tables_own_back(peer: ModuleType, data: Path) -> None:
+    frame = pd.read_parquet(data / "small.parquet")
+    table, discrete = peer.plain(frame, ["x", "k"])
+    assert discrete == ["c", "y"]
+    assert [str(dtype) for dtype in table.dtypes[["x", "k"]]] == ["float64", "int64"]
+    assert not table.isna().any().any()
+    back = peer.restored(table.copy(), frame, discrete)
+    for name in discrete:
+        pd.testing.assert_series_equal(back[name], frame[name])
+
+
+def test_the_peer_refuses_missing_numbers(peer: ModuleType) -> None:
+    with pytest.raises(SystemExit, match="column x has missing numbers"):
+        peer.plain(pd.DataFrame({"x": [1.0, None]}), ["x"])
+
+
+def test_requirements_of_the_peer_are_pinned() -> None:
+    lines = (ROOT / "benchmarks" / "peers" / "requirements-ctgan.txt").read_text().splitlines()
+    assert "ctgan==0.12.1" in lines
+    assert all("==" in line for line in lines if line and not line.startswith("#"))

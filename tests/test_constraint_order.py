@@ -1,0 +1,346 @@
+"""Orders: what becomes of the higher column, and that no row breaks one."""
+
+from __future__ import annotations
+
+import datetime as dt
+import math
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from synthgan.errors import SchemaError
+from synthgan.tables.constraints import (
+    grid_columns,
+    reparametrise,
+    with_grids,
+)
+from synthgan.tables.schema import Bounds, Combinations, Order, Sum
+from tests.constraint_tables import array, broken, cells, column, random_internal, rng, schema, table, there_and_back
+
+
+def test_an_order_by_hand():
+    of = schema([Order(low="a", high="b")], a="int64", x="string", b="int64")
+    rows = table(of, a=[1, None, 5, None], x=["p", "q", "r", "s"], b=[4, 7, None, None])
+    rules = reparametrise(of)
+    assert rules.internal.names == ("a", "x", "b without a", "b - a")
+    assert [each.kind for each in rules.internal.columns] == ["integer", "categorical", "integer", "integer"]
+    assert rules.internal["b - a"].bounds == Bounds(lower=0)
+    assert rules.internal.constraints == ()
+    assert rules.derived == {"b": ("b without a", "b - a")}
+    inside = rules.forward(rows)
+    assert inside.to_pydict() == {
+        "a": [1, None, 5, None],
+        "x": ["p", "q", "r", "s"],
+        "b without a": [None, 7, None, None],
+        "b - a": [3, None, None, None],
+    }
+    assert rules.backward(inside, rules.start(rng())).equals(rows)
+
+
+@pytest.mark.parametrize(
+    ("arrow_type", "kind", "gap_type"),
+    [
+        ("int8", "integer", "int64"),
+        ("float", "float", "double"),
+        ("decimal128(10, 2)", "decimal", "decimal128(38, 2)"),
+        ("timestamp[us]", "timedelta", "duration[us]"),
+        ("timestamp[us, tz=Europe/Berlin]", "timedelta", "duration[us]"),
+        ("date32[day]", "integer", "int64"),
+        ("duration[s]", "timedelta", "duration[s]"),
+    ],
+)
+def test_gaps_have_proper_kinds(arrow_type, kind, gap_type):
+    gap = reparametrise(schema([Order(low="a", high="b")], a=arrow_type, b=arrow_type)).internal["b - a"]
+    assert (gap.kind, gap.arrow_type) == (kind, gap_type)
+    assert gap.bounds.lower == type(gap.bounds.lower)(0)
+
+
+def test_a_record_batch_stays_one_and_dictionaries_are_read():
+    of = schema(
+        [Order(low="a", high="b"), Combinations(columns=("c", "d"))], a="int64", b="int64", c="string", d="string"
+    )
+    rows = table(of, a=[1], b=[2], c=["x"], d=["y"])
+    coded = rows.set_column(2, "c", rows.column("c").dictionary_encode())
+    inside = reparametrise(of).forward(coded.to_batches()[0])
+    assert isinstance(inside, pa.RecordBatch)
+    assert inside.column(3).to_pylist() == ['["x", "y"]']
+
+
+def test_cents_keep_their_grid():
+    of = schema([Order(low="a", high="b")], a="double", b="double")
+    rows = table(of, a=[0.1, 19.99, 1 / 3], b=[0.3, 100.01, 2.5])
+    inside = reparametrise(of).forward(rows)
+    assert inside.column("b - a").to_pylist()[:2] == [0.2, 80.02]
+    assert there_and_back(of, rows).column("b").to_pylist() == [0.3, 100.01, 2.5]
+
+
+def test_single_precision_compares_as_stored():
+    of = schema([Order(low="a", high="b")], a="float", b="double")
+    rows = pa.table(
+        {"a": pa.array([0.1, 0.7], pa.float32()), "b without a": pa.nulls(2, pa.float64()), "b - a": [0.0, 0.0]}
+    )
+    rules = reparametrise(of)
+    back = rules.backward(rows, rules.start(rng())).to_pandas()
+    assert (back["a"].astype("float64") <= back["b"]).all()
+    wide = schema([Order(low="a", high="b")], a="double", b="float")
+    rows = pa.table({"a": [0.1, 0.7], "b without a": pa.nulls(2, pa.float32()), "b - a": [0.0, 0.0]})
+    rules = reparametrise(wide)
+    back = rules.backward(rows, rules.start(rng())).to_pandas()
+    assert (back["a"] <= back["b"].astype("float64")).all()
+
+
+def test_infinite_ends():
+    of = schema([Order(low="a", high="b")], a="double", b="double")
+    rows = table(of, a=[-math.inf, -math.inf, 1.0, math.inf, math.inf], b=[2.0, -math.inf, math.inf, math.inf, None])
+    assert there_and_back(of, rows).equals(rows)
+
+
+def test_narrow_types_stop_at_their_end():
+    of = schema([Order(low="a", high="b"), Order(low="b", high="c")], a="int64", b="int8", c="uint8")
+    rules = reparametrise(of)
+    assert rules.internal["a"].bounds == Bounds(upper=127)
+    inside = pa.table(
+        {
+            "a": pa.array([100, 1000, -1000, 5]),
+            "b without a": pa.nulls(4, pa.int8()),
+            "b - a": [100, 1, 0, 5],
+            "c without b": pa.nulls(4, pa.uint8()),
+            "c - b": [200, 0, 0, 5],
+        }
+    )
+    back = rules.backward(inside, rules.start(rng())).to_pydict()
+    assert back == {"a": [100, 127, -1000, 5], "b": [127, 127, -128, 10], "c": [255, 127, 0, 15]}
+
+
+def test_declared_bounds_leave_room():
+    of = schema(
+        [Order(low="a", high="b")],
+        a=column("a", "int64", bounds=Bounds(lower=0)),
+        b=column("b", "int64", bounds=Bounds(lower=10, upper=100)),
+    )
+    rules = reparametrise(of)
+    assert rules.internal["a"].bounds == Bounds(lower=0, upper=100)
+    inside = pa.table(
+        {
+            "a": [5, 90, 500, None],
+            "b without a": pa.array([None, None, None, 500]),
+            "b - a": [1, 50, 1, None],
+        }
+    )
+    assert rules.backward(inside, rules.start(rng())).to_pydict() == {"a": [5, 90, 100, None], "b": [10, 100, 100, 100]}
+    with pytest.raises(SchemaError, match="no room for order 'a' <= 'b'"):
+        reparametrise(
+            schema(
+                [Order(low="a", high="b")],
+                a=column("a", "int64", bounds=Bounds(lower=5)),
+                b=column("b", "int64", bounds=Bounds(upper=4)),
+            )
+        )
+
+
+def test_declared_bounds_of_times():
+    bounds = Bounds(lower=pd.Timestamp("2024-01-01"), upper=pd.Timestamp("2024-12-31"))
+    of = schema([Order(low="a", high="b")], a="timestamp[ns]", b=column("b", "timestamp[us]", bounds=bounds))
+    rules = reparametrise(of)
+    assert rules.internal["a"].bounds.upper == pd.Timestamp("2024-12-31")
+    inside = pa.table(
+        {
+            "a": pa.array([pd.Timestamp("2023-06-01"), pd.Timestamp("2025-06-01")], pa.timestamp("ns")),
+            "b without a": pa.nulls(2, pa.timestamp("us")),
+            "b - a": pa.array([0, 0], pa.duration("ns")),
+        }
+    )
+    back = rules.backward(inside, rules.start(rng())).to_pandas()
+    assert back["b"].tolist() == [pd.Timestamp("2024-01-01"), pd.Timestamp("2024-12-31")]
+    assert (back["a"] <= back["b"]).all()
+
+
+def test_times_of_day_stay_in_the_day():
+    of = schema(
+        [Order(low="a", high="b")],
+        a=column("a", "duration[us]", kind="timedelta", stored_type="time64[us]"),
+        b=column("b", "duration[us]", kind="timedelta", stored_type="time64[us]"),
+    )
+    rules = reparametrise(of)
+    hour = 3600 * 10**6
+    inside = pa.table(
+        {
+            "a": pa.array([23 * hour], pa.duration("us")),
+            "b without a": pa.nulls(1, pa.duration("us")),
+            "b - a": pa.array([5 * hour], pa.duration("us")),
+        }
+    )
+    assert rules.backward(inside, rules.start(rng())).column("b").cast(pa.int64()).to_pylist() == [24 * hour - 1]
+
+
+def test_chains_and_forks():
+    of = schema(
+        [Order(low="b", high="c"), Order(low="a", high="b"), Order(low="a", high="c"), Order(low="d", high="c")],
+        a="int64",
+        b="int64",
+        c="int64",
+        d="int64",
+    )
+    rules = reparametrise(of)
+    assert rules.internal.names == ("a", "b without a", "b - a", "c without b and a and d", "c - max(b, a, d)", "d")
+    rows = table(of, a=[1, 1, None, 1, None], b=[2, 2, 2, None, None], c=[3, 9, 9, 9, 9], d=[0, 9, None, None, None])
+    inside = rules.forward(rows)
+    assert inside.column("c - max(b, a, d)").to_pylist() == [1, 0, 7, 8, None]
+    assert rules.backward(inside, rules.start(rng())).equals(rows)
+
+
+def test_an_order_below_a_derived_column():
+    of = schema(
+        [Order(low="deposit", high="total"), Sum(total="total", parts=("x", "y"))],
+        deposit="double",
+        total="double",
+        x="double",
+        y="double",
+    )
+    rules = reparametrise(of)
+    assert "total - deposit" in rules.internal.names
+    rows = table(
+        of, deposit=[0.1, 0.3, None, 5.0], total=[0.3, 0.3, 0.3, None], x=[0.1, 0.1, 0.1, 1.0], y=[0.2, 0.2, 0.2, None]
+    )
+    assert there_and_back(of, rows).equals(rows)
+
+
+class Grid:
+    """Column statistics that know a granularity."""
+
+    def __init__(self, **granularity):
+        self.granularity = granularity
+
+    def histogram(self, name):
+        axis = type("Axis", (), {"granularity": self.granularity[name]})
+        return type("Histogram", (), {"axis": axis})
+
+
+DAY = 86_400 * 10**9
+
+
+def test_a_column_on_whole_days_stays_there():
+    of = schema([Order(low="booked", high="stay")], booked="timestamp[us]", stay="timestamp[us]")
+    assert grid_columns(of) == ("stay",)
+    of = with_grids(of, Grid(stay=DAY))
+    assert of["stay"].granularity == DAY
+    assert grid_columns(of) == ()
+    rows = table(
+        of,
+        booked=[dt.datetime(2024, 1, 1, 15, 30), dt.datetime(2024, 1, 5)],
+        stay=[dt.datetime(2024, 1, 3), dt.datetime(2024, 1, 5)],
+    )
+    rules = reparametrise(of)
+    inside = rules.forward(rows)
+    assert rules.backward(inside, rules.start(rng())).equals(rows)
+    other = inside.set_column(2, "stay - booked", pa.array([1, 1], pa.duration("us")))
+    back = rules.backward(other, rules.start(rng())).column("stay").to_pylist()
+    assert back == [dt.datetime(2024, 1, 2), dt.datetime(2024, 1, 6)]
+
+
+def test_local_days_survive_the_change_of_clocks():
+    zone = "Europe/Berlin"
+    of = schema(
+        [Order(low="a", high="b")],
+        a=f"timestamp[us, tz={zone}]",
+        b=column("b", f"timestamp[us, tz={zone}]", granularity=DAY, time_zone=zone),
+    )
+    local = pd.DatetimeIndex(["2024-03-30", "2024-10-26"]).tz_localize(zone).as_unit("us")
+    rules = reparametrise(of)
+    gap = pa.array([2 * DAY // 1000] * 2, pa.duration("us"))
+    inside = pa.table({"a": pa.array(local), "b without a": pa.nulls(2, pa.timestamp("us", zone)), "b - a": gap})
+    back = rules.backward(inside, rules.start(rng())).to_pandas()["b"]
+    assert back.tolist() == [pd.Timestamp("2024-04-01", tz=zone), pd.Timestamp("2024-10-28", tz=zone)]
+    assert rules.forward(rules.backward(inside, rules.start(rng()))).equals(inside)
+
+
+def test_zones_are_compared_as_instants():
+    of = schema([Order(low="a", high="b")], a="timestamp[us, tz=Europe/Berlin]", b="timestamp[ns, tz=America/New_York]")
+    rows = pa.table(
+        {
+            "a": pa.array([pd.Timestamp("2024-07-01 12:00", tz="Europe/Berlin")], pa.timestamp("us", "Europe/Berlin")),
+            "b": pa.array(
+                [pd.Timestamp("2024-07-01 07:00", tz="America/New_York")], pa.timestamp("ns", "America/New_York")
+            ),
+        }
+    )
+    inside = reparametrise(of).forward(rows)
+    assert inside.column("b - a").cast(pa.int64()).to_pylist() == [3600 * 10**9]
+    assert there_and_back(of, rows).equals(rows)
+    assert broken(of, rows) == 0
+
+
+ORDERED = [
+    "int8",
+    "uint8",
+    "int64",
+    "uint64",
+    "float",
+    "double",
+    "decimal128(10, 2)",
+    "decimal128(20, 4)",
+    "timestamp[s]",
+    "timestamp[ns]",
+    "timestamp[us, tz=Europe/Berlin]",
+    "timestamp[ns, tz=America/New_York]",
+    "date32[day]",
+    "duration[s]",
+    "duration[ns]",
+]
+
+
+def is_sorted(left, right):
+    """Row by row as a user would ask it: missing on either side is fine."""
+    left, right = left.to_pandas(), right.to_pandas()
+    return bool(((left <= right) | left.isna() | right.isna()).all())
+
+
+@settings(deadline=None)
+@given(st.sampled_from(ORDERED), st.data())
+def test_orders_come_back_as_they_went(arrow_type, data):
+    rows = data.draw(st.lists(st.tuples(*[cells(arrow_type)] * 3), min_size=1, max_size=6))
+    # Sort each row's present values into its present places, so that a <= b <= c holds.
+    ordered = []
+    for row in rows:
+        present = iter(sorted(each for each in row if each is not None))
+        ordered.append([None if each is None else next(present) for each in row])
+    of = schema(
+        [Order(low="a", high="b"), Order(low="b", high="c"), Order(low="a", high="c")],
+        a=arrow_type,
+        b=arrow_type,
+        c=arrow_type,
+    )
+    a, b, c = zip(*ordered, strict=True)
+    original = pa.table({"a": array(a, arrow_type), "b": array(b, arrow_type), "c": array(c, arrow_type)})
+    assert broken(of, original) == 0
+    assert there_and_back(of, original).equals(original)
+
+
+FAMILIES = [ORDERED[:4], ORDERED[4:6], ORDERED[6:8], ORDERED[8:10], ORDERED[10:12], ORDERED[12:13], ORDERED[13:]]
+
+
+@settings(deadline=None)
+@given(st.sampled_from(FAMILIES), st.data(), st.integers(0, 2**32 - 1))
+def test_orders_hold_whatever_is_drawn(family, data, seed):
+    types = [data.draw(st.sampled_from(family)) for _ in range(4)]
+    step = data.draw(st.sampled_from([None, DAY, 3600 * 10**9]))
+    gridded = {"granularity": step} if step and "timestamp" in types[0] else {}
+    of = schema(
+        [Order(low="a", high="b"), Order(low="b", high="c"), Order(low="d", high="c")],
+        a=types[0],
+        b=column("b", types[1], **gridded),
+        c=types[2],
+        d=types[3],
+    )
+    rules = reparametrise(of)
+    with np.errstate(all="raise"):
+        back = rules.backward(random_internal(rules, 50, seed), rules.start(rng()))
+    assert back.column_names == list("abcd")
+    for low, high in ("ab", "bc", "dc"):
+        assert is_sorted(back.column(low), back.column(high)), (low, high)
+    assert [str(held) for held in back.schema.types] == types
+    assert broken(of, back) == 0

@@ -1,0 +1,101 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from synthgan.config import GeneratorSettings
+from synthgan.networks.generator import Generator
+from synthgan.sampling import draws
+from synthgan.sampling.draws import CodeCondition, draw_conditioned, draw_rows
+from synthgan.tables.columns.protocol import LevelCondition
+from tests.small_tables import small_layout
+
+
+def generator(*, conditional: bool = False) -> Generator:
+    rng = torch.Generator().manual_seed(0)
+    network = Generator(
+        small_layout(), GeneratorSettings(width=16, n_blocks=1, latent_dim=4), rng, conditional=conditional
+    )
+    with torch.no_grad():
+        network.logits.weight.normal_(0, 0.7, generator=rng)
+        network.position_head.loadings.normal_(0, 0.5, generator=rng)
+    return network
+
+
+def rule(allowed: list[int], lower: list[float] | None = None, upper: list[float] | None = None) -> LevelCondition:
+    n = len(allowed)
+    return LevelCondition(
+        allowed=np.array(allowed, dtype=bool),
+        lower=np.array(lower or [0.0] * n, dtype=np.float32),
+        upper=np.array(upper or [1.0] * n, dtype=np.float32),
+    )
+
+
+AMOUNT = rule([0, 1, 0], [0, 0.25, 0], [1, 0.5, 1])  # the second bin, between a quarter and a half
+COLOUR = rule([0, 1, 1])
+
+
+def seeded(seed: int = 1) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+@pytest.mark.parametrize("conditional", [False, True])
+def test_every_row_meets_a_condition_on_levels_and_positions(conditional: bool) -> None:
+    network = generator(conditional=conditional)
+    draw = draw_conditioned(network, CodeCondition({1: AMOUNT, 2: COLOUR}, network), 3000, seeded())
+    assert (draw.codes[:, 1] == 1).all()
+    assert (draw.codes[:, 2] != 0).all()
+    assert ((draw.positions >= 0.25) & (draw.positions < 0.5)).all()
+    assert 100 <= draw.effective_sample_size <= 3000
+
+
+def test_conditioned_rows_follow_the_generator_s_own_law() -> None:
+    network = generator()
+    free = draw_rows(network, 200_000, seeded(2))
+    met = (
+        (free.codes[:, 1] == 1)
+        & (free.positions[:, 0] >= 0.25)
+        & (free.positions[:, 0] < 0.5)
+        & (free.codes[:, 2] != 0)
+    )
+    draw = draw_conditioned(network, CodeCondition({1: AMOUNT, 2: COLOUR}, network), 20_000, seeded(3))
+    for column, size in ((0, 2), (2, 3)):
+        wanted = np.bincount(free.codes[met, column], minlength=size) / met.sum()
+        got = np.bincount(draw.codes[:, column], minlength=size) / len(draw.codes)
+        np.testing.assert_allclose(got, wanted, atol=0.02)
+    assert draw.positions.mean() == pytest.approx(free.positions[met].mean(), abs=0.01)
+
+
+def test_draws_repeat_with_the_seed() -> None:
+    network = generator()
+    first, second = (draw_rows(network, 10, seeded(7)) for _ in range(2))
+    assert (first.codes == second.codes).all()
+    assert (first.positions == second.positions).all()
+
+
+def test_the_pool_grows_for_a_rare_condition_up_to_its_cap(monkeypatch: pytest.MonkeyPatch) -> None:
+    network = generator()
+    with torch.no_grad():
+        network.logits.weight[7] = 0
+        network.logits.weight[7, 0] = 30  # the last colour: next to impossible but for few latents
+        network.logits.bias[7] = -400
+    calls: list[int] = []
+    forward = network.forward
+    monkeypatch.setattr(network, "forward", lambda z, c=None: (calls.append(len(z)), forward(z, c))[1])
+    monkeypatch.setattr(draws, "POOL_CAP", 4 * draws.CHUNK_ROWS)
+    draw = draw_conditioned(network, CodeCondition({2: rule([0, 0, 1])}, network), 50, seeded())
+    assert (draw.codes[:, 2] == 2).all()
+    assert sum(calls) - 50 == 4 * draws.CHUNK_ROWS
+    assert draw.effective_sample_size < 100
+
+
+def test_effective_sample_size_and_resampling_by_hand() -> None:
+    log_weights = torch.tensor([0.5, 0.25, 0.25, 0.0]).log()
+    assert draws._effective_sample_size(log_weights) == pytest.approx(1 / (0.25 + 0.0625 * 2))
+    counts = np.bincount(draws._resample(log_weights, 400, seeded()).numpy(), minlength=4)
+    assert counts.tolist() == [200, 100, 100, 0]
+
+
+def test_no_more_rows_than_asked_for() -> None:
+    assert draw_rows(generator(), draws.CHUNK_ROWS + 3, seeded()).codes.shape == (draws.CHUNK_ROWS + 3, 3)

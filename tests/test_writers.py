@@ -1,0 +1,283 @@
+"""Outputs are whole or absent, never overwrite by accident, and read back as they were written."""
+
+from __future__ import annotations
+
+import datetime as dt
+import errno
+import os
+import stat
+import subprocess
+import sys
+from decimal import Decimal
+from pathlib import Path
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.csv as pa_csv
+import pyarrow.parquet as pq
+import pytest
+
+from synthgan.errors import OutputError
+from synthgan.tables import writers
+from synthgan.tables.writers import atomic_path, check_output, check_table_output, make_folder, open_writer
+
+TABLE = pa.table({"x": pa.array([1, None, 3]), "name": pa.array(["a", "", None])})
+
+
+def listing(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+def read(path):
+    return pq.read_table(path) if path.suffix in (".parquet", ".pq") else pa_csv.read_csv(path)
+
+
+@pytest.mark.parametrize("name", ["t.parquet", "t.pq", "t.csv", "t.csv.gz", "T.CSV", "t.v2.Parquet"])
+def test_batches_read_back(tmp_path, name):
+    path = tmp_path / name
+    with open_writer(path, TABLE.schema) as writer:
+        writer.write(TABLE.slice(0, 2))
+        writer.write(TABLE.slice(2).to_batches()[0])
+        assert listing(tmp_path) != [name]  # nothing under the final name yet
+    assert writer.n_rows == 3
+    assert listing(tmp_path) == [name]
+    frame = pd.read_parquet(path) if "csv" not in name.lower() else pd.read_csv(path)
+    assert frame["x"].tolist()[0::2] == [1.0, 3.0]
+    assert frame["x"].isna().tolist() == [False, True, False]
+    assert frame["name"][0] == "a"
+
+
+def test_parquet_says_that_it_is_synthetic_and_keeps_the_types(tmp_path):
+    table = TABLE.replace_schema_metadata({"pandas": "{}"})
+    with open_writer(tmp_path / "t.parquet", table.schema, metadata={"synthgan.guarantee": "none"}) as writer:
+        writer.write(table)
+    back = pq.read_table(tmp_path / "t.parquet")
+    assert back.replace_schema_metadata(None).equals(TABLE)
+    assert back.schema.metadata == {b"pandas": b"{}", b"synthgan": b"synthetic", b"synthgan.guarantee": b"none"}
+
+
+@pytest.mark.parametrize("name", ["t.parquet", "t.csv", "t.csv.gz"])
+def test_no_rows_is_a_file_with_columns(tmp_path, name):
+    with open_writer(tmp_path / name, TABLE.schema):
+        pass
+    assert read(tmp_path / name).column_names == ["x", "name"]
+    assert read(tmp_path / name).num_rows == 0
+
+
+def test_the_same_rows_give_the_same_bytes(tmp_path):
+    for name in ("t.parquet", "t.csv", "t.csv.gz"):
+        for run in ("one", "two"):
+            make_folder(tmp_path / run)
+            with open_writer(tmp_path / run / name, TABLE.schema) as writer:
+                writer.write(TABLE)
+        assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
+
+
+def test_csv_text_by_hand(tmp_path):
+    table = pa.table(
+        {
+            'a"b,c': pa.array(["x,y", '"q"\n', "", None]),
+            "took": pa.array([dt.timedelta(days=1, hours=2), None, dt.timedelta(0), dt.timedelta(seconds=-1)]),
+            "when": pa.array([dt.datetime(2024, 2, 29, 1, 2, 3), None, None, None], pa.timestamp("s")),
+            "price": pa.array([Decimal("1.10"), None, None, None], pa.decimal128(5, 2)),
+            "kind": pa.array(["u", None, "v", "u"]).dictionary_encode(),
+            "view": pa.array(["u", None, "v", "u"], pa.string_view()),
+            "ok": pa.array([True, None, False, True]),
+        }
+    )
+    with open_writer(tmp_path / "t.csv", table.schema) as writer:
+        writer.write(table)
+    assert (tmp_path / "t.csv").read_text() == (
+        '"a""b,c","took","when","price","kind","view","ok"\n'
+        '"x,y","1 days 02:00:00",2024-02-29 01:02:03,1.10,"u","u",true\n'
+        '"""q""\n",,,,,,\n'
+        '"","0 days 00:00:00",,,"v","v",false\n'
+        ',"-1 days +23:59:59",,,"u","u",true\n'
+    )
+
+
+def test_a_lone_column_keeps_its_missing_rows_in_csv(tmp_path):
+    table = pa.table({"x": pa.array([1.5, None, 3.0])})
+    with open_writer(tmp_path / "t.csv", table.schema) as writer:
+        writer.write(table)
+    frame = pd.read_csv(tmp_path / "t.csv")
+    assert frame["x"].isna().tolist() == [False, True, False]
+    assert frame["x"].dropna().tolist() == [1.5, 3.0]
+
+
+def test_rows_are_cast_to_the_declared_columns(tmp_path):
+    schema = pa.schema([("name", pa.large_string()), ("x", pa.float64())])
+    with open_writer(tmp_path / "t.parquet", schema) as writer:
+        writer.write(TABLE)
+    assert pq.read_schema(tmp_path / "t.parquet").remove_metadata() == schema
+
+
+@pytest.mark.parametrize("name", ["t.parquet", "t.csv"])
+@pytest.mark.parametrize("error", [RuntimeError("stop"), KeyboardInterrupt()])
+def test_an_interrupted_write_leaves_nothing(tmp_path, name, error):
+    with pytest.raises(type(error)), open_writer(tmp_path / name, TABLE.schema) as writer:
+        writer.write(TABLE)
+        raise error
+    assert listing(tmp_path) == []
+
+
+def test_an_existing_file_stays_without_force_and_is_kept_when_force_fails(tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_text("precious")
+    with pytest.raises(OutputError, match=r"exists already.*force"), open_writer(path, TABLE.schema):
+        pytest.fail("the block must not run")
+    with pytest.raises(OutputError, match="exists already"), atomic_path(path):
+        pytest.fail("the block must not run")
+    with pytest.raises(RuntimeError), open_writer(path, TABLE.schema, force=True) as writer:
+        writer.write(TABLE)
+        raise RuntimeError
+    assert path.read_text() == "precious"
+    with open_writer(path, TABLE.schema, force=True):
+        pass
+    assert path.read_text() == '"x","name"\n'
+    assert listing(tmp_path) == ["t.csv"]
+
+
+def test_a_file_that_appears_meanwhile_is_not_overwritten(tmp_path):
+    path = tmp_path / "t.csv"
+    with pytest.raises(OutputError, match="exists already"), atomic_path(path) as temporary:
+        temporary.write_text("ours")
+        path.write_text("theirs")
+    assert path.read_text() == "theirs"
+    assert listing(tmp_path) == ["t.csv"]
+
+
+def test_without_hard_links_the_file_is_moved(tmp_path, monkeypatch):
+    def refuse(*_):
+        raise OSError(errno.ENOTSUP, "no links here")
+
+    monkeypatch.setattr(os, "link", refuse)
+    with atomic_path(tmp_path / "t") as temporary:
+        temporary.write_text("ours")
+    assert (tmp_path / "t").read_text() == "ours"
+    with pytest.raises(OutputError, match="exists already"), atomic_path(tmp_path / "u") as temporary:
+        (tmp_path / "u").write_text("theirs")
+    assert (tmp_path / "u").read_text() == "theirs"
+    assert listing(tmp_path) == ["t", "u"]
+
+
+def test_permissions_follow_the_umask_or_the_replaced_file(tmp_path):
+    before = os.umask(0o027)
+    try:
+        with atomic_path(tmp_path / "t"):
+            pass
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE((tmp_path / "t").stat().st_mode) == 0o640
+    (tmp_path / "t").chmod(0o600)
+    with atomic_path(tmp_path / "t", force=True):
+        pass
+    assert stat.S_IMODE((tmp_path / "t").stat().st_mode) == 0o600
+
+
+def test_a_link_keeps_pointing_at_the_replaced_file(tmp_path):
+    (tmp_path / "real").write_text("old")
+    (tmp_path / "link").symlink_to("real")
+    with atomic_path(tmp_path / "link", force=True) as temporary:
+        temporary.write_text("new")
+    assert (tmp_path / "link").is_symlink()
+    assert (tmp_path / "real").read_text() == "new"
+
+
+def test_places_that_cannot_be_written(tmp_path):
+    (tmp_path / "file").write_text("")
+    for path, says in [
+        (tmp_path, "is a folder"),
+        (tmp_path / "none" / "t.csv", "folder does not exist"),
+        (tmp_path / "file" / "t.csv", "cannot write"),
+        (Path(), "empty"),
+        (tmp_path / ("x" * 300), "name is too long"),
+        ("/dev/null", "device"),
+    ]:
+        for force in (False, True):
+            with pytest.raises(OutputError, match=says):
+                check_output(path, force=force)
+            with pytest.raises(OutputError, match=says), atomic_path(path, force=force):
+                pytest.fail("the block must not run")
+    with pytest.raises(OutputError, match="not a folder"):
+        make_folder(tmp_path / "file")
+    with pytest.raises(OutputError, match="cannot write"):
+        make_folder(tmp_path / "file" / "below")
+    make_folder(tmp_path / "a" / "b")
+    make_folder(tmp_path / "a" / "b")
+    check_output(tmp_path / "a" / "b" / "c")
+
+
+@pytest.mark.parametrize("name", ["t", "t.xlsx", "t.csv.bz2", "parquet"])
+def test_unknown_suffixes(tmp_path, name):
+    with pytest.raises(OutputError, match=r"\.parquet, \.pq, \.csv, \.csv\.gz"):
+        open_writer(tmp_path / name, TABLE.schema)
+    with pytest.raises(OutputError, match="suffix"):
+        check_table_output(tmp_path / name)
+    check_table_output(tmp_path / "t.csv")
+
+
+def test_a_read_only_folder(tmp_path, monkeypatch):
+    if os.geteuid() == 0:  # nothing is read-only for root: let the system calls say what they would say to others
+
+        def forbid(*_, **__):
+            raise PermissionError(errno.EACCES, "Permission denied")
+
+        monkeypatch.setattr(writers.os, "access", lambda *_: False)
+        with pytest.raises(OutputError, match="no permission"):
+            check_output(tmp_path / "t.csv")
+        monkeypatch.setattr(writers.os, "access", lambda *_: True)
+        monkeypatch.setattr(writers.os, "open", forbid)
+    else:
+        tmp_path.chmod(0o500)
+    with pytest.raises(OutputError, match="no permission"), open_writer(tmp_path / "t.csv", TABLE.schema):
+        pytest.fail("the block must not run")
+    tmp_path.chmod(0o700)
+    assert listing(tmp_path) == []
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EFBIG])
+def test_a_full_disk_in_the_block_or_at_the_end(tmp_path, monkeypatch, number):
+    with pytest.raises(OutputError, match="disk or quota is full") as caught, atomic_path(tmp_path / "t"):
+        raise OSError(number, os.strerror(number))
+    assert caught.value.exit_code == 6
+
+    def full(_):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(os, "fsync", full)
+    with (
+        pytest.raises(OutputError, match="disk or quota is full"),
+        open_writer(tmp_path / "t.csv", TABLE.schema) as writer,
+    ):
+        writer.write(TABLE)
+    assert listing(tmp_path) == []
+
+
+FILL_THE_DISK = """
+import resource, sys
+import numpy as np, pyarrow as pa
+from synthgan.errors import OutputError
+from synthgan.tables.writers import open_writer
+
+table = pa.table({"x": np.random.default_rng(0).random(100_000)})
+resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, 50_000))
+try:
+    with open_writer(sys.argv[1], table.schema) as writer:
+        for _ in range(5):
+            writer.write(table)
+except OutputError as error:
+    print(error)
+"""
+
+
+@pytest.mark.parametrize("name", ["t.parquet", "t.csv", "t.csv.gz"])
+def test_a_disk_that_fills_up_in_reality(tmp_path, name):
+    pytest.importorskip("resource")
+    done = subprocess.run(
+        [sys.executable, "-c", FILL_THE_DISK, str(tmp_path / name)], capture_output=True, text=True, check=True,
+        env={**os.environ, "PYTHONPATH": str(Path(writers.__file__).parents[2])},
+    )  # fmt: skip
+    assert "disk or quota is full" in done.stdout
+    assert done.stderr == ""
+    assert listing(tmp_path) == []
