@@ -110,7 +110,7 @@ class TrainingSettings:
 
     n_steps: int = 3000
     batch_size: int = 1000
-    learning_rate: float = 1e-3
+    learning_rate: float = 2e-3
     betas: tuple[float, float] = (0.5, 0.99)
     warmup_steps: int = 100
     final_learning_rate: float = 0.02
@@ -118,12 +118,12 @@ class TrainingSettings:
     temperature: float = 0.7
     loss: LossName = "relativistic"
     penalty: float | None = None
-    penalty_interval: int = 1
+    penalty_interval: int = 4
     discriminator_steps: int = 1
     adversarial_weight: float = 1.0
     marginal_weight: float = 1.0
     gram_decay: float = 0.0
-    target_weight: float = 1.0
+    target_weight: float = 0.5
     condition_fraction: float = 0.0
     auxiliary_weight: float = 0.0
     early_stopping: bool = False

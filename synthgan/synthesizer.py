@@ -232,11 +232,11 @@ class Synthesizer:
         limit = None if self.time_limit is None else max(self.time_limit - seconds_used, 1e-3)
         on_step = saver.save_if_due if saver is not None else _no_op
         with training_progress(trainer.settings.n_steps, self.progress, n_done=trainer.step) as show:
-            try:
-                return trainer.run(time_limit=limit, on_record=show, on_step=on_step)
-            finally:
-                if saver is not None:
-                    saver.save(trainer)
+            reason = trainer.run(time_limit=limit, on_record=show, on_step=on_step)
+        # Not in a `finally`: Ctrl-C stops within a step, and half a step is no state to go on from.
+        if saver is not None:
+            saver.save(trainer)
+        return reason
 
     def _set_fitted(
         self,

@@ -70,7 +70,9 @@ def generate(codec: TableCodec, n_rows: int, seed: int = 0) -> tuple[Any, Any]:
     rng = np.random.default_rng(seed)
     marginal = codec.layout.marginal.astype(np.float64)
     codes = [
-        rng.choice(span.n_levels, size=n_rows, p=marginal[span.start : span.stop] / marginal[span.start : span.stop].sum())
+        rng.choice(
+            span.n_levels, size=n_rows, p=marginal[span.start : span.stop] / marginal[span.start : span.stop].sum()
+        )
         for span in codec.layout.spans
     ]
     return np.stack(codes, axis=1), rng.random((n_rows, codec.layout.n_positions), dtype=np.float32)
@@ -198,7 +200,7 @@ def mixed() -> pa.Table:
             "group": pa.array(rng.choice(["x", "y", "z"], 3000)).dictionary_encode(),
             "amount": rng.gamma(2, 50, 3000).round(2),
             "size": rng.integers(0, 9, 3000),
-            "when": pa.array(rng.integers(0, 10**6, 3000)).cast(pa.timestamp("s")),
+            "when": pa.array(rng.integers(0, 10**6, 3000) * 1000).cast(pa.timestamp("ms")),
         }
     )
 
@@ -211,6 +213,14 @@ def test_sources_of_unknown_length_and_batches_of_any_size(mixed: pa.Table, batc
     np.testing.assert_array_equal(parts.codes, whole.codes)
     assert parts.codes.flags["C_CONTIGUOUS"]
     assert parts.positions.shape == whole.positions.shape
+
+
+def test_a_longer_stream_than_the_fitted_one(mixed: pa.Table) -> None:
+    codec = fit(mixed)
+    twice = pa.concat_tables([mixed, mixed])
+    encoded = codec.encode(Unsized(twice), rng=np.random.default_rng(0), batch_size=700)
+    assert encoded.n_rows == 6000
+    np.testing.assert_array_equal(encoded.codes[:3000], encoded.codes[3000:])
 
 
 def test_files_are_read_in_batches(mixed: pa.Table, tmp_path: Path) -> None:
@@ -230,7 +240,9 @@ def test_the_same_seed_encodes_alike(mixed: pa.Table) -> None:
 
 def test_extra_columns_are_ignored_and_missing_ones_named(mixed: pa.Table) -> None:
     codec = fit(mixed)
-    wider = mixed.append_column("extra", pa.nulls(3000, pa.string())).select(["extra", "when", "size", "group", "amount"])
+    wider = mixed.append_column("extra", pa.nulls(3000, pa.string())).select(
+        ["extra", "when", "size", "group", "amount"]
+    )
     np.testing.assert_array_equal(
         codec.encode(wider, rng=np.random.default_rng(0)).codes, codec.encode(mixed, rng=np.random.default_rng(0)).codes
     )

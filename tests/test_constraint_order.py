@@ -18,7 +18,7 @@ from synthgan.tables.constraints import (
     reparametrise,
     with_grids,
 )
-from synthgan.tables.schema import Bounds, Combinations, Order, Sum
+from synthgan.tables.schema import Bounds, Combinations, Order, Sum, TableSchema
 from tests.constraint_tables import array, broken, cells, column, random_internal, rng, schema, table, there_and_back
 
 
@@ -256,6 +256,32 @@ def test_local_days_survive_the_change_of_clocks():
     back = rules.backward(inside, rules.start(rng())).to_pandas()["b"]
     assert back.tolist() == [pd.Timestamp("2024-04-01", tz=zone), pd.Timestamp("2024-10-28", tz=zone)]
     assert rules.forward(rules.backward(inside, rules.start(rng()))).equals(inside)
+
+
+@pytest.mark.parametrize("direction", [1, -1])
+def test_the_hour_that_comes_twice_keeps_the_order(direction):
+    """On whole hours gaps are those of the wall clock, and 2 o'clock is twice on that night."""
+    zone = "Europe/Berlin"
+    held = pa.timestamp("us", zone)
+    derived = column("b" if direction > 0 else "a", str(held), granularity=3600 * 10**9)
+    anchor = column("a" if direction > 0 else "b", str(held))
+    rules = reparametrise(
+        TableSchema(
+            columns=(anchor, derived, column("y", "int64")),
+            constraints=(Order(low="a", high="b"), *([] if direction > 0 else [Combinations(columns=("b", "y"))])),
+        )
+    )
+    twice = pd.date_range("2024-10-27 00:00", "2024-10-27 03:00", freq="30min", tz="UTC").tz_convert(zone)
+    rows = pa.table({anchor.name: pa.array(twice, held), "y": [1] * 7})
+    other = rows.append_column(derived.name, rows.column(anchor.name))
+    inside = rules.forward(other)
+    for hours in (0, 1, 2, 24):
+        place = inside.schema.get_field_index("b - a")
+        gap = pa.array([hours * 3600 * 10**6] * 7, pa.duration("us"))
+        back = rules.backward(inside.set_column(place, "b - a", gap), rules.start(rng())).to_pandas()
+        assert (back["a"] <= back["b"]).all()
+        if hours == 24:
+            assert (back["a"].dt.hour == back["b"].dt.hour).sum() >= 4
 
 
 def test_zones_are_compared_as_instants():

@@ -45,6 +45,7 @@ def test_a_sum_by_hand():
         ("int64", "int64", "int8"),
         ("double", "double", "int64"),
         ("float", "float", "double"),
+        ("double", "float", "float"),
         ("decimal128(20, 4)", "decimal128(10, 2)", "int64"),
         ("double", "decimal128(10, 2)", "double"),
         ("duration[ns]", "duration[s]", "duration[ns]"),

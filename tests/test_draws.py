@@ -7,7 +7,7 @@ import torch
 from synthgan.config import GeneratorSettings
 from synthgan.networks.generator import Generator
 from synthgan.sampling import draws
-from synthgan.sampling.draws import CodeCondition, draw_conditioned, draw_rows
+from synthgan.sampling.draws import DeviceCondition, draw_conditioned, draw_rows
 from synthgan.tables.columns.protocol import LevelCondition
 from tests.small_tables import small_layout
 
@@ -43,7 +43,7 @@ def seeded(seed: int = 1) -> torch.Generator:
 @pytest.mark.parametrize("conditional", [False, True])
 def test_every_row_meets_a_condition_on_levels_and_positions(conditional: bool) -> None:
     network = generator(conditional=conditional)
-    draw = draw_conditioned(network, CodeCondition({1: AMOUNT, 2: COLOUR}, network), 3000, seeded())
+    draw = draw_conditioned(network, DeviceCondition({1: AMOUNT, 2: COLOUR}, network), 3000, seeded())
     assert (draw.codes[:, 1] == 1).all()
     assert (draw.codes[:, 2] != 0).all()
     assert ((draw.positions >= 0.25) & (draw.positions < 0.5)).all()
@@ -59,7 +59,7 @@ def test_conditioned_rows_follow_the_generator_s_own_law() -> None:
         & (free.positions[:, 0] < 0.5)
         & (free.codes[:, 2] != 0)
     )
-    draw = draw_conditioned(network, CodeCondition({1: AMOUNT, 2: COLOUR}, network), 20_000, seeded(3))
+    draw = draw_conditioned(network, DeviceCondition({1: AMOUNT, 2: COLOUR}, network), 20_000, seeded(3))
     for column, size in ((0, 2), (2, 3)):
         wanted = np.bincount(free.codes[met, column], minlength=size) / met.sum()
         got = np.bincount(draw.codes[:, column], minlength=size) / len(draw.codes)
@@ -84,7 +84,7 @@ def test_the_pool_grows_for_a_rare_condition_up_to_its_cap(monkeypatch: pytest.M
     forward = network.forward
     monkeypatch.setattr(network, "forward", lambda z, c=None: (calls.append(len(z)), forward(z, c))[1])
     monkeypatch.setattr(draws, "POOL_CAP", 4 * draws.CHUNK_ROWS)
-    draw = draw_conditioned(network, CodeCondition({2: rule([0, 0, 1])}, network), 50, seeded())
+    draw = draw_conditioned(network, DeviceCondition({2: rule([0, 0, 1])}, network), 50, seeded())
     assert (draw.codes[:, 2] == 2).all()
     assert sum(calls) - 50 == 4 * draws.CHUNK_ROWS
     assert draw.effective_sample_size < 100

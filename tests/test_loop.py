@@ -78,14 +78,14 @@ def test_a_resumed_run_ends_with_the_same_weights(changes: dict[str, object]) ->
     whole.run()
     halted = trainer(target=2, n_steps=120, **changes)
 
-    class Killed(Exception):
+    class KilledError(Exception):
         pass
 
     def kill(run: Trainer) -> None:
         if run.step == 61:
-            raise Killed
+            raise KilledError
 
-    with pytest.raises(Killed):
+    with pytest.raises(KilledError):
         halted.run(on_step=kill)
     tensors, values = halted.state()
     resumed = trainer(target=2, n_steps=120, **changes)
@@ -136,7 +136,7 @@ def test_target_slices_group_neighbouring_levels() -> None:
 
 
 # The first records of a small run, as of the commit that last meant to change training.
-GOLDEN: dict[int, tuple[float, float]] = {}
+GOLDEN = {50: (0.9057, 0.6533), 100: (0.7772, 0.6569), 150: (0.7582, 0.6443)}
 
 
 def test_golden_losses() -> None:
@@ -145,4 +145,4 @@ def test_golden_losses() -> None:
     measured = {int(r["step"]): (r["generator"], r["discriminator"]) for r in run.history}
     assert measured.keys() == GOLDEN.keys()
     for step, pair in GOLDEN.items():
-        assert measured[step] == pytest.approx(pair, rel=2e-2)
+        assert measured[step] == pytest.approx(pair, rel=1e-2)

@@ -17,13 +17,18 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from synthgan.errors import SchemaError
-from synthgan.tables.axis import find_axis
+from synthgan.tables.axis import Axis, find_axis
+from synthgan.tables.columns.numeric import NumericEncoder
+from synthgan.tables.columns.protocol import FitRules
 from synthgan.tables.schema import Bounds, ColumnSchema
+from synthgan.tables.statistics import Histogram
 
 FEW = settings(max_examples=60, deadline=None)
 
 
-def repeated(values: st.SearchStrategy[Any], most_values: int = 30, most_rows: int = 60) -> st.SearchStrategy[list[Any]]:
+def repeated(
+    values: st.SearchStrategy[Any], most_values: int = 30, most_rows: int = 60
+) -> st.SearchStrategy[list[Any]]:
     """Columns in which some values are heavy and others rare."""
     counted = st.lists(st.tuples(values, st.integers(1, most_rows)), min_size=1, max_size=most_values)
     return counted.map(lambda pairs: [value for value, count in pairs for _ in range(count)])
@@ -65,7 +70,8 @@ def test_unsigned_integers(values: list[int | None]) -> None:
     values=hnp.arrays(
         np.float64,
         st.integers(1, 300),
-        elements=st.floats(allow_nan=True, allow_infinity=True) | st.sampled_from([0.0, -1.0, 1e-300, 1.7e308, -1.7e308]),
+        elements=st.floats(allow_nan=True, allow_infinity=True)
+        | st.sampled_from([0.0, -1.0, 1e-300, 1.7e308, -1.7e308]),
     ),
     protect=st.booleans(),
 )
@@ -332,6 +338,7 @@ def test_bounds_that_were_only_inferred_do_not_clip() -> None:
         ([1e300, 1.0], pa.float64(), None),
         ([Decimal("1.50"), Decimal("2.25")], pa.decimal128(10, 2), 0.75),
         ([Decimal("1.50"), Decimal("1.51")], pa.decimal128(38, 18), 0.01),
+        ([Decimal("1.5"), Decimal("-2")], pa.decimal256(50, 3), 0.5),
     ],
 )
 def test_granularity(values: list[Any], arrow_type: pa.DataType, granularity: float | None) -> None:
@@ -379,7 +386,9 @@ def test_wall_times_that_a_clock_change_skips_are_not_made() -> None:
     # In Berlin the clock goes from 02:00 to 03:00 on 2024-03-31; half-hourly values around it.
     zone = "Europe/Berlin"
     start = int(dt.datetime(2024, 3, 30, 20, tzinfo=dt.timezone.utc).timestamp())
-    array = pa.array([start + 1800 * step for step in range(16)] * 4).cast(pa.timestamp("s")).cast(pa.timestamp("s", zone))
+    array = (
+        pa.array([start + 1800 * step for step in range(16)] * 4).cast(pa.timestamp("s")).cast(pa.timestamp("s", zone))
+    )
     encoder = fit_column(array, "datetime", n_bins=3, min_count=10)
     assert len(encoder.bin_codes)
     check_round_trip(encoder, array)
@@ -407,7 +416,13 @@ def test_declared_granularity_wins() -> None:
 
 @pytest.mark.parametrize(
     ("arrow_type", "granularity"),
-    [(pa.int64(), 0.5), (pa.int64(), -1), (pa.timestamp("s"), 1000), (pa.float64(), 1e-9), (pa.float64(), float("nan"))],
+    [
+        (pa.int64(), 0.5),
+        (pa.int64(), -1),
+        (pa.timestamp("s"), 1000),
+        (pa.float64(), 1e-9),
+        (pa.float64(), float("nan")),
+    ],
 )
 def test_impossible_granularity_is_refused(arrow_type: pa.DataType, granularity: float) -> None:
     with pytest.raises(SchemaError, match="granularity of column 'x'"):
@@ -420,10 +435,48 @@ def test_a_kind_that_does_not_fit_the_type_is_refused() -> None:
         fit_column(pa.array(["1", "2"]), "integer")
 
 
+class ReleasedStatistics:
+    """A stand-in for a private twin: coarse cells, fractional counts, nothing exact."""
+
+    provenance = "released"
+
+    def __init__(self, found: Histogram) -> None:
+        self._found = found
+
+    def n_rows(self) -> float:
+        return 1000.3
+
+    def histogram(self, column: str) -> Histogram:
+        return self._found
+
+
+@pytest.mark.parametrize("protect", [True, False])
+@pytest.mark.parametrize("arrow_type", [pa.int64(), pa.float64()])
+def test_released_histograms_of_wide_cells(arrow_type: pa.DataType, protect: bool) -> None:
+    gridded = pa.types.is_integer(arrow_type)
+    lower = np.array([-50, 0, 1, 40, 41, 500], dtype=np.int64 if gridded else np.float64)
+    upper = np.array([-1, 0, 39, 40, 99, 900], dtype=lower.dtype)
+    found = Histogram(
+        axis=Axis(arrow_type=arrow_type, step=1 if gridded else None),
+        lower=lower,
+        upper=upper,
+        counts=np.array([120.7, 300.2, 99.5, 210.1, 0.0, 150.9]),
+        n_missing=33.3,
+    )
+    column = ColumnSchema(name="x", kind="integer" if gridded else "float", arrow_type=str(arrow_type))
+    rules = FitRules(n_bins=4, max_levels=256, min_count=10, protect_values=protect)
+    encoder = NumericEncoder.fit(column, ReleasedStatistics(found), rules)
+    assert encoder.spikes.tolist() == [0, 40]
+    values = pa.array([-50, -20, 0, 5, 40, 45, 700, 900, None], type=arrow_type)
+    check_round_trip(encoder, values)
+
+
 # --- Distributions ---------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("make", [np.random.Generator.normal, np.random.Generator.lognormal, np.random.Generator.random])
+@pytest.mark.parametrize(
+    "make", [np.random.Generator.normal, np.random.Generator.lognormal, np.random.Generator.random]
+)
 def test_positions_are_uniform_and_values_keep_their_law(make: Any) -> None:
     rng = np.random.default_rng(10)
     values = make(rng, size=20_000)

@@ -147,7 +147,11 @@ def test_single_values_of_a_continuous_column_are_written_exactly() -> None:
 
 def test_clock_changes_leave_ranges_to_be_tested() -> None:
     start = int(dt.datetime(2024, 10, 20, tzinfo=dt.timezone.utc).timestamp())
-    array = pa.array([start + 60 * i for i in range(20_000)]).cast(pa.timestamp("s")).cast(pa.timestamp("s", "Europe/Berlin"))
+    array = (
+        pa.array([start + 60 * i for i in range(20_000)])
+        .cast(pa.timestamp("s"))
+        .cast(pa.timestamp("s", "Europe/Berlin"))
+    )
     encoder = fit_column(array, "datetime", n_bins=20)
     low = dt.datetime(2024, 10, 27, 1, 30, tzinfo=dt.timezone.utc)  # the second 02:30 of that day in Berlin
     predicate = settled(Between(low, None), array, "datetime")

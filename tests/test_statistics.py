@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from synthgan.errors import DataError
-from synthgan.tables import histogram, level_counts
+from synthgan.tables import formats, histogram, level_counts
 from synthgan.tables.schema import ColumnSchema, TableSchema
 from synthgan.tables.statistics import ColumnStatistics, ExactStatistics
 
@@ -116,6 +116,17 @@ def test_many_levels_are_listed_up_to_a_limit(monkeypatch: pytest.MonkeyPatch) -
     assert counts.counts[0] == 50
     assert len(counts.values) <= 20
     assert counts.counts.sum() + counts.n_unlisted == 150
+
+
+def test_formats_are_counted_in_full_first_and_then_sampled(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(formats, "ROWS_IN_FULL", 100)
+    monkeypatch.setattr(formats, "ROWS_PER_BATCH", 5)
+    values = [f"A{i:03}" if i % 2 else f"{i}-{i}" for i in range(100, 300)] + [None] * 10
+    found = collect(pa.array(values), "identifier", 50).templates("x")
+    assert (found.n_present, found.n_missing) == (200, 10)
+    # 50 of each among the first 100 rows; then rows 0, 12, 24, 36 (even) and 49 (odd) of two batches of 50.
+    assert [(form.pattern, form.n_rows) for form in found.formats] == [("999-999", 58), ("A999", 52)]
+    assert found.formats[1].fixed == "A\0\0\0"
 
 
 def test_the_exact_twin_satisfies_the_door() -> None:

@@ -54,7 +54,7 @@ LOSSES: dict[str, AdversarialLoss] = {
             generator=lambda _, fake: -softplus(fake).mean(),
             separable=True,
             penalty="r1r2",
-            penalty_weight=0.03,
+            penalty_weight=0.01,
         ),
         AdversarialLoss(
             name="non-saturating",
@@ -63,7 +63,7 @@ LOSSES: dict[str, AdversarialLoss] = {
             generator=lambda _, fake: softplus(-fake).mean(),
             separable=True,
             penalty="r1r2",
-            penalty_weight=0.03,
+            penalty_weight=0.01,
         ),
         AdversarialLoss(
             name="least-squares",
@@ -72,7 +72,7 @@ LOSSES: dict[str, AdversarialLoss] = {
             generator=lambda _, fake: 0.5 * ((fake - 1) ** 2).mean(),
             separable=True,
             penalty="r1r2",
-            penalty_weight=0.03,
+            penalty_weight=0.01,
         ),
         AdversarialLoss(
             name="wasserstein-clipped",
@@ -99,7 +99,7 @@ LOSSES: dict[str, AdversarialLoss] = {
             generator=lambda _, fake: -fake.mean(),
             separable=True,
             penalty="r1r2",
-            penalty_weight=0.03,
+            penalty_weight=0.01,
         ),
         AdversarialLoss(
             name="relativistic",
@@ -108,7 +108,7 @@ LOSSES: dict[str, AdversarialLoss] = {
             generator=lambda real, fake: softplus(real - fake).mean(),
             separable=False,
             penalty="r1r2",
-            penalty_weight=0.03,
+            penalty_weight=0.01,
         ),
     )
 }

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from synthgan.config import GeneratorSettings
-from synthgan.networks.layers import LEAK, LevelAxis, ResidualBlock, seeded_linear
+from synthgan.networks.layers import LEAK, LevelAxis, ResidualBlock, gumbel_like, seeded_linear
 from synthgan.tables.layout import Layout
 
 POSITION_EPSILON = 1e-4
@@ -154,8 +154,7 @@ class Generator(nn.Module):
         """A batch for training: straight-through Gumbel-softmax codes (Jang et al. 2017) and positions."""
         hidden, logits = self(z, condition)
         probabilities = self.axis.softmax(logits)
-        noise = torch.empty_like(logits).exponential_(generator=rng).log()
-        perturbed = logits - noise
+        perturbed = logits + gumbel_like(logits, rng)
         codes = self.axis.argmax(perturbed.detach())
         soft = self.axis.softmax(perturbed / temperature)
         one_hot = self.axis.one_hot(codes) + (soft - soft.detach())

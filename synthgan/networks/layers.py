@@ -31,6 +31,12 @@ def seeded_linear(n_inputs: int, n_outputs: int, rng: torch.Generator | None, *,
     return layer
 
 
+def gumbel_like(logits: Tensor, rng: torch.Generator) -> Tensor:
+    """Standard Gumbel noise: the argmax of logits plus noise is a categorical draw."""
+    uniform = torch.rand(logits.shape, generator=rng, device=logits.device).clamp_min_(1e-20)
+    return uniform.log_().neg_().log_().neg_()
+
+
 def chunks_of(rows: Tensor, n_rows: int) -> tuple[Tensor, ...]:
     """Consecutive pieces of at most ``n_rows`` rows."""
     pieces: tuple[Tensor, ...] = rows.split(n_rows)

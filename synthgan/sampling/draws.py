@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from synthgan.networks.generator import Generator
-from synthgan.networks.layers import chunks_of
+from synthgan.networks.layers import chunks_of, gumbel_like
 from synthgan.tables.columns.protocol import LevelCondition
 
 CHUNK_ROWS = 8_192
@@ -43,7 +43,7 @@ class Draw:
     effective_sample_size: float
 
 
-class CodeCondition:
+class DeviceCondition:
     """A condition on the device, in the terms of the level axis.
 
     Args:
@@ -108,7 +108,7 @@ def draw_rows(generator: Generator, n_rows: int, rng: torch.Generator) -> Draw:
 
 
 @torch.no_grad()
-def draw_conditioned(generator: Generator, condition: CodeCondition, n_rows: int, rng: torch.Generator) -> Draw:
+def draw_conditioned(generator: Generator, condition: DeviceCondition, n_rows: int, rng: torch.Generator) -> Draw:
     """Rows that all meet ``condition``.
 
     Latents come from a pool in proportion to the probability that their row meets the condition: the rows follow the
@@ -140,7 +140,7 @@ def draw_conditioned(generator: Generator, condition: CodeCondition, n_rows: int
     return Draw(torch.cat(codes).numpy(), torch.cat(positions).numpy(), min(effective, float(n_rows)))
 
 
-def _log_probability(generator: Generator, condition: CodeCondition, hidden: Tensor, logits: Tensor) -> Tensor:
+def _log_probability(generator: Generator, condition: DeviceCondition, hidden: Tensor, logits: Tensor) -> Tensor:
     """Log probability of meeting the condition, given each latent. Shape: ``(n_rows,)``."""
     axis = generator.axis
     within = logits + condition.log_shares(generator, hidden)
@@ -154,11 +154,11 @@ def _log_probability(generator: Generator, condition: CodeCondition, hidden: Ten
 
 def _draw_codes(generator: Generator, logits: Tensor, rng: torch.Generator) -> Tensor:
     """Exact categorical draws by the Gumbel-max trick. Shape: ``(n_rows, n_levels)`` to ``(n_rows, n_columns)``."""
-    return generator.axis.argmax(logits - torch.empty_like(logits).exponential_(generator=rng).log())
+    return generator.axis.argmax(logits + gumbel_like(logits, rng))
 
 
 def _draw_truncated(
-    generator: Generator, condition: CodeCondition, hidden: Tensor, codes: Tensor, rng: torch.Generator
+    generator: Generator, condition: DeviceCondition, hidden: Tensor, codes: Tensor, rng: torch.Generator
 ) -> Tensor:
     """Positions within what the condition leaves of each drawn level. Shape: ``(n_rows, n_positions)``."""
     head = generator.position_head

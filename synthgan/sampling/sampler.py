@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import torch
 
 from synthgan.errors import ConditionError
 from synthgan.networks.generator import Generator
-from synthgan.sampling.draws import CodeCondition, Draw, draw_conditioned, draw_rows
+from synthgan.sampling.draws import DeviceCondition, Draw, draw_conditioned, draw_rows
 from synthgan.tables.codec import Decoder, TableCodec
-from synthgan.tables.predicates import ColumnPredicate, Equals, Predicate, matches
+from synthgan.tables.predicates import ColumnPredicate
 
 BATCH_ROWS = 65_536
-RESIDUAL_TRIES = 64
+SELECTION_ROWS = 4_096
+SELECTION_TRIES = 64
 
 
 @dataclass
@@ -65,31 +64,29 @@ class Sampler:
         Raises:
             ConditionError: when no row can meet the conditions.
         """
-        rule = self._codec.compile_conditions(conditions) if conditions else None
-        codes = self._compile(rule.columns) if rule is not None and rule.columns else None
-        residual = {} if rule is None else dict(rule.residual)
+        rule = self._codec.compile_conditions(conditions or {})
+        codes = DeviceCondition(rule.columns, self._generator) if rule.columns and self._generator is not None else None
         done = barren = 0
         while done < n_rows:
             wanted = min(BATCH_ROWS, n_rows - done)
-            table = self._decode(self._draw(codes, wanted))
-            if residual:
-                table = table.filter(pa.array(_all_match(residual, table))).slice(0, wanted)
-                barren = 0 if table.num_rows else barren + 1
-                if barren == RESIDUAL_TRIES:
-                    raise ConditionError(
-                        f"no generated row met the conditions on {_names(residual)} in {barren * wanted} tries: "
-                        "a constraint derives these columns from others, so rows are selected after decoding; "
-                        "widen the conditions."
-                    )
+            # Where rows are selected after decoding, a handful at a time would take for ever.
+            drawn = max(wanted, SELECTION_ROWS) if rule.residual else wanted
+            table = rule.settle(self._decode(self._draw(codes, drawn))).slice(0, wanted)
             if table.num_rows:
+                barren = 0
                 done += table.num_rows
                 self.report.n_rows += table.num_rows
-                yield _fix_equal(table, conditions or {}, residual)
+                yield table
+                continue
+            barren += 1
+            if barren == SELECTION_TRIES:
+                raise ConditionError(
+                    f"no generated row met the conditions on {_names(rule.residual)} in {barren * drawn} tries: a "
+                    "constraint derives these columns from others, so rows are selected after decoding; "
+                    "widen the conditions"
+                )
 
-    def _compile(self, columns: Mapping[int, Any]) -> CodeCondition | None:
-        return None if self._generator is None else CodeCondition(columns, self._generator)
-
-    def _draw(self, condition: CodeCondition | None, n_rows: int) -> Draw:
+    def _draw(self, condition: DeviceCondition | None, n_rows: int) -> Draw:
         if self._generator is None:
             return Draw(np.zeros((n_rows, 0), dtype=np.int64), np.zeros((n_rows, 0), dtype=np.float32), float(n_rows))
         if condition is None:
@@ -100,25 +97,6 @@ class Sampler:
 
     def _decode(self, draw: Draw) -> pa.Table:
         return self._decoder.decode(draw.codes, draw.positions)
-
-
-def _all_match(predicates: Mapping[str, Predicate], table: pa.Table) -> npt.NDArray[np.bool_]:
-    met = np.ones(table.num_rows, dtype=bool)
-    for name, predicate in predicates.items():
-        met &= matches(predicate, table.column(name))
-    return met
-
-
-def _fix_equal(table: pa.Table, conditions: Mapping[str, ColumnPredicate], residual: Collection[str]) -> pa.Table:
-    """Write a wanted number as given: a bin's position reaches it only up to rounding."""
-    for name, predicate in conditions.items():
-        if isinstance(predicate, Equals) and name not in residual:
-            index = table.schema.get_field_index(name)
-            field = table.schema.field(index)
-            if not pa.types.is_dictionary(field.type):
-                fixed = pa.repeat(pa.scalar(predicate.value, field.type), table.num_rows)
-                table = table.set_column(index, field, fixed)
-    return table
 
 
 def _names(predicates: Iterable[str]) -> str:

@@ -184,13 +184,14 @@ class TableCodec:
         Args:
             source: a table with the schema's columns; others are ignored.
             rng: draws the place of a gridded value inside its granule.
-            batch_size: rows at a time; memory is the code table plus one batch.
+            batch_size: rows at a time. Memory is the code table plus one batch; a source that does not know its length
+                is taken to be as long as the table of the fit, and the code table grows when it is longer.
 
         Raises:
             DataError: when a column is missing or has another type.
         """
         source = _source(source)
-        room = batch_size if source.n_rows is None else source.n_rows
+        room = round(self.n_rows) if source.n_rows is None else source.n_rows
         codes = np.zeros((room, self.layout.n_columns), dtype=self.layout.codes_dtype)
         positions = np.zeros((room, self.layout.n_positions), dtype=np.uint8)
         done = 0
@@ -238,11 +239,11 @@ class TableCodec:
                 columns[self.layout.index(name)] = compiled
             if compiled.is_exact:
                 continue
-            is_moved = isinstance(encoder, NumericEncoder) and name not in derived
-            if is_moved:
+            if isinstance(encoder, NumericEncoder) and name not in derived:
                 snapped[name] = predicate
-            if not is_moved or has_clock_changes(encoder.axis):
-                residual.update((wanted, conditions[wanted]) for wanted in self._users_of(name) if wanted in conditions)
+                if not has_clock_changes(encoder.axis):
+                    continue
+            residual.update((wanted, conditions[wanted]) for wanted in self._users_of(name) if wanted in conditions)
         numeric = {name: encoder for name in snapped if isinstance(encoder := by_name[name], NumericEncoder)}
         return CodeCondition(columns=columns, snapped=snapped, residual=residual, encoders=numeric)
 

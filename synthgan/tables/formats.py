@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -27,6 +28,9 @@ CLASSES: dict[str, str] = {
 
 MAX_PATTERNS = 4096
 """At most this many patterns are told apart; beyond that letters and digits fall into one class."""
+
+ROWS_IN_FULL = 2**16
+ROWS_PER_BATCH = 2**11
 
 MAX_LENGTH = 64
 """Longer identifiers count as unlisted."""
@@ -61,18 +65,23 @@ class Templates:
     """How an identifier column is written.
 
     Attributes:
-        formats: commonest first.
-        n_missing: rows without an identifier.
-        n_unlisted: rows in formats that are not listed.
+        formats: commonest first, with the rows that were looked at.
+        n_present: rows with an identifier, looked at or not.
+        n_missing: rows without one.
+        n_unlisted: rows looked at whose format is not listed.
     """
 
     formats: tuple[Format, ...]
+    n_present: float
     n_missing: float = 0.0
     n_unlisted: float = 0.0
 
 
 class FormatCounter:
-    """Counts patterns over batches, and follows which characters never vary in the first few of them."""
+    """Counts patterns over batches, and follows which characters never vary in the first few of them.
+
+    Looks at every row of the first `ROWS_IN_FULL`, then at `ROWS_PER_BATCH` evenly spaced ones of each batch.
+    """
 
     def __init__(self, column: ColumnSchema) -> None:
         """Count for ``column``."""
@@ -80,6 +89,7 @@ class FormatCounter:
         self._counts: dict[str, int] = {}
         self._fixed: dict[str, list[str]] = {}
         self._coarse = False
+        self._n_present = 0
         self._n_missing = 0
         self._n_unlisted = 0
 
@@ -88,7 +98,13 @@ class FormatCounter:
         if pa.types.is_dictionary(array.type):
             array = array.dictionary_decode()
         self._n_missing += array.null_count
-        text = as_text(array.drop_null())
+        array = array.drop_null()
+        if self._n_present >= ROWS_IN_FULL and len(array) > ROWS_PER_BATCH:
+            looked_at = array.take(pa.array(np.linspace(0, len(array) - 1, ROWS_PER_BATCH).astype(np.int64)))
+        else:
+            looked_at = array
+        self._n_present += len(array)
+        text = as_text(looked_at)
         short = pc.less_equal(pc.utf8_length(text), MAX_LENGTH)
         self._n_unlisted += len(text) - (pc.sum(short).as_py() or 0)
         text = text.filter(short)
@@ -138,7 +154,10 @@ class FormatCounter:
             for pattern, count in self._counts.items()
         ]
         return Templates(
-            formats=in_order(formats), n_missing=float(self._n_missing), n_unlisted=float(self._n_unlisted)
+            formats=in_order(formats),
+            n_present=float(self._n_present),
+            n_missing=float(self._n_missing),
+            n_unlisted=float(self._n_unlisted),
         )
 
 
@@ -203,14 +222,14 @@ def merge_coarsely(formats: Iterable[Format]) -> tuple[Format, ...]:
     )
 
 
-def with_room(form: Format) -> Format:
-    """The format with as few characters fixed as `HEADROOM` needs: UUIDs have none, others free their last digits."""
+def with_room(form: Format, n_rows: float) -> Format:
+    """The format of ``n_rows`` rows with enough free characters: UUIDs have nothing fixed, others free last digits."""
     if is_uuid(form.pattern):
         return Format(pattern=form.pattern, fixed=VARIES * len(form.pattern), n_rows=form.n_rows)
     fixed = list(form.fixed)
     n_possible = math.prod(len(CLASSES.get(c, "?")) for c, f in zip(form.pattern, fixed, strict=True) if f == VARIES)
     for place in reversed(range(len(fixed))):
-        if n_possible >= HEADROOM * form.n_rows:
+        if n_possible >= HEADROOM * n_rows:
             break
         if form.pattern[place] == "9" and fixed[place] != VARIES:
             fixed[place] = VARIES

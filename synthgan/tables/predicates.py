@@ -153,7 +153,7 @@ def settle(predicate: ColumnPredicate, column: ColumnSchema) -> ColumnPredicate:
     """
     if column.kind == "text" and column.text == "drop":
         raise ConditionError(f"column '{column.name}' is dropped by the schema, so it cannot have a condition")
-    if isinstance(predicate, Missing) or (isinstance(predicate, AnyOf) and not predicate.values and predicate.missing):
+    if predicate in (Missing(), AnyOf((), missing=True)):
         return Missing()
     if column.kind in ("identifier", "text"):
         raise ConditionError(
@@ -166,7 +166,7 @@ def settle(predicate: ColumnPredicate, column: ColumnSchema) -> ColumnPredicate:
             return AnyOf(levels_between(predicate.low, predicate.high, includes, column, arrow_type))
         low, high, includes = settle_bounds(predicate.low, predicate.high, includes, column, arrow_type)
         return Between(low, high, _INCLUSIVE[includes])
-    values = (predicate.value,) if isinstance(predicate, Equals) else predicate.values
+    values = _wanted(predicate)
     if not values:
         raise ConditionError(f"the condition on column '{column.name}' is an empty set; list at least one value")
     settled = tuple(dict.fromkeys(settle_value(value, column, arrow_type) for value in values))
@@ -206,8 +206,7 @@ def matches(predicate: Predicate, values: pa.Array | pa.ChunkedArray) -> npt.NDA
     if isinstance(predicate, Between):
         found = _in_range(predicate, values)
     else:
-        wanted = (predicate.value,) if isinstance(predicate, Equals) else predicate.values
-        found = pc.is_in(values, value_set=pa.array(wanted, type=values.type, from_pandas=True))
+        found = pc.is_in(values, value_set=pa.array(_wanted(predicate), type=values.type, from_pandas=True))
     present: npt.NDArray[np.bool_] = _to_numpy(pc.fill_null(found, False)) & ~absent
     return present | absent if _allows_missing(predicate) else present
 
@@ -325,6 +324,15 @@ def _from_text(text: str, column: ColumnSchema, arrow_type: pa.DataType) -> Any:
 
 def _allows_missing(predicate: Predicate) -> bool:
     return isinstance(predicate, Missing) or (isinstance(predicate, AnyOf) and predicate.missing)
+
+
+def _wanted(predicate: ColumnPredicate) -> tuple[Any, ...]:
+    match predicate:
+        case Equals(value=value):
+            return (value,)
+        case AnyOf(values=values):
+            return values
+    return ()
 
 
 def _in_range(predicate: Between, values: pa.Array) -> pa.Array:

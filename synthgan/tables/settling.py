@@ -92,7 +92,7 @@ def levels_between(
         ConditionError: when a bound is not a level or nothing lies between them.
     """
     assert column.levels is not None
-    levels = [settle_value(level, column, arrow_type) for level in column.levels.values]
+    levels = [settle_value(level, column, arrow_type) for level in column.levels.values]  # noqa: PD011
     places = []
     for bound, default in ((low, 0), (high, len(levels) - 1)):
         settled = None if bound is None else settle_value(bound, column, arrow_type)

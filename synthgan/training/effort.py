@@ -34,7 +34,7 @@ def _of_effort(effort: str, n_rows: float, device: torch.device) -> TrainingSett
     on_gpu = device.type == "cuda"
     n_steps = {"quick": 600, "default": 3000, "high": 12_000}[effort]
     # A small table is learned in fewer passes; more only teach the critic the rows themselves.
-    n_steps = max(300, min(n_steps, round(n_rows * n_steps / 10_000)))
+    n_steps = max(200, min(n_steps, round(n_rows * n_steps / 10_000)))
     width = 512 if effort == "high" else 256
     return TrainingSettings(
         n_steps=n_steps,

@@ -62,17 +62,17 @@ class IdentifierEncoder:
                 f"column '{column.name}' is declared identifier but holds {arrow_type}; identifiers are text or numbers"
             )
         found = statistics.templates(column.name)
-        n_present = sum(form.n_rows for form in found.formats) + found.n_unlisted
+        looked_at = sum(form.n_rows for form in found.formats) + found.n_unlisted
         kept, n_merged = _frequent(found.formats, rules.min_count)
-        if sum(form.n_rows for form in kept) < COVERED * n_present:
-            merged = merge_coarsely(found.formats)
-            kept, n_merged = _frequent(merged, rules.min_count)
+        if sum(form.n_rows for form in kept) < COVERED * looked_at:
+            kept, n_merged = _frequent(merge_coarsely(found.formats), rules.min_count)
         total = sum(form.n_rows for form in kept)
+        roomy = (with_room(form, form.n_rows / looked_at * found.n_present) for form in kept)
         return cls(
             name=column.name,
             arrow_type=arrow_type,
-            formats=tuple(dataclasses.replace(with_room(form), n_rows=form.n_rows / total) for form in kept),
-            share_missing=found.n_missing / max(n_present + found.n_missing, 1e-300),
+            formats=tuple(dataclasses.replace(form, n_rows=form.n_rows / total) for form in roomy),
+            share_missing=found.n_missing / max(found.n_present + found.n_missing, 1e-300),
             n_merged=n_merged,
         )
 

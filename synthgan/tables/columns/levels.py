@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import cached_property
@@ -15,6 +16,7 @@ import pyarrow.types as pat
 
 from synthgan.errors import ConditionError
 from synthgan.tables.arrow_types import is_text, parse_type
+from synthgan.tables.axis import conform
 from synthgan.tables.columns.binning import share_before
 from synthgan.tables.columns.protocol import LARGEST_POSITION, Codes, Facts, FitRules, LevelCondition, Positions
 from synthgan.tables.predicates import Predicate, matches
@@ -89,7 +91,7 @@ class LevelEncoder:
             share=tail / bucket_rows[bucket] if len(tail) else np.zeros(0),
             other=other,
             missing=missing,
-            marginal=marginal / max(marginal.sum(), 1e-300),
+            marginal=marginal / marginal.sum() if marginal.sum() > 0 else np.full(len(marginal), 1 / len(marginal)),
             n_merged=n_merged,
         )
 
@@ -150,8 +152,7 @@ class LevelEncoder:
             of_entry = np.append(self._index(array.dictionary), len(self.values) + 1)
             entries: Codes = of_entry[_numpy(array.indices.cast(pa.int64()).fill_null(len(array.dictionary)))]
             return entries
-        if array.type != self.values.type:
-            array = array.cast(self.values.type)
+        array = conform(array, self.values.type, self.name)
         found = pc.index_in(array, value_set=self.values)
         index = _numpy(found.fill_null(len(self.values))).astype(np.int64)
         if array.null_count or pat.is_floating(array.type):
@@ -265,8 +266,12 @@ class LevelEncoder:
 
     @classmethod
     def from_json(cls, content: dict[str, Any]) -> LevelEncoder:
-        """The encoder that `to_json` wrote."""
-        return cls(
+        """The encoder that `to_json` wrote.
+
+        Raises:
+            ValueError: when the parts do not fit together.
+        """
+        encoder = cls(
             name=content["name"],
             values=values_from_json(content["values"], parse_type(content["arrow_type"])),
             n_single=int(content["n_single"]),
@@ -277,6 +282,26 @@ class LevelEncoder:
             marginal=np.array(content["marginal"], dtype=np.float64),
             n_merged=int(content["n_merged"]),
         )
+        encoder._check()
+        return encoder
+
+    def _check(self) -> None:
+        """See to it that a damaged file cannot decode to nonsense."""
+        n_own = self.n_single + self.n_buckets
+        last = [code for code in (self.other, self.missing) if code is not None]
+        fits = (
+            0 <= self.n_single <= len(self.values)
+            and len(self.bucket) == len(self.share) == len(self.values) - self.n_single
+            and np.array_equal(np.unique(self.bucket), np.arange(self.n_buckets))
+            and (np.diff(self.bucket) >= 0).all()
+            and (self.share >= 0).all()
+            and last == list(range(n_own, self.n_levels))
+            and not self.values.null_count
+            and (self.marginal >= 0).all()
+            and math.isclose(self.marginal.sum(), 1, abs_tol=1e-6)
+        )
+        if not fits:
+            raise ValueError(f"the levels of column '{self.name}' do not fit together")
 
 
 def values_to_json(values: pa.Array) -> list[Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -11,7 +12,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.types as pat
 
-from synthgan.tables.axis import Axis, Mask, Numbers
+from synthgan.tables.axis import Axis, Mask, Numbers, conform
 from synthgan.tables.columns.binning import Binning, Cells, Segments, clip_cells, make_binning
 from synthgan.tables.columns.curve import TickCurve, TickLookup
 from synthgan.tables.columns.numeric_conditions import compile_numeric, snap_numeric
@@ -138,7 +139,7 @@ class NumericEncoder:
 
     def encode(self, array: pa.Array, rng: np.random.Generator) -> tuple[Codes, Positions | None]:
         """Codes and positions of a batch."""
-        readings = self.axis.read(array)
+        readings = self.axis.read(conform(array, self.axis.arrow_type, self.name))
         ticks = self._within_bounds(readings.ticks)
         positions: Positions | None = None
         if len(self.bin_codes):
@@ -270,11 +271,15 @@ class NumericEncoder:
 
     @classmethod
     def from_json(cls, content: dict[str, Any]) -> NumericEncoder:
-        """The encoder that `to_json` wrote."""
+        """The encoder that `to_json` wrote.
+
+        Raises:
+            ValueError: when the parts do not fit together.
+        """
         axis = Axis.from_json(content["axis"])
         dtype = axis.dtype
         low, high = content["bounds"]
-        return cls(
+        encoder = cls(
             name=content["name"],
             axis=axis,
             bounds=(low, high),
@@ -293,6 +298,30 @@ class NumericEncoder:
             spread=float(content["spread"]),
             n_merged=int(content["n_merged"]),
         )
+        encoder._check()
+        return encoder
+
+    def _check(self) -> None:
+        """See to it that a damaged file cannot decode to nonsense."""
+        segments = self.segments
+        sizes = {len(part) for part in (segments.bin, segments.share, segments.start, segments.last)}
+        codes = np.sort(np.concatenate((self.spike_codes, self.bin_codes, list(self.special.values()))))
+        fits = (
+            len(self.spikes) == len(self.spike_codes)
+            and len(sizes) == 1
+            and np.array_equal(codes, np.arange(self.n_levels))
+            and np.array_equal(np.unique(segments.bin), np.arange(len(self.bin_codes)))
+            and set(self.special) <= {"missing", *_INFINITIES}
+            and (self.spikes[1:] > self.spikes[:-1]).all()
+            and (np.diff(segments.bin) >= 0).all()
+            and (segments.share >= 0).all()
+            and (segments.start <= segments.last).all()
+            and (segments.start[1:] > segments.last[:-1]).all()
+            and (self.marginal >= 0).all()
+            and math.isclose(self.marginal.sum(), 1, abs_tol=1e-6)
+        )
+        if not fits:
+            raise ValueError(f"the levels of column '{self.name}' do not fit together")
 
 
 def _value_order(binning: Binning) -> tuple[Codes, Codes]:

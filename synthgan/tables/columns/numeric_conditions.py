@@ -76,7 +76,8 @@ def snap_numeric(encoder: NumericEncoder, array: pa.Array, predicate: Predicate)
         unmoved = ticks == readings.ticks
         finite = ~unmoved if finite is None else finite & ~unmoved
     else:
-        values = pa.array(_wanted(predicate), type=array.type)
+        on_grid = [v for v in _wanted(predicate) if encoder.axis.tick_at_least(v) == encoder.axis.tick_at_most(v)]
+        values = pa.array(on_grid, type=array.type)
         wanted = encoder.axis.read(values)
         usable = np.flatnonzero(np.ones(len(values), dtype=bool) if wanted.finite is None else wanted.finite)
         usable = usable[np.argsort(wanted.ticks[usable], kind="stable")]

@@ -140,4 +140,4 @@ def _provider(column: str, text: str, *, seed: int) -> Callable[[], Any]:
     known = not name.startswith("_") and any(hasattr(provider, name) for provider in faker.get_providers())
     if not known or not callable(method := getattr(faker, name, None)):
         raise SchemaError(f"column '{column}' asks for the Faker provider '{name}', which Faker does not have")
-    return method  # type: ignore[no-any-return]
+    return method
