@@ -185,6 +185,11 @@ class Synthesizer:
             reason = self._train(trainer, saver, seconds_used=time.monotonic() - started)
             generator, history = trainer.averaged.eval().requires_grad_(False), trainer.history
         self._set_fitted(codec, generator, settings, history=history, stopped_by=reason)
+        if self.target is not None and self.target not in {span.name for span in codec.layout.spans}:
+            self.notices_ += (
+                f"the target '{self.target}' has no levels of its own in the model (it is constant, or a constraint "
+                "derives it from other columns), so it gets no extra attention in training",
+            )
         for notice in self.notices_:
             logger.info(notice)
         return self
@@ -207,7 +212,6 @@ class Synthesizer:
     ) -> Trainer:
         from synthgan.training.setup import build_trainer
 
-        # A target that a constraint derives from other columns has no levels of its own to slice by.
         names = [span.name for span in codec.layout.spans]
         target = names.index(self.target) if self.target in names else None
         return build_trainer(table, settings, device, seed, target=target)

@@ -7,11 +7,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import settings
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from synthgan import Synthesizer
+
+# Examples may take any time on a busy machine; the suite's own timeout catches what hangs.
+settings.register_profile("synthgan", deadline=None)
+settings.load_profile("synthgan")
 
 ROOT = Path(__file__).resolve().parent.parent
 SHARED_DATA = ROOT.parent / "shared" / "data"

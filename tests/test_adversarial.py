@@ -14,6 +14,7 @@ from tests.small_tables import small_table
 TABLE = small_table(500)
 SETTINGS = TrainingSettings(
     batch_size=64,
+    penalty_interval=1,
     generator=GeneratorSettings(width=16, n_blocks=1, latent_dim=4),
     discriminator=DiscriminatorSettings(width=16, n_blocks=1),
 )

@@ -1,0 +1,1 @@
+"""Tables: sources, schema, column statistics, codec, constraints, conditions and writers. No torch."""

@@ -178,9 +178,10 @@ def _find_spikes(cells: Cells, rules: FitRules, floor: float) -> npt.NDArray[np.
         return enough
     total = cells.total
     heavy = enough & (counts >= total / (2 * rules.n_bins))
-    window = np.convolve(counts, np.ones(2 * _NEIGHBOURS + 1), mode="same")
-    neighbours = np.convolve(np.ones(len(counts)), np.ones(2 * _NEIGHBOURS + 1), mode="same") - 1
-    around = (window - counts) / np.maximum(neighbours, 1)
+    below = np.concatenate(([0.0], np.cumsum(counts)))
+    first = np.maximum(np.arange(len(counts)) - _NEIGHBOURS, 0)
+    last = np.minimum(np.arange(len(counts)) + _NEIGHBOURS, len(counts) - 1)
+    around = (below[last + 1] - below[first] - counts) / np.maximum(last - first, 1)
     outstanding = enough & (counts >= _STANDS_OUT * around) & (counts >= _WORTH_A_LEVEL * total) & (counts >= 2 * floor)
     chosen: npt.NDArray[np.bool_] = heavy | outstanding
     if chosen.sum() > MAX_SPIKES:
