@@ -1,6 +1,6 @@
 """Draw one synthetic row for each row of a table of conditions.
 
-Here: keep sex, age and education of 1,000 real persons and synthesise everything else about them. (The kept columns are
+Here: keep sex and education of 1,000 real persons and synthesise everything else about them. (The kept columns are
 real values: whether they may leave the house is for you to judge.)
 
     python examples/condition_frame.py
@@ -13,7 +13,7 @@ import argparse
 
 import synthgan
 
-KEPT = ["sex", "age", "education"]
+KEPT = ["sex", "education"]
 
 
 def main(max_steps: int | None) -> None:

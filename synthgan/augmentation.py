@@ -39,7 +39,7 @@ def balance(
         raise SchemaError(
             f"column {target!r} is of kind {kind}, which has no classes to balance; expected a categorical one."
         )
-    counts = data[target].value_counts()
+    counts = data[target].value_counts().loc[lambda rows: rows > 0]  # a category that no row has is no class
     missing = (counts.max() - counts).loc[lambda deficit: deficit > 0]
     if missing.empty:
         return data.reset_index(drop=True)

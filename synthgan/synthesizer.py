@@ -143,6 +143,13 @@ class Synthesizer:
         """Whether `fit` has been called."""
         return hasattr(self, "codec_")
 
+    def __sklearn_tags__(self) -> Any:
+        """What scikit-learn 1.6 and later ask before they accept an object as an estimator."""
+        from sklearn.utils import InputTags, Tags, TargetTags
+
+        inputs = InputTags(string=True, categorical=True, allow_nan=True)
+        return Tags(estimator_type=None, target_tags=TargetTags(required=False), input_tags=inputs)
+
     # ------------------------------------------------------------------ fit
 
     def fit(self, data: Data, y: None = None, *, checkpoint: str | os.PathLike[str] | None = None) -> Synthesizer:  # noqa: ARG002
@@ -413,7 +420,7 @@ class Synthesizer:
         self._check_fitted()
         from synthgan.augmentation import balance
 
-        return balance(self, data, target or self.target, random_state=random_state)
+        return balance(self, data, self.target if target is None else target, random_state=random_state)
 
 
 _PARAMETERS: dict[str, Any] = dict(Synthesizer.__init__.__kwdefaults__ or {})
@@ -461,5 +468,5 @@ def _warn_at_end(tables: Iterator[pa.Table], report: SamplingReport) -> Iterator
             f"{effective:.0f} (at least {report.n_wanted_effective:.0f} wanted); they meet the conditions exactly, "
             "but vary too little.",
             SynthganWarning,
-            stacklevel=4,
+            stacklevel=3,
         )

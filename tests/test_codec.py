@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -497,3 +498,24 @@ def test_damaged_content_is_refused(mixed: pa.Table) -> None:
     damaged(lambda content: content["columns"][1]["axis"].update(arrow_type="nonsense"))
     damaged(lambda content: content.update(settings={"min_count": -1}))
     damaged(lambda content: content.update(n_rows="many"))
+
+
+def test_rare_categories_of_a_pandas_categorical_stay_out_of_the_schema() -> None:
+    frame = pd.DataFrame(
+        {
+            "size": pd.Categorical(
+                ["low", "high"] * 50 + ["secret"], categories=["low", "high", "secret"], ordered=True
+            ),
+            "kind": pd.Categorical(["a", "b"] * 50 + ["a"]),
+        }
+    )
+    source = open_source(frame)
+    for rules in ((), (Combinations(columns=("size", "kind")),)):
+        schema = infer_schema(source, declared=TableSchema(columns=infer_schema(source).columns, constraints=rules))
+        kept = TableCodec.fit(source, schema).schema["size"].levels
+        assert kept is not None
+        assert kept.values == ("low", "high")
+        assert kept.ordered
+        bare = TableCodec.fit(source, schema, CodecSettings(protect_values=False)).schema["size"].levels
+        assert bare is not None
+        assert bare.values == ("low", "high", "secret")

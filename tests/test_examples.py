@@ -17,7 +17,7 @@ ARGUMENTS = {
 }
 SAYS = {
     "quickstart.py": "gives the same rows after loading",
-    "condition_frame.py": "1000 rows with the given sex, age, education",
+    "condition_frame.py": "1000 rows with the given sex, education",
     "augment_imbalanced.py": "augmented",
     "larger_than_memory.py": "wrote 20,000 rows",
 }

@@ -31,6 +31,40 @@ def test_lint() -> None:
     _tool("ruff", "check", "--quiet", ".")
 
 
+@pytest.mark.parametrize(
+    ("code", "rule"),
+    [
+        ("import pickle", "TID251"),
+        ("import torch\n\nx = torch.load('f')", "TID251"),
+        ("import torch\n\ntorch.manual_seed(1)", "TID251"),
+        ("import numpy as np\n\nnp.random.seed(1)", "NPY002"),
+        ("import numpy as np\n\nx = np.random.rand(3)", "NPY002"),
+        ("import random\n\nx = random.random()", "TID251"),
+        ("from .errors import DataError", "TID252"),
+        ("print(1)", "T201"),
+    ],
+)
+def test_lint_catches(code: str, rule: str) -> None:
+    """What the house forbids is really found by its settings."""
+    result = subprocess.run(
+        [
+            Path(sys.executable).parent / "ruff",
+            "check",
+            "--output-format",
+            "concise",
+            "--stdin-filename",
+            "synthgan/x.py",
+            "-",
+        ],
+        input=code + "\n",
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert rule in result.stdout
+
+
 def test_import_contracts() -> None:
     _tool("lint-imports", "--no-cache", "--no-logo")
 

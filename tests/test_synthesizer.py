@@ -327,9 +327,11 @@ def test_a_table_with_nothing_to_model(tmp_path: Path) -> None:
     ],
     ids=["levels", "boolean", "float", "integer", "missing", "identifier"],
 )
-def test_a_single_modelled_column(column: pd.Series) -> None:
+def test_a_single_modelled_column(column: pd.Series, tmp_path: Path) -> None:
     fitted = tiny().fit(pd.DataFrame({"x": column, "same": 1}))
     rows = fitted.sample(500)
+    loaded = synthgan.load(fitted.save(tmp_path / "x.synthgan"), device="cpu")
+    pd.testing.assert_frame_equal(loaded.sample(500, random_state=0), rows)
     assert rows["x"].dtype == column.dtype
     assert (rows["same"] == 1).all()
     assert column.isna().any() or not rows["x"].isna().any()
@@ -366,8 +368,9 @@ def test_names_that_are_not_strings_come_back(table: pd.DataFrame, labels: list[
     assert (rows[labels[1]] == 3).all()
     frame = named[[labels[0]]].head(10)
     assert fitted.sample(conditions=frame)[labels[0]].tolist() == frame[labels[0]].tolist()
-    balanced = fitted.augment(named, labels[2])  # type: ignore[arg-type]
-    assert balanced[labels[2]].value_counts().nunique() == 1
+    for target in labels:
+        balanced = fitted.augment(named, target)  # type: ignore[arg-type]
+        assert balanced[target].value_counts().nunique() == 1
 
 
 def test_duplicate_names_are_refused(table: pd.DataFrame) -> None:

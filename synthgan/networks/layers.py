@@ -21,7 +21,7 @@ def seeded_linear(n_inputs: int, n_outputs: int, rng: torch.Generator | None, *,
 
     Without ``rng`` the layer is blank: it has shapes but no memory, until a state dict is assigned to it.
     """
-    layer = nn.Linear(n_inputs, n_outputs, device="meta")
+    layer = _BlankLinear(n_inputs, n_outputs, device="meta")
     if rng is None:
         return layer
     layer = layer.to_empty(device="cpu")
@@ -29,6 +29,13 @@ def seeded_linear(n_inputs: int, n_outputs: int, rng: torch.Generator | None, *,
         layer.weight.normal_(0.0, gain * math.sqrt(2.0 / n_inputs), generator=rng)
         layer.bias.zero_()
     return layer
+
+
+class _BlankLinear(nn.Linear):
+    """A linear layer that leaves its weights to whoever made it: torch warns when it is to fill a layer of width 0."""
+
+    def reset_parameters(self) -> None:
+        """Do nothing."""
 
 
 def gumbel_like(logits: Tensor, rng: torch.Generator) -> Tensor:

@@ -19,10 +19,11 @@ from synthgan.tables.columns.levels import LevelEncoder
 from synthgan.tables.columns.numeric import NumericEncoder
 from synthgan.tables.columns.numeric_conditions import has_clock_changes
 from synthgan.tables.columns.protocol import ColumnEncoder, FitRules, LevelCondition
+from synthgan.tables.composites import split_texts
 from synthgan.tables.constraints import ViolationCounter, grid_columns, reparametrise, with_grids
 from synthgan.tables.layout import EncodedTable, Layout, Span
 from synthgan.tables.predicates import ColumnPredicate, Predicate, matches
-from synthgan.tables.schema import TableSchema
+from synthgan.tables.schema import ColumnSchema, Combinations, TableSchema
 from synthgan.tables.statistics import ColumnStatistics, ExactStatistics
 
 
@@ -154,6 +155,8 @@ class TableCodec:
         rules = settings.resolve(statistics.n_rows())
         columns = reparametrise(schema).internal.columns
         encoders = tuple(ENCODERS[column.kind].fit(column, statistics, rules) for column in columns)
+        if settings.protect_values:
+            schema = _without_rare_levels(schema, encoders)
         return cls(schema, settings, encoders, statistics.n_rows())
 
     @property
@@ -359,6 +362,27 @@ def _read_statistics(source: Source, schema: TableSchema) -> tuple[TableSchema, 
     statistics = ExactStatistics.collect(internal_batches(), rules.internal)
     broken.check()
     return schema, statistics
+
+
+def _without_rare_levels(schema: TableSchema, encoders: tuple[ColumnEncoder, ...]) -> TableSchema:
+    """The schema, which goes into the model file, without categories read off the data and too rare to keep."""
+    values = {encoder.name: encoder.values for encoder in encoders if isinstance(encoder, LevelEncoder)}
+    kept = {name: set(array.to_pylist()) for name, array in values.items()}
+    derived = reparametrise(schema).derived
+    for rule in schema.constraints:
+        if isinstance(rule, Combinations):
+            joined = values[derived[rule.columns[0]][0]]
+            members, _ = split_texts(joined, [parse_type(schema[name].arrow_type) for name in rule.columns])
+            kept |= {name: set(array.to_pylist()) for name, array in zip(rule.columns, members, strict=True)}
+
+    def released(column: ColumnSchema) -> ColumnSchema:
+        levels = column.levels
+        if levels is None or levels.source != "inferred-exact":
+            return column
+        left = tuple(value for value in levels.values if value in kept.get(column.name, ()))
+        return dataclasses.replace(column, levels=dataclasses.replace(levels, values=left) if left else None)
+
+    return dataclasses.replace(schema, columns=tuple(released(column) for column in schema.columns))
 
 
 def _grown(array: npt.NDArray[Any], n_rows: int) -> npt.NDArray[Any]:

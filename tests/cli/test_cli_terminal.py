@@ -11,6 +11,7 @@ import sys
 import time
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(os.name != "posix", reason="terminals as POSIX has them")]
@@ -83,3 +84,12 @@ def test_control_c_during_a_fit_leaves_no_model(table: Path, tmp_path: Path) -> 
     assert str(checkpoint) in re.sub(r"\s+", "", terminal.shown)
     assert "Traceback" not in terminal.shown
     assert {path.name for path in tmp_path.iterdir()} <= {checkpoint.name}
+
+
+def test_tables_are_drawn_on_a_terminal_with_names_as_they_are(tmp_path: Path) -> None:
+    name = "[bold]price[/bold] :smile:"
+    pd.DataFrame({name: range(50), "b": ["x", "y"] * 25}).to_parquet(tmp_path / "t.parquet")
+    terminal = Terminal("schema", tmp_path / "t.parquet")
+    assert terminal.close() == 0, terminal.shown
+    assert "───" in terminal.shown
+    assert name in terminal.shown
