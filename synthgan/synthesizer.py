@@ -187,7 +187,7 @@ class Synthesizer:
             trainer = self._trainer(codec, codec.encode(source, rng=rng), settings, device=device, seed=seed)
             saver = None
             if checkpoint is not None:
-                saver = Checkpoint(checkpoint, self._identity(source, codec, settings, seed))
+                saver = Checkpoint(checkpoint, self._identity(source, codec, settings, device=device, seed=seed))
                 saver.restore(trainer)
             reason = self._train(trainer, saver, seconds_used=time.monotonic() - started)
             generator, history = trainer.averaged.eval().requires_grad_(False), trainer.history
@@ -223,13 +223,16 @@ class Synthesizer:
         target = names.index(self.target) if self.target in names else None
         return build_trainer(table, settings, device, seed, target=target)
 
-    def _identity(self, source: Source, codec: TableCodec, settings: TrainingSettings, seed: int) -> dict[str, Any]:
+    def _identity(
+        self, source: Source, codec: TableCodec, settings: TrainingSettings, *, device: Any, seed: int
+    ) -> dict[str, Any]:
         """What a checkpoint must agree with."""
         from synthgan.config import to_dict
         from synthgan.tables.schema_file import schema_to_json
 
         return {
             "seed": seed,
+            "device": device.type,
             "table": source.fingerprint(),
             "schema": schema_to_json(codec.schema),
             "settings": to_dict(settings),

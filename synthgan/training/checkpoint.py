@@ -50,8 +50,9 @@ class Checkpoint:
         header = {"format": FORMAT, "identity": self._identity, "seed": self._seed, "values": values}
         contiguous = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
         with atomic_path(self.path, force=True) as temporary:
+            temporary.chmod(0o600)  # before a byte of it is written
             save_file(contiguous, temporary, {"synthgan": json.dumps(header)})
-            temporary.chmod(0o600)
+            temporary.chmod(0o600)  # in case the file was made anew
         self._last = time.monotonic()
 
     def save_if_due(self, trainer: Trainer) -> None:
@@ -70,10 +71,13 @@ class Checkpoint:
         header, tensors = _read(self.path)
         if header["identity"] != self._identity:
             raise ModelFileError(
-                f"checkpoint {self.path} belongs to another fit (other table, settings or random_state); "
+                f"checkpoint {self.path} belongs to another fit (other table, settings, device or random_state); "
                 "delete it to start afresh, or name another file."
             )
-        trainer.load_state(tensors, header["values"])
+        try:
+            trainer.load_state(tensors, header["values"])
+        except (KeyError, TypeError, ValueError, IndexError, RuntimeError):
+            raise _unreadable(self.path) from None
         return True
 
 
@@ -101,7 +105,11 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
         if header["format"] != FORMAT or not {"identity", "seed", "values"} <= header.keys():
             raise KeyError
     except (SafetensorError, KeyError, TypeError, ValueError, OSError):
-        raise ModelFileError(
-            f"{path} is not a readable checkpoint of this version of synthgan; delete it to start afresh."
-        ) from None
+        raise _unreadable(path) from None
     return header, tensors
+
+
+def _unreadable(path: Path) -> ModelFileError:
+    return ModelFileError(
+        f"{path} is not a readable checkpoint of this version of synthgan; delete it to start afresh."
+    )
