@@ -33,6 +33,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "learning rate 0.001": {"learning_rate": 1e-3},
     "averaged Gram, decay 0.9": {"gram_decay": 0.9},
     "float32": {"precision": "float32"},
+    "without the position critic": {"position_weight": 0.0},
     "three-way slices of the target": {"target": True},
 }
 

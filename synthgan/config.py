@@ -46,7 +46,9 @@ class GeneratorSettings:
     def __post_init__(self) -> None:
         """Check ranges."""
         for name in ("width", "n_blocks", "latent_dim", "position_rank"):
-            _at_least(self, name, 1)
+            _whole(self, name, 1)
+        if self.hidden is not None:
+            _whole(self, "hidden", 1)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -68,7 +70,7 @@ class DiscriminatorSettings:
     def __post_init__(self) -> None:
         """Check ranges."""
         for name in ("width", "n_blocks", "packing"):
-            _at_least(self, name, 1)
+            _whole(self, name, 1)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -91,6 +93,8 @@ class TrainingSettings:
         discriminator_steps: discriminator steps per generator step.
         adversarial_weight: weight of the neural critic in the generator's loss.
         marginal_weight: weight of the marginal critic in the generator's loss; 0 switches it off.
+        position_weight: weight of the position critic, which keeps positions uniform within each bin; 0 switches it
+            off.
         gram_decay: averaging of the marginal critic's Gram matrix over steps, 0 for the current batch alone.
         target_weight: weight of the three-way marginals with the target column, when there is one.
         condition_fraction: share of each batch that the generator is told a condition for, as in CTGAN. At 0 it is
@@ -122,6 +126,7 @@ class TrainingSettings:
     discriminator_steps: int = 1
     adversarial_weight: float = 1.0
     marginal_weight: float = 1.0
+    position_weight: float = 1.0
     gram_decay: float = 0.0
     target_weight: float = 0.5
     condition_fraction: float = 0.0
@@ -137,19 +142,29 @@ class TrainingSettings:
     def __post_init__(self) -> None:
         """Check ranges."""
         for name in ("n_steps", "batch_size", "penalty_interval", "discriminator_steps", "patience", "evaluate_every"):
-            _at_least(self, name, 1)
-        for name in ("warmup_steps", "adversarial_weight", "marginal_weight", "target_weight", "auxiliary_weight"):
+            _whole(self, name, 1)
+        _whole(self, "warmup_steps", 0)
+        for name in ("adversarial_weight", "marginal_weight", "position_weight", "target_weight", "auxiliary_weight"):
             _at_least(self, name, 0)
+        if self.penalty is not None:
+            _at_least(self, "penalty", 0)
         for name in ("learning_rate", "temperature"):
             if not getattr(self, name) > 0:
                 raise SettingsError(f"{name} must be positive, got {getattr(self, name)}.")
         for name in ("ema_decay", "gram_decay", "condition_fraction", "holdout_fraction"):
             if not 0 <= getattr(self, name) < 1:
                 raise SettingsError(f"{name} must be in [0, 1), got {getattr(self, name)}.")
+        if not 0 <= self.final_learning_rate <= 1:
+            raise SettingsError(f"final_learning_rate must be in [0, 1], got {self.final_learning_rate}.")
+        if len(self.betas) != 2 or not all(0 <= beta < 1 for beta in self.betas):
+            raise SettingsError(f"betas must be two numbers in [0, 1), got {self.betas}.")
         if self.loss not in LOSS_NAMES:
             raise SettingsError(f"loss must be one of {', '.join(LOSS_NAMES)}, got {self.loss!r}.")
         if self.precision not in PRECISIONS:
             raise SettingsError(f"precision must be one of {', '.join(PRECISIONS)}, got {self.precision!r}.")
+        self._check_together()
+
+    def _check_together(self) -> None:
         if self.adversarial_weight == 0 and self.marginal_weight == 0:
             raise SettingsError(
                 "adversarial_weight and marginal_weight cannot both be 0: one critic must train the generator."
@@ -159,6 +174,12 @@ class TrainingSettings:
                 f"batch_size ({self.batch_size}) must be a multiple of discriminator.packing "
                 f"({self.discriminator.packing})."
             )
+        if self.auxiliary_weight and self.discriminator.packing > 1:
+            raise SettingsError(
+                "auxiliary_weight needs discriminator.packing 1: the classifier names the target of single rows."
+            )
+        if self.early_stopping and self.marginal_weight == 0:
+            raise SettingsError("early_stopping needs a marginal_weight above 0: the marginal critic keeps the score.")
 
 
 def to_dict(settings: Any) -> dict[str, Any]:
@@ -185,6 +206,14 @@ def from_dict(kind: type[S], values: dict[str, Any]) -> S:
         else:
             arguments[key] = tuple(value) if isinstance(value, list) else value
     return kind(**arguments)
+
+
+def _whole(settings: Any, name: str, low: int) -> None:
+    value = getattr(settings, name)
+    if isinstance(value, bool) or not isinstance(value, int) or value < low:
+        raise SettingsError(
+            f"{type(settings).__name__}.{name} must be a whole number of at least {low}, got {value!r}."
+        )
 
 
 def _at_least(settings: Any, name: str, low: float) -> None:

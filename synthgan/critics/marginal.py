@@ -60,6 +60,7 @@ class ExactMarginals:
     """
 
     CHUNK = 65_536
+    CHUNK_CELLS = 2**24  # of 64-bit numbers: 128 MiB, however many columns the table has
 
     def __init__(self, codes: Tensor, layout: Layout) -> None:
         self._codes = codes
@@ -68,7 +69,7 @@ class ExactMarginals:
     def pairs(self) -> GramTarget:
         """See `Marginals.pairs`."""
         weight = torch.ones(self._axis.n_columns, self._axis.n_columns, device=self._codes.device)
-        return self._target(chunks_of(self._codes, self.CHUNK), weight)
+        return self._target(self._chunks(), weight)
 
     def slice(self, column: int, levels: Sequence[int]) -> GramTarget:
         """See `Marginals.slice`."""
@@ -76,18 +77,24 @@ class ExactMarginals:
         weight = torch.ones(self._axis.n_columns, self._axis.n_columns, device=self._codes.device)
         # A softmax times itself is no marginal, so the slicing column's own blocks are left to the pairs.
         weight[column, :] = weight[:, column] = 0
-        chunks = chunks_of(self._codes, self.CHUNK)
+        chunks = self._chunks()
         return self._target((codes[torch.isin(codes[:, column], wanted)] for codes in chunks), weight)
 
+    def _chunks(self) -> tuple[Tensor, ...]:
+        return chunks_of(self._codes, max(1, min(self.CHUNK, self.CHUNK_CELLS // self._axis.n_columns)))
+
     def _target(self, chunks: Iterable[Tensor], weight: Tensor) -> GramTarget:
-        n_levels = self._axis.n_levels
-        counts = torch.zeros(n_levels, n_levels, dtype=torch.float64, device=self._codes.device)
+        n_levels, starts, sizes = self._axis.n_levels, self._axis.starts, self._axis.sizes
+        counts = torch.zeros(n_levels, n_levels, dtype=torch.long, device=self._codes.device)
         for codes in chunks:
-            one_hot = self._axis.one_hot(codes.long())
-            counts += (one_hot.T @ one_hot).double()  # counts below 2**24 are exact in float32
-        n_rows = len(self._codes)
-        share = counts / n_rows
-        tolerance = (share * (1 - share) / n_rows).sqrt()
+            index = codes.long() + starts
+            # Cells are counted, not multiplied out: the product of one-hot rows costs some twenty times as much.
+            for column, (start, size) in enumerate(zip(starts.tolist(), sizes, strict=True)):
+                cells = (index[:, column : column + 1] - start) * n_levels + index[:, column:]
+                counted = torch.bincount(cells.flatten(), minlength=size * n_levels)
+                counts[start : start + size] += counted.view(size, n_levels)
+        share = (counts + counts.triu(1).T).double() / len(self._codes)
+        tolerance = (share * (1 - share) / len(self._codes)).sqrt()
         return GramTarget(share.float(), tolerance.float(), weight)
 
 

@@ -71,6 +71,7 @@ class LevelAxis(nn.Module):
     """
 
     starts: Tensor
+    is_bin: Tensor
     value_maps: Tensor
     column_of_level: Tensor
     positioned_columns: Tensor
@@ -83,6 +84,7 @@ class LevelAxis(nn.Module):
         self.n_positions = layout.n_positions
         buffers: dict[str, npt.NDArray[Any]] = {
             "starts": layout.starts,
+            "is_bin": layout.is_bin,
             "value_maps": _value_maps(layout),
             "column_of_level": layout.column_of_level,
             "positioned_columns": layout.positioned_columns,

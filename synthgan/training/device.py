@@ -22,10 +22,13 @@ def resolve_device(name: str) -> torch.device:
     try:
         device = torch.device(name)
         torch.empty(1, device=device)
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        usable = device.type in ("cpu", "cuda")
+    except (RuntimeError, AssertionError, NotImplementedError):
+        usable = False
+    if not usable:
         raise SettingsError(
             f"device {name!r} is not available here; expected 'auto', 'cpu', or 'cuda' on a machine with a GPU."
-        ) from error
+        )
     return device
 
 

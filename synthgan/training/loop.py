@@ -19,6 +19,7 @@ from torch import Tensor
 from synthgan.config import TrainingSettings
 from synthgan.critics.adversarial import NeuralCritic, load_optimizer_state, optimizer_state
 from synthgan.critics.marginal import GramTarget, MarginalCritic
+from synthgan.critics.positions import PositionCritic
 from synthgan.errors import TrainingError
 from synthgan.networks.generator import GeneratedRows, Generator
 from synthgan.training.conditions import ConditionSampler
@@ -39,17 +40,19 @@ class Trainer:
         generator: the network being trained.
         averaged: running average of its weights; samples are drawn from it.
         marginal: marginal critics with their weights; the first covers all pairs of columns.
+        positions: the position critic, None when its weight is 0 or no column has bins.
         neural: the neural critic, None when its weight is 0.
         conditions: source of training conditions.
         settings: resolved settings.
         rng: drives noise and Gumbel draws, on the device.
         holdout: marginals of the held-out rows, None without early stopping.
-        history: one `Record` per `RECORD_EVERY` steps and at the end.
+        history: one `Record` per `RECORD_EVERY` steps, at each evaluation and at the end.
     """
 
     generator: Generator
     averaged: Generator
     marginal: Sequence[tuple[float, MarginalCritic]]
+    positions: PositionCritic | None
     neural: NeuralCritic | None
     conditions: ConditionSampler
     settings: TrainingSettings
@@ -89,8 +92,11 @@ class Trainer:
             TrainingError: when a loss is no longer finite.
         """
         settings, started = self.settings, time.monotonic() - self.seconds
-        reason = "steps"
+        reason, losses = "steps", dict[str, Tensor]()
         while self.step < settings.n_steps:
+            if self._out_of_patience():
+                reason = "early stopping"
+                break
             self.seconds = time.monotonic() - started
             progress = self.step / settings.n_steps
             if time_limit is not None:
@@ -100,12 +106,12 @@ class Trainer:
                 break
             losses = self._train_step(self._learning_rate(progress))
             self.step += 1
-            if self.step % RECORD_EVERY == 0 or self.step == settings.n_steps:
-                on_record(self._record(losses))
+            evaluate = self.step % settings.evaluate_every == 0 or self.step == settings.n_steps
+            if evaluate or self.step % RECORD_EVERY == 0:
+                on_record(self._record(losses, evaluate=evaluate))
             on_step(self)
-            if self._out_of_patience():
-                reason = "early stopping"
-                break
+        if reason == "time" and losses and (not self.history or self.history[-1]["step"] != self.step):
+            on_record(self._record(losses, evaluate=True))
         if self._best_weights:
             self.averaged.load_state_dict(self._best_weights)
         return reason
@@ -123,6 +129,8 @@ class Trainer:
             total = self.conditions.loss(rows.probabilities) + settings.adversarial_weight * losses.get(
                 "adversarial", 0.0
             )
+            if self.positions is not None:
+                total = total + settings.position_weight * self.positions.loss(rows)
             unconditioned = rows.probabilities[self.conditions.n_drawn :]
             for weight, critic in self.marginal:
                 loss, error = critic.loss(unconditioned)
@@ -153,7 +161,7 @@ class Trainer:
         floor = settings.final_learning_rate
         return settings.learning_rate * warm_up * (floor + (1 - floor) * 0.5 * (1 + math.cos(math.pi * progress)))
 
-    def _record(self, losses: Mapping[str, Tensor]) -> Record:
+    def _record(self, losses: Mapping[str, Tensor], *, evaluate: bool) -> Record:
         record: Record = {"step": self.step, "seconds": round(self.seconds, 3)}
         record |= {name: float(value.detach()) for name, value in losses.items()}
         broken = [name for name, value in record.items() if not math.isfinite(value)]
@@ -162,7 +170,7 @@ class Trainer:
                 f"training diverged at step {self.step}: the {broken[0]} loss is no longer a finite number; "
                 "fit again with a smaller learning_rate or a larger penalty."
             )
-        if self.marginal and (self.step % self.settings.evaluate_every == 0 or self.step == self.settings.n_steps):
+        if self.marginal and evaluate:
             record |= self._evaluate()
         self.history.append(record)
         return record
@@ -187,7 +195,7 @@ class Trainer:
     def _out_of_patience(self) -> bool:
         if self.holdout is None or not self.settings.early_stopping:
             return False
-        return self.step - self.best[1] > self.settings.patience * self.settings.evaluate_every
+        return self.step - self.best[1] >= self.settings.patience * self.settings.evaluate_every
 
     def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
         """Everything needed to go on exactly from here: tensors, and plain JSON values."""
@@ -197,6 +205,8 @@ class Trainer:
         tensors |= {f"generator_{k}": v for k, v in optimizer_state(self._optimizer).items()}
         tensors |= {"rng": self.rng.get_state()}
         tensors |= {f"conditions.{k}": v for k, v in self.conditions.state().items()}
+        if self.positions is not None:
+            tensors["positions"] = self.positions.average
         for i, (_, critic) in enumerate(self.marginal):
             if critic.average is not None:
                 tensors[f"gram.{i}"] = critic.average
@@ -220,6 +230,8 @@ class Trainer:
         self.best = (float(values["best"][0]), int(values["best"][1]))
         self.history = [dict(record) for record in values["history"]]
         self.conditions.load_state(below("conditions."))
+        if self.positions is not None:
+            self.positions.average = tensors["positions"].to(self.device)
         for i, (_, critic) in enumerate(self.marginal):
             if f"gram.{i}" in tensors:
                 critic.average = tensors[f"gram.{i}"].to(self.device)

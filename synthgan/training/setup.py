@@ -10,6 +10,7 @@ import torch
 from synthgan.config import TrainingSettings
 from synthgan.critics.adversarial import AdversarialCritic, RealRows
 from synthgan.critics.marginal import ExactMarginals, MarginalCritic, Marginals
+from synthgan.critics.positions import PositionCritic
 from synthgan.networks.generator import Generator
 from synthgan.tables.layout import EncodedTable, Layout
 from synthgan.training.conditions import ConditionSampler
@@ -74,6 +75,7 @@ def build_trainer(
         generator=generator,
         averaged=averaged,
         marginal=_marginal_critics(ExactMarginals(codes, layout), layout, generator, settings, target),
+        positions=_position_critic(generator, settings),
         neural=neural,
         conditions=ConditionSampler(
             generator.axis,
@@ -86,6 +88,12 @@ def build_trainer(
         rng=torch.Generator(device).manual_seed(seeds.loop),
         holdout=holdout,
     )
+
+
+def _position_critic(generator: Generator, settings: TrainingSettings) -> PositionCritic | None:
+    if not settings.position_weight or not generator.axis.n_positions:
+        return None
+    return PositionCritic(generator.axis, generator.marginal, settings.batch_size)
 
 
 def _marginal_critics(
