@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 
 from synthgan.errors import SchemaError, SettingsError
@@ -32,20 +33,29 @@ def balance(
             f"augment needs the {len(labels)} columns the synthesizer was fitted on, in their order; "
             f"got {data.shape[1]} columns."
         )
-    if target not in labels:
+    # The constructor's target is a name as text, also where the frame's label is not one.
+    by_name = dict(zip(schema.names, labels, strict=True))
+    label: Any = by_name.get(target, target)
+    if label not in labels:
         raise SchemaError(f"there is no column {target!r} to balance; name one of the fitted table's columns.")
-    kind = schema.columns[labels.index(target)].kind
+    kind = schema.columns[labels.index(label)].kind
     if kind not in BALANCED_KINDS:
         raise SchemaError(
             f"column {target!r} is of kind {kind}, which has no classes to balance; expected a categorical one."
         )
-    counts = data[target].value_counts().loc[lambda rows: rows > 0]  # a category that no row has is no class
+    counts = data[label].value_counts().loc[lambda rows: rows > 0]  # a category that no row has is no class
     missing = (counts.max() - counts).loc[lambda deficit: deficit > 0]
     if missing.empty:
         return data.reset_index(drop=True)
-    wanted = pd.DataFrame({target: missing.index.repeat(missing.to_numpy())})
+    wanted = pd.DataFrame({label: missing.index.repeat(missing.to_numpy())})
     synthetic = synthesizer.sample(conditions=wanted, random_state=random_state)
     synthetic = synthetic.astype(
-        {label: dtype for label, dtype in data.dtypes.items() if synthetic[label].dtype != dtype}
+        {name: data.dtypes[name] for name in synthetic.columns if _converts(synthetic[name], data.dtypes[name])}
     )
     return pd.concat([data, synthetic], ignore_index=True)
+
+
+def _converts(values: pd.Series[Any], dtype: Any) -> bool:
+    """Whether the dtype is another one that can hold the values: plain integers and booleans have no missing ones."""
+    holds_missing = not (isinstance(dtype, np.dtype) and dtype.kind in "iub")
+    return bool(values.dtype != dtype and (holds_missing or not values.isna().any()))

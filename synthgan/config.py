@@ -125,7 +125,7 @@ class TrainingSettings:
     penalty_interval: int = 4
     discriminator_steps: int = 1
     adversarial_weight: float = 1.0
-    marginal_weight: float = 1.0
+    marginal_weight: float = 2.0
     position_weight: float = 1.0
     gram_decay: float = 0.0
     target_weight: float = 0.5

@@ -19,6 +19,8 @@ from synthgan.training.loop import Record
 
 ARCHITECTURE = "residual-generator"
 NOTHING = "nothing-to-generate"
+MOST_BLOCKS = 1_000
+"""A blank network takes no memory per weight, but some time per block."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,7 +80,7 @@ def read_model(path: str | os.PathLike[str], *, device: str = "auto") -> Model:
         if isinstance(error, ModelFileError):
             raise
         raise _inconsistent(path) from None
-    except (KeyError, TypeError, ValueError, IndexError, AttributeError, OverflowError):
+    except (KeyError, TypeError, ValueError, IndexError, AttributeError, OverflowError, RuntimeError):
         raise _inconsistent(path) from None
     return Model(
         codec=codec,
@@ -94,6 +96,8 @@ def _parts(file: ModelFile) -> tuple[TableCodec, TrainingSettings, Mapping[str, 
     details = file.details
     if not {"training", "stopped_by", "target"} <= details.keys():
         raise KeyError
+    if not isinstance(details["target"], str | None):
+        raise TypeError
     codec = TableCodec.from_json(file.codec, schema_from_json(file.schema))
     return codec, from_dict(TrainingSettings, details["training"]), details
 
@@ -103,6 +107,8 @@ def _generator(file: ModelFile, codec: TableCodec, settings: TrainingSettings) -
         raise SettingsError("the architecture does not fit the codec.")
     if file.architecture == NOTHING:
         return None
+    if settings.generator.n_blocks > MOST_BLOCKS:
+        raise SettingsError("the network has more blocks than any that synthgan fits.")
     conditional = bool(file.architecture_settings["conditional"])
     # A blank network has shapes but no memory: the file's sizes are checked before anything is allocated.
     generator = Generator(codec.layout, settings.generator, None, conditional=conditional)

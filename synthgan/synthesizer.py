@@ -10,7 +10,7 @@ import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
 
@@ -20,6 +20,7 @@ from synthgan.tables.inference import infer_schema
 from synthgan.tables.predicates import ColumnPredicate, parse_conditions
 from synthgan.tables.schema import TableSchema
 from synthgan.tables.sources import Data, Source, open_source
+from synthgan.tables.writers import check_output
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -36,7 +37,6 @@ if TYPE_CHECKING:
 logger = logging.getLogger("synthgan")
 
 RandomState = int | np.random.Generator | np.random.RandomState | None
-Conditions = "Mapping[Any, Any] | pd.DataFrame | None"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -171,17 +171,18 @@ class Synthesizer:
         from synthgan.training.device import resolve_device
 
         started = time.monotonic()
-        self._check_limits()
         device = resolve_device(self.device)
-        source = open_source(data)
-        schema = infer_schema(source, declared=self.schema, target=self.target)
+        codec_settings = CodecSettings(min_count=self.min_count, protect_values=self.protect_values)
+        self._check_parameters(device)
         seed = _seed(self.random_state)
         if checkpoint is not None:
+            check_output(checkpoint, force=True)
             stored = stored_seed(checkpoint)
             seed = seed if stored is None or self.random_state is not None else stored
-        codec_settings = CodecSettings(min_count=self.min_count, protect_values=self.protect_values)
+        source = open_source(data)
+        schema = infer_schema(source, declared=self.schema, target=self.target)
         codec = TableCodec.fit(source, schema, codec_settings)
-        generator, settings, history, reason = None, self._resolve(codec, device), [], "steps"
+        generator, settings, history, reason = None, self._resolve(codec.n_rows, device), [], "steps"
         if codec.layout.n_columns:
             rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(1,)))
             trainer = self._trainer(codec, codec.encode(source, rng=rng), settings, device=device, seed=seed)
@@ -201,17 +202,23 @@ class Synthesizer:
             logger.info(notice)
         return self
 
-    def _check_limits(self) -> None:
+    def _check_parameters(self, device: Any) -> None:
+        """Refuse now what would otherwise come to light only after the table was read."""
+        from synthgan.training.progress import ProgressMode
+
+        self._resolve(1.0, device)
+        if self.progress not in get_args(ProgressMode):
+            raise SettingsError(f"progress must be one of {', '.join(get_args(ProgressMode))}, got {self.progress!r}.")
         limit = self.time_limit
         if limit is not None and (isinstance(limit, bool) or not isinstance(limit, int | float) or not limit > 0):
             raise SettingsError(f"time_limit must be a positive number of seconds or None, got {limit!r}.")
 
-    def _resolve(self, codec: TableCodec, device: Any) -> TrainingSettings:
+    def _resolve(self, n_rows: float, device: Any) -> TrainingSettings:
         import dataclasses
 
         from synthgan.training.effort import resolve
 
-        settings = resolve(self.settings or self.effort, n_rows=codec.n_rows, device=device, max_steps=self.max_steps)
+        settings = resolve(self.settings or self.effort, n_rows=n_rows, device=device, max_steps=self.max_steps)
         return dataclasses.replace(settings, early_stopping=True) if self.early_stopping else settings
 
     def _trainer(
@@ -352,7 +359,7 @@ class Synthesizer:
         if conditions is None or isinstance(conditions, Mapping):
             _check_count(n_rows)
             predicates: dict[str, ColumnPredicate] = parse_conditions(conditions or {}, self.schema_)
-            tables = sampler.batches(int(n_rows or 0), predicates)
+            tables = sampler.batches(int(n_rows or 0), sampler.compile(predicates))
         else:
             tables = conditioned_rows(sampler, conditions, self.schema_, n_rows)
         return _warn_at_end(tables, sampler.report), sampler.report
@@ -418,7 +425,8 @@ class Synthesizer:
             random_state: as in `sample`.
 
         Returns:
-            the rows of ``data`` in their order, then the synthetic rows, with a fresh index and the dtypes of ``data``.
+            the rows of ``data`` in their order, then the synthetic rows, with a fresh index and the dtypes of ``data``
+            (nullable twins where synthetic rows have missing values that those dtypes cannot hold).
         """
         self._check_fitted()
         from synthgan.augmentation import balance

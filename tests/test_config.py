@@ -35,6 +35,14 @@ def test_an_unknown_setting_is_refused_with_the_nearest_known_one() -> None:
         {"loss": "unheard-of"},
         {"adversarial_weight": 0.0, "marginal_weight": 0.0},
         {"batch_size": 10, "discriminator": DiscriminatorSettings(packing=3)},
+        {"n_steps": 20.5},
+        {"warmup_steps": 1.5},
+        {"penalty": -1.0},
+        {"betas": (0.5,)},
+        {"betas": (0.5, 1.0)},
+        {"final_learning_rate": 1.5},
+        {"auxiliary_weight": 1.0, "discriminator": DiscriminatorSettings(packing=2)},
+        {"early_stopping": True, "marginal_weight": 0.0},
     ],
     ids=str,
 )
@@ -68,8 +76,9 @@ def test_device_and_precision() -> None:
     cpu = torch.device("cpu")
     assert resolve_device("cpu") == cpu
     assert resolve_device("auto").type in ("cpu", "cuda")
-    with pytest.raises(SettingsError, match="device 'abacus' is not available"):
-        resolve_device("abacus")
+    for unusable in ("abacus", "meta"):
+        with pytest.raises(SettingsError, match=f"device '{unusable}' is not available"):
+            resolve_device(unusable)
     assert resolve_precision("float32", cpu) == "float32"
     assert resolve_precision("auto", cpu) in ("float32", "bfloat16")
     with pytest.raises(SettingsError, match="precision must be one of"):

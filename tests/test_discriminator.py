@@ -42,3 +42,15 @@ def test_spectral_norm_bounds_every_weight() -> None:
         network(torch.zeros(4, 10))
     norms = [torch.linalg.matrix_norm(m.weight, 2) for m in network.modules() if isinstance(m, torch.nn.Linear)]
     assert max(float(n.detach()) for n in norms) < 1.05
+
+
+def test_spectral_norm_is_repeatable_and_leaves_the_global_random_state_alone() -> None:
+    before = torch.get_rng_state()
+    first = discriminator(spectral_norm=True)
+    torch.rand(3)
+    second = discriminator(spectral_norm=True)
+    torch.set_rng_state(before)
+    for name, tensor in first.state_dict().items():
+        assert torch.equal(tensor, second.state_dict()[name]), name
+    discriminator(spectral_norm=True)
+    assert torch.equal(torch.get_rng_state(), before)

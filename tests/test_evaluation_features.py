@@ -28,6 +28,15 @@ def numeric(values: list[Any], dtype: Any) -> list[float]:
 
 
 @pytest.mark.parametrize(
+    "dtype", ["object", "datetime64[s]", "datetime64[us]", "date32[pyarrow]", "timestamp[us][pyarrow]"]
+)
+def test_days_beyond_the_range_of_nanoseconds_keep_their_place(dtype: str) -> None:
+    early, late = numeric([DAY, datetime.date(9999, 12, 31)], dtype)
+    days = (datetime.date(9999, 12, 31) - DAY).days
+    assert late - early == pytest.approx(days * 86_400e9)
+
+
+@pytest.mark.parametrize(
     "dtype", ["int64", "float32", "Int64", "Float64", "int64[pyarrow]", "double[pyarrow]", "object"]
 )
 def test_numbers_of_every_backend_are_numeric(dtype: str) -> None:

@@ -279,3 +279,14 @@ def test_independent_columns_have_good_shape_and_bad_trend() -> None:
     assert mean_shape(tables) == pytest.approx(0.0, abs=1e-9)
     assert trend_errors(tables, edges="own").mean == pytest.approx(7.4, abs=0.2)
     assert strong_pair_errors(tables).mean == pytest.approx(23.5, abs=0.5)
+
+
+@pytest.mark.parametrize("scale", [1e-300, 1e-86, 1.0, 1e200, 1e307])
+@pytest.mark.parametrize("gap", [False, True])
+def test_correlations_do_not_hang_on_the_unit(scale: float, gap: bool) -> None:
+    x = np.array([0.0, 1.0, 2.0, 5.0, 3.0])
+    real = pd.DataFrame({"x": x * scale, "y": [1.0, 2.0, 3.0, 4.0, 0.0]})
+    real.loc[4, "y"] = np.nan if gap else 0.0
+    tables = compare({"real": real, "synthetic": real.assign(x=-real["x"])})
+    expected = np.corrcoef(x[: 4 if gap else 5], real["y"].dropna())[0, 1]
+    assert trend_errors(tables).mean == pytest.approx(100 * abs(expected))

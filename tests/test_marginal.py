@@ -38,10 +38,11 @@ def test_slices_add_up_to_the_pairs() -> None:
     torch.testing.assert_close(total, marginals.pairs().share)
 
 
-def test_chunks_do_not_change_the_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("limit", "size"), [("CHUNK", 7), ("CHUNK_CELLS", 60), ("CHUNK_CELLS", 1)])
+def test_chunks_do_not_change_the_counts(monkeypatch: pytest.MonkeyPatch, limit: str, size: int) -> None:
     codes = torch.from_numpy(small_table().codes)
     whole = ExactMarginals(codes, LAYOUT).pairs().share
-    monkeypatch.setattr(ExactMarginals, "CHUNK", 7)
+    monkeypatch.setattr(ExactMarginals, limit, size)
     assert torch.equal(ExactMarginals(codes, LAYOUT).pairs().share, whole)
 
 

@@ -407,6 +407,27 @@ def test_decimals_too_long_for_int64_lose_only_their_last_digits() -> None:
     assert encoder.axis.decimals == 4  # of 22 digits 18 are kept
 
 
+@pytest.mark.parametrize("arrow_type", [pa.int64(), pa.uint64(), pa.timestamp("ns"), pa.decimal128(18, 2)], ids=str)
+def test_gaps_too_wide_for_a_float_leave_the_bins_apart(arrow_type: pa.DataType) -> None:
+    ticks = np.random.default_rng(0).integers(0, 10**18, 600)
+    values = [Decimal(int(t)).scaleb(-2) for t in ticks] if pa.types.is_decimal(arrow_type) else ticks
+    array = pa.array(values).cast(arrow_type)
+    kind = {"timestamp[ns]": "datetime", "decimal128(18, 2)": "decimal"}.get(str(arrow_type), "integer")
+    encoder = fit_column(array, kind)
+    assert (encoder.segments.start[1:] > encoder.segments.last[:-1]).all()
+    check_round_trip(encoder, array)
+
+
+def test_only_a_column_that_comes_out_empty_is_said_to() -> None:
+    one_value_left = fit_column(pa.array([2] * 50 + [3] * 3), "integer")
+    assert one_value_left.n_merged == 1
+    assert one_value_left.notices() == ()
+    infinities_left = fit_column(pa.array([1.5, 2.5] + [np.inf] * 20 + [None] * 20), "float")
+    assert infinities_left.notices() == ()
+    (nothing_left,) = fit_column(pa.array([1, 2, 3]), "integer").notices()
+    assert "will be emitted empty" in nothing_left
+
+
 def test_declared_granularity_wins() -> None:
     array = pa.array(np.random.default_rng(9).uniform(0, 1000, 2000))
     encoder = fit_column(array, "float", granularity=0.5)

@@ -85,10 +85,13 @@ def fit(
             f"no model was written; the same command continues from {checkpoint} if a checkpoint was saved already "
             "(it contains private data: delete it when you no longer need it)"
         )
+    from synthgan.errors import SettingsError
     from synthgan.synthesizer import Synthesizer
     from synthgan.tables.writers import check_output
 
     check_output(model, force=force)
+    if checkpoint is not None and checkpoint.resolve() == model.resolve():
+        raise SettingsError("--checkpoint and --output name the same file; give the checkpoint a file of its own.")
     synthesizer = Synthesizer(
         **given(
             target=target,

@@ -12,6 +12,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from synthgan.errors import DataError
+from synthgan.tables.arrow_types import NANOSECONDS
 
 Role = Literal["numeric", "categorical"]
 
@@ -282,7 +283,10 @@ def _to_floats(series: pd.Series) -> Floats:
         series = _from_arrow(series, series.dtype.pyarrow_dtype)
     elif pd.api.types.is_object_dtype(series.dtype):
         kind = pd.api.types.infer_dtype(series, skipna=True)
-        if kind in {"datetime", "datetime64", "date"}:
+        if kind == "date":  # pandas would refuse days beyond 2262
+            days = pa.chunked_array([pa.array(series, type=pa.date32(), from_pandas=True)])
+            series = pd.Series(days.cast(pa.timestamp("s")).to_pandas())
+        elif kind in {"datetime", "datetime64"}:
             series = pd.to_datetime(series)
         elif kind in {"timedelta", "timedelta64"}:
             series = pd.to_timedelta(series)
@@ -291,9 +295,10 @@ def _to_floats(series: pd.Series) -> Floats:
     if isinstance(series.dtype, pd.DatetimeTZDtype):
         series = series.dt.tz_localize(None)
     if pd.api.types.is_datetime64_any_dtype(series.dtype) or pd.api.types.is_timedelta64_dtype(series.dtype):
-        kind = "datetime64[ns]" if pd.api.types.is_datetime64_any_dtype(series.dtype) else "timedelta64[ns]"
-        raw = series.to_numpy().astype(kind)
-        return np.where(np.isnat(raw), np.nan, raw.astype(np.int64).astype(np.float64))
+        raw = series.to_numpy()
+        unit, step = np.datetime_data(raw.dtype)
+        # Scaled as floats: in whole nanoseconds a year like 9999 would wrap around.
+        return np.where(np.isnat(raw), np.nan, raw.astype(np.int64) * (step * float(NANOSECONDS[unit])))
     return np.asarray(series.to_numpy(dtype=np.float64, na_value=np.nan), dtype=np.float64)
 
 

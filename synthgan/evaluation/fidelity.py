@@ -208,6 +208,7 @@ def _correlations(tables: ComparedTables, table: str) -> NDArray[np.float64]:
     present = np.isfinite(values)
     matrix = np.full((len(names), len(names)), np.nan)
     if present.all():
+        values = _scaled(values)
         spread = values.max(axis=1) > values.min(axis=1)
         centred = values[spread] - values[spread].mean(axis=1, keepdims=True)
         centred /= np.sqrt((centred**2).sum(axis=1, keepdims=True))
@@ -221,10 +222,18 @@ def _correlations(tables: ComparedTables, table: str) -> NDArray[np.float64]:
 
 
 def _pearson(left: Floats, right: Floats) -> float:
+    left, right = _scaled(left), _scaled(right)
     if len(left) < 2 or left.min() == left.max() or right.min() == right.max():
         return float("nan")
     first, second = left - left.mean(), right - right.mean()
     return float((first @ second) / np.sqrt((first @ first) * (second @ second)))
+
+
+def _scaled(values: Floats) -> Floats:
+    """Rows as shares of their largest absolute value, so that squares neither overflow nor vanish."""
+    largest = np.abs(values).max(axis=-1, keepdims=True, initial=0.0)
+    shares: Floats = np.divide(values, largest, out=np.zeros_like(values), where=largest > 0)
+    return shares
 
 
 class _Cells:

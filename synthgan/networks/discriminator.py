@@ -50,8 +50,12 @@ class Discriminator(nn.Module):
         self.score = seeded_linear(width, 1, rng, gain=0.5)
         self.classify = seeded_linear(width, n_target_levels, rng) if n_target_levels else None
         if settings.spectral_norm:
-            for module in [m for m in self.modules() if isinstance(m, nn.Linear)]:
-                nn.utils.parametrizations.spectral_norm(module)
+            # torch draws the first singular vectors from its global random state: lend it ours, and put its own back.
+            with torch.random.fork_rng(devices=[]):
+                torch.set_rng_state(rng.get_state())
+                for module in [m for m in self.modules() if isinstance(m, nn.Linear)]:
+                    nn.utils.parametrizations.spectral_norm(module)
+                rng.set_state(torch.get_rng_state())
 
     def features(self, one_hot: Tensor, positions: Tensor, condition_mask: Tensor) -> Tensor:
         """Network input of each row. Shape: ``(n_rows, n_levels + 2 * n_positions [+ n_columns])``."""

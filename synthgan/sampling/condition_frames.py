@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from synthgan.errors import ConditionError
 from synthgan.sampling.sampler import BATCH_ROWS, Sampler
+from synthgan.tables.codec import CodeCondition
 from synthgan.tables.predicates import parse_conditions
 from synthgan.tables.schema import TableSchema
 
@@ -36,7 +37,7 @@ def conditioned_rows(
         raise ConditionError("the frame of conditions needs at least one row and one column, and unique column names.")
     groups, firsts = _distinct(frame)
     # All are checked before any row is drawn.
-    conditions = [parse_conditions(_row(frame, first), schema) for first in firsts]
+    rules = [_rule(sampler, frame, first, schema) for first in firsts]
     for start in range(0, len(frame), BATCH_ROWS):
         of_batch = groups[start : start + BATCH_ROWS]
         order = np.argsort(of_batch, kind="stable")
@@ -44,11 +45,18 @@ def conditioned_rows(
         parts = [
             table
             for group, count in zip(present, counts, strict=True)
-            for table in sampler.batches(int(count), conditions[group])
+            for table in sampler.batches(int(count), rules[group])
         ]
         back = np.empty(len(order), dtype=np.int64)
         back[order] = np.arange(len(order))
         yield pa.concat_tables(parts).take(pa.array(back))
+
+
+def _rule(sampler: Sampler, frame: pd.DataFrame, position: int, schema: TableSchema) -> CodeCondition:
+    try:
+        return sampler.compile(parse_conditions(_row(frame, position), schema))
+    except ConditionError as error:
+        raise ConditionError(f"row {position} of the frame of conditions (counted from 0): {error}") from None
 
 
 def _distinct(frame: pd.DataFrame) -> tuple[np.ndarray[Any, Any], list[int]]:

@@ -10,7 +10,7 @@ and no row is drawn and thrown away.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,7 +23,8 @@ from synthgan.networks.layers import chunks_of, gumbel_like
 from synthgan.tables.columns.protocol import LevelCondition
 
 CHUNK_ROWS = 8_192
-POOL_START = 8_192
+FEW_ROWS = 1_024
+"""Draws of at most this many rows may share latents with other draws of the session."""
 POOL_CAP = 524_288
 MIN_EFFECTIVE = 100.0
 
@@ -107,30 +108,86 @@ def draw_rows(generator: Generator, n_rows: int, rng: torch.Generator) -> Draw:
     return Draw(torch.cat(codes).numpy(), torch.cat(positions).numpy(), float(n_rows))
 
 
+@dataclass(frozen=True)
+class LatentChunk:
+    """`CHUNK_ROWS` latents and what the generator makes of them.
+
+    Attributes:
+        z: ``(CHUNK_ROWS, latent_dim)``.
+        hidden: ``(CHUNK_ROWS, width)``.
+        logits: ``(CHUNK_ROWS, n_levels)``.
+    """
+
+    z: Tensor
+    hidden: Tensor
+    logits: Tensor
+
+
+class LatentPool:
+    """Latents to choose from. The first chunk is kept, for the many small draws of a frame of conditions.
+
+    Args:
+        generator: the averaged generator.
+        rng: random source on the device.
+    """
+
+    def __init__(self, generator: Generator, rng: torch.Generator) -> None:
+        self._generator = generator
+        self._rng = rng
+        self._first: LatentChunk | None = None
+
+    def chunks(self, told: Tensor | None, *, reuse: bool) -> Iterator[LatentChunk]:
+        """Chunks without end, the kept one first where ``reuse`` allows it and the network is told nothing."""
+        if reuse and told is None:
+            self._first = self._first or self._draw(None)
+            yield self._first
+        while True:
+            yield self._draw(told)
+
+    def _draw(self, told: Tensor | None) -> LatentChunk:
+        latent_dim = self._generator.settings.latent_dim
+        z = torch.randn(CHUNK_ROWS, latent_dim, generator=self._rng, device=self._rng.device)
+        return LatentChunk(z, *self._generator(z, told))
+
+
 @torch.no_grad()
-def draw_conditioned(generator: Generator, condition: DeviceCondition, n_rows: int, rng: torch.Generator) -> Draw:
+def draw_conditioned(
+    generator: Generator,
+    condition: DeviceCondition,
+    n_rows: int,
+    rng: torch.Generator,
+    *,
+    pool: LatentPool | None = None,
+) -> Draw:
     """Rows that all meet ``condition``.
 
     Latents come from a pool in proportion to the probability that their row meets the condition: the rows follow the
     generator's own law given the condition. A generator that was trained with conditions is told this one, which makes
     a small pool go far and the law approximate. The pool grows until its effective sample size is at least
     ``max(100, n_rows / 10)``, up to `POOL_CAP` latents.
+
+    Args:
+        generator: the averaged generator.
+        condition: what to meet.
+        n_rows: rows wanted.
+        rng: random source on the device.
+        pool: shared between the draws of one session; None for one of its own.
     """
     told = condition.as_input(generator) if generator.conditional else None
     wanted = max(MIN_EFFECTIVE, n_rows / 10)
-    pool, weights, target_size, effective = [], [], max(POOL_START, n_rows), 0.0
-    size = 0
-    while size < target_size:
-        z = torch.randn(CHUNK_ROWS, generator.settings.latent_dim, generator=rng, device=rng.device)
-        hidden, logits = generator(z, told)
-        pool.append(z)
-        weights.append(_log_probability(generator, condition, hidden, logits))
-        size += CHUNK_ROWS
-        if size >= target_size:
-            effective = _effective_sample_size(torch.cat(weights))
-            if effective < wanted:
-                target_size = min(POOL_CAP, 2 * size)
-    chosen = torch.cat(pool)[_resample(torch.cat(weights), n_rows, rng)]
+    latents: list[Tensor] = []
+    weights: list[Tensor] = []
+    effective = 0.0
+    for chunk in (pool or LatentPool(generator, rng)).chunks(told, reuse=n_rows <= FEW_ROWS):
+        latents.append(chunk.z)
+        weights.append(_log_probability(generator, condition, chunk.hidden, chunk.logits))
+        size = len(latents) * CHUNK_ROWS
+        if size < n_rows:
+            continue
+        effective = _effective_sample_size(torch.cat(weights))
+        if effective >= wanted or size >= POOL_CAP:
+            break
+    chosen = torch.cat(latents)[_resample(torch.cat(weights), n_rows, rng)]
     codes, positions = [], []
     for z in chunks_of(chosen, CHUNK_ROWS):
         hidden, logits = generator(z, told)
@@ -143,12 +200,12 @@ def draw_conditioned(generator: Generator, condition: DeviceCondition, n_rows: i
 def _log_probability(generator: Generator, condition: DeviceCondition, hidden: Tensor, logits: Tensor) -> Tensor:
     """Log probability of meeting the condition, given each latent. Shape: ``(n_rows,)``."""
     axis = generator.axis
-    within = logits + condition.log_shares(generator, hidden)
+    shares = condition.log_shares(generator, hidden)
     total = torch.zeros(len(logits), device=logits.device)
     starts = axis.starts.tolist()
     for column in condition.columns:
         place = slice(starts[column], starts[column] + axis.sizes[column])
-        total += within[:, place].logsumexp(1) - logits[:, place].logsumexp(1)
+        total += (logits[:, place] + shares[:, place]).logsumexp(1) - logits[:, place].logsumexp(1)
     return total
 
 

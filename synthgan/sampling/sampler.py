@@ -11,8 +11,8 @@ import torch
 
 from synthgan.errors import ConditionError
 from synthgan.networks.generator import Generator
-from synthgan.sampling.draws import DeviceCondition, Draw, draw_conditioned, draw_rows
-from synthgan.tables.codec import Decoder, TableCodec
+from synthgan.sampling.draws import DeviceCondition, Draw, LatentPool, draw_conditioned, draw_rows
+from synthgan.tables.codec import CodeCondition, Decoder, TableCodec
 from synthgan.tables.predicates import ColumnPredicate
 
 BATCH_ROWS = 65_536
@@ -56,15 +56,23 @@ class Sampler:
         self._decoder: Decoder = codec.decoder(np.random.default_rng(decode_seed))
         device = torch.device("cpu") if generator is None else generator.axis.starts.device
         self._rng = torch.Generator(device).manual_seed(int(torch_seed >> 1))
+        self._pool = None if generator is None else LatentPool(generator, self._rng)
         self.report = SamplingReport()
 
-    def batches(self, n_rows: int, conditions: Mapping[str, ColumnPredicate] | None = None) -> Iterator[pa.Table]:
-        """Decoded rows in batches of at most `BATCH_ROWS`.
+    def compile(self, conditions: Mapping[str, ColumnPredicate]) -> CodeCondition:
+        """What `batches` is to meet.
 
         Raises:
             ConditionError: when no row can meet the conditions.
         """
-        rule = self._codec.compile_conditions(conditions or {})
+        return self._codec.compile_conditions(conditions)
+
+    def batches(self, n_rows: int, rule: CodeCondition) -> Iterator[pa.Table]:
+        """Decoded rows in batches of at most `BATCH_ROWS`.
+
+        Raises:
+            ConditionError: when rows have to be selected after decoding and none meets the conditions.
+        """
         codes = DeviceCondition(rule.columns, self._generator) if rule.columns and self._generator is not None else None
         done = barren = 0
         while done < n_rows:
@@ -91,7 +99,7 @@ class Sampler:
             return Draw(np.zeros((n_rows, 0), dtype=np.int64), np.zeros((n_rows, 0), dtype=np.float32), float(n_rows))
         if condition is None:
             return draw_rows(self._generator, n_rows, self._rng)
-        draw = draw_conditioned(self._generator, condition, n_rows, self._rng)
+        draw = draw_conditioned(self._generator, condition, n_rows, self._rng, pool=self._pool)
         self.report.add(draw, n_rows)
         return draw
 

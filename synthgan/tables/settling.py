@@ -173,6 +173,8 @@ def _coerce(value: Any, column: ColumnSchema, arrow_type: pa.DataType) -> Any:
         if is_number:
             raise TypeError
         return datetime.combine(_MIDNIGHT, value) - _MIDNIGHT if isinstance(value, time) else value
+    if isinstance(value, pd.Period):  # periods are stored by their start
+        value = value.start_time
     if not isinstance(value, str | date | datetime | np.datetime64):
         raise TypeError
     stamp = pd.Timestamp(value)

@@ -106,6 +106,14 @@ def test_a_folder_that_does_not_exist_is_refused_before_any_work(cli, table: Pat
     assert cli("fit", table, "-o", tmp_path / "no" / "model", *QUICK).code == 6
 
 
+def test_a_checkpoint_needs_a_file_of_its_own(cli, table: Path, tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(tmp_path)
+    outcome = cli("fit", table, "-o", tmp_path / "model", "--checkpoint", tmp_path / "link" / "model", *QUICK)
+    assert outcome.code == 2
+    assert "--checkpoint and --output" in outcome.err
+    assert not (tmp_path / "model").exists()
+
+
 @pytest.mark.parametrize(
     ("options", "code"),
     [

@@ -301,14 +301,14 @@ def _stretch(cells: Cells, begin: npt.NDArray[np.int64], end: npt.NDArray[np.int
     So no knot lies on a value of the table (except on a grid), and wide gaps between values stay empty.
     """
     low, high = cells.start[begin], cells.last[end - 1]
-    gap = distance(high[:-1], low[1:])
     spacing = distance(low, high) / np.maximum(end - begin - 1, 1)
     if cells.is_gridded:
-        # Ticks strictly between two pieces, and between two neighbours inside one.
-        gap, spacing = gap - 1, np.maximum(spacing - 1, 0)
-        up = np.floor(np.minimum(spacing[:-1], gap) / 2).astype(np.int64)
-        down = np.floor(np.minimum(spacing[1:], gap) / 2).astype(np.int64)
+        # Half of the ticks strictly between two pieces, as whole numbers: a float would not tell wide gaps apart.
+        between = (low[1:].view(np.uint64) - high[:-1].view(np.uint64) - 1) // 2
+        inside = np.floor(np.maximum(spacing - 1, 0) / 2).astype(np.uint64)
+        up, down = (np.minimum(own, between).view(np.int64) for own in (inside[:-1], inside[1:]))
         return np.append(low[:1], low[1:] - down), np.append(high[:-1] + up, high[-1:])
+    gap = distance(high[:-1], low[1:])
     spacing = np.where(spacing > 0, spacing, np.inf)
     up = (np.minimum(spacing[:-1], gap) / 2).astype(low.dtype)
     down = (np.minimum(spacing[1:], gap) / 2).astype(low.dtype)

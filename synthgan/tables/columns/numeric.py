@@ -245,7 +245,7 @@ class NumericEncoder:
 
     def notices(self) -> tuple[str, ...]:
         """Says when nothing of the column is left."""
-        if self.n_merged and self.n_levels == 1:
+        if self.n_merged and self.missing is not None and self.n_levels == 1:
             return (f"column '{self.name}' has too few rows with a value and will be emitted empty; lower min_count",)
         return ()
 

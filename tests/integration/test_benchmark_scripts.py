@@ -1,0 +1,117 @@
+"""The benchmarks of conditions and of scale: hand-computed slices, and short runs of both scripts."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from synthgan.datasets import load_adult
+
+pytestmark = pytest.mark.slow
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+
+
+@pytest.fixture(autouse=True)
+def _importable(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(ROOT)
+
+
+@pytest.mark.parametrize(
+    ("conditions", "expected"),
+    [
+        ({"a": 2}, [False, True, False, False]),
+        ({"a": (2, None)}, [False, True, True, False]),
+        ({"a": (None, 2)}, [True, True, False, False]),
+        ({"a": (2, 2), "b": "y"}, [False, True, False, False]),
+        ({"a": None}, [False, False, False, True]),
+        ({"a": [1, None]}, [True, False, False, True]),
+        ({"b": ["x"]}, [True, False, False, True]),
+        ({"b": None, "a": 3}, [False, False, True, False]),
+        ({"t": ("2024-01-02", "2024-01-03")}, [False, True, True, False]),
+        ({}, [True, True, True, True]),
+    ],
+    ids=str,
+)
+def test_the_benchmark_judges_conditions_by_itself(conditions: dict[str, Any], expected: list[bool]) -> None:
+    from benchmarks.conditions import meets
+
+    frame = pd.DataFrame(
+        {
+            "a": pd.array([1, 2, 3, None], dtype="Int64"),
+            "b": pd.array(["x", "y", None, "x"], dtype="string"),
+            "t": pd.to_datetime(["2024-01-01", "2024-01-02", "2024-01-03", None]),
+        },
+        index=[7, 5, 3, 1],
+    )
+    assert meets(frame, conditions).tolist() == expected
+
+
+def test_every_condition_of_the_benchmark_is_met_by_real_rows(shared_data: Path) -> None:
+    from benchmarks.conditions import CASES, meets
+    from benchmarks.tables import load_table
+
+    for name, cases in CASES.items():
+        train = load_table(name, shared_data).train
+        counts = {case: int(meets(train, conditions).sum()) for case, conditions in cases.items()}
+        assert min(counts.values()) >= 25, counts
+        assert max(count for case, count in counts.items() if case.startswith("rare")) < 300, counts
+
+
+def test_the_benchmark_of_conditions_writes_figures_and_a_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from benchmarks import conditions
+
+    folder, output, page = tmp_path / "data", tmp_path / "conditions.json", tmp_path / "conditions.md"
+    folder.mkdir()
+    for part in ("train", "test"):
+        load_adult(part).to_parquet(folder / f"adult_{part}.parquet")
+    monkeypatch.setattr(conditions, "SELECTED_FROM", 5000)
+    monkeypatch.setattr(conditions, "MOST_REPEATS", 2)
+    monkeypatch.setitem(
+        conditions.CASES, "adult", {name: conditions.CASES["adult"][name] for name in ("two columns", "missing")}
+    )
+    command = ["conditions.py", "--data", str(folder), "--tables", "adult", "--max-steps", "3", "--output", str(output)]
+    monkeypatch.setattr(sys, "argv", [*command, "--models", str(tmp_path / "models"), "--markdown", str(page)])
+    conditions.main()
+    results = json.loads(output.read_text())
+    assert results["benchmark"] == "conditions"
+    assert {"commit", "machine", "versions"} <= results["run"].keys()
+    assert list(results["cells"]) == ["adult/two columns/0", "adult/missing/0"]
+    cell = results["cells"]["adult/missing/0"]
+    assert (cell["satisfied"], cell["n_real_rows"], cell["n_steps"]) == (1.0, 1836, 3)
+    assert cell["n_rows_drawn"] == 2 * 1836
+    assert 0 < cell["effective_sample_size"] <= cell["n_rows_drawn"]
+    scores = cell["scores"]
+    assert scores.keys() == {"synthetic", "floor", "ignored", "selected"}
+    assert scores["floor"]["shape"] < 3 < scores["synthetic"]["shape"]
+    assert scores["floor"]["trend_shared"] < scores["ignored"]["trend_shared"]
+    assert (tmp_path / "models" / "adult-0.synthgan").exists()
+    assert '| missing: `{"workclass": null}` | 1,836 | 100% |' in page.read_text()
+    conditions.main()
+    assert json.loads(output.read_text())["cells"] == results["cells"], "what is there is not measured again"
+
+
+def test_the_benchmark_of_scale_finds_flat_costs_and_bounded_memory(tmp_path: Path) -> None:
+    output = tmp_path / "scale.json"
+    command = [sys.executable, str(ROOT / "benchmarks" / "scale.py"), "--rows", "50000", "500000", "--max-steps", "5"]
+    done = subprocess.run(
+        [*command, "--folder", str(tmp_path), "--output", str(output)], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    results = json.loads(output.read_text())
+    small, large = (results["cells"][size] for size in ("50000", "500000"))
+    assert (small["fit"]["n_rows"], large["fit"]["n_rows"]) == (50_000, 500_000)
+    assert results["within_limit"] is True
+    extra_mib = large["fit"]["peak_rss_mib"] - small["fit"]["peak_rss_mib"]
+    assert extra_mib < 300, "the code table (8 MiB), a batch, and what the allocators keep"
+    per_million = [cell["codec"]["encode_seconds_per_million_rows"] for cell in (small, large)]
+    assert per_million[1] < 3 * per_million[0]
+    assert np.isclose(large["codec"]["code_table_mib"], 10 * small["codec"]["code_table_mib"], rtol=0.2)
+    assert [path.name for path in tmp_path.iterdir()] == ["scale.json"], "the table is deleted afterwards"
