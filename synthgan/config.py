@@ -165,6 +165,8 @@ class TrainingSettings:
         self._check_together()
 
     def _check_together(self) -> None:
+        if round(self.batch_size * self.condition_fraction) >= self.batch_size:
+            raise SettingsError("condition_fraction must leave rows of each batch unconditioned: lower it.")
         if self.adversarial_weight == 0 and self.marginal_weight == 0:
             raise SettingsError(
                 "adversarial_weight and marginal_weight cannot both be 0: one critic must train the generator."

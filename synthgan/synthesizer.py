@@ -198,6 +198,12 @@ class Synthesizer:
                 f"the target '{self.target}' has no levels of its own in the model (it is constant, or a constraint "
                 "derives it from other columns), so it gets no extra attention in training",
             )
+        n_done = int(history[-1]["step"]) if history else 0
+        if reason == "time" and n_done < settings.n_steps // 5:
+            self.notices_ += (
+                f"the time limit ended training after {n_done} of {settings.n_steps} steps: expect rough rows, "
+                "or allow more time",
+            )
         for notice in self.notices_:
             logger.info(notice)
         return self
@@ -275,7 +281,7 @@ class Synthesizer:
         self.training_settings_ = settings
         self.history_ = history
         self.stopped_by_ = stopped_by
-        self.n_rows_ = codec.n_rows
+        self.n_rows_ = round(codec.n_rows)
         self.n_features_in_ = len(codec.schema.columns)
         self.feature_names_in_ = np.array(codec.schema.names, dtype=object)
         self.notices_ = codec.notices
@@ -303,13 +309,16 @@ class Synthesizer:
 
         Raises:
             ConditionError: when no row can meet the conditions.
+            SettingsError: when ``n_rows`` is not a positive whole number, or that many rows do not fit into memory.
         """
         import pyarrow as pa
 
         from synthgan.tables.frames import to_frame
 
         tables, _ = self._batches(n_rows, conditions, random_state)
-        return to_frame(pa.concat_tables(list(tables)), self.schema_)
+        first = next(tables)
+        _check_memory(first, n_rows)
+        return to_frame(pa.concat_tables([first, *tables]), self.schema_)
 
     def sample_to(
         self,
@@ -467,6 +476,21 @@ def _check_count(n_rows: int | None) -> None:
         raise SettingsError("say how many rows to sample: n_rows may be left out only with a frame of conditions.")
     if isinstance(n_rows, bool) or not isinstance(n_rows, int | np.integer) or n_rows < 1:
         raise SettingsError(f"n_rows must be a whole number of at least 1, got {n_rows!r}.")
+
+
+def _check_memory(first: pa.Table, n_rows: int | None) -> None:
+    """Refuse a frame that cannot fit into the machine's memory, judged by its first batch."""
+    if n_rows is None or n_rows <= first.num_rows or not hasattr(os, "sysconf"):
+        return
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    # The frame and the Arrow table that it is made from exist side by side for a moment.
+    needed = 2 * first.nbytes / first.num_rows * n_rows
+    if needed > memory:
+        raise SettingsError(
+            f"{n_rows} rows would take about {needed / 2**30:.0f} GiB of memory and this machine has "
+            f"{memory / 2**30:.0f}: write them to a file with sample_to (in the shell: synthgan sample), or ask for "
+            "fewer"
+        )
 
 
 def _warn_at_end(tables: Iterator[pa.Table], report: SamplingReport) -> Iterator[pa.Table]:

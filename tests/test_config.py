@@ -32,6 +32,7 @@ def test_an_unknown_setting_is_refused_with_the_nearest_known_one() -> None:
         {"learning_rate": 0.0},
         {"learning_rate": float("nan")},
         {"ema_decay": 1.0},
+        {"condition_fraction": 0.9999},
         {"loss": "unheard-of"},
         {"adversarial_weight": 0.0, "marginal_weight": 0.0},
         {"batch_size": 10, "discriminator": DiscriminatorSettings(packing=3)},

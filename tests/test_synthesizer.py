@@ -194,6 +194,7 @@ def test_the_time_limit_ends_the_fit(table: pd.DataFrame) -> None:
     fitted = tiny(settings=dataclasses.replace(TINY, n_steps=10**7), time_limit=1.0).fit(table)
     assert fitted.stopped_by_ == "time"
     assert len(fitted.sample(5)) == 5
+    assert any("the time limit ended training after" in notice for notice in fitted.notices_)
 
 
 def test_early_stopping_keeps_rows_aside_and_stops(table: pd.DataFrame) -> None:

@@ -71,6 +71,11 @@ def test_numbers_of_rows_that_are_none(model: Synthesizer, n_rows: Any) -> None:
         model.sample(n_rows)
 
 
+def test_more_rows_than_memory_holds_are_refused_after_the_first_batch(model: Synthesizer, small_batches: int) -> None:
+    with pytest.raises(SettingsError, match=r"1000000000000 rows would take about \d+ GiB.*sample_to"):
+        model.sample(10**12)
+
+
 def test_the_number_of_rows_is_needed_without_a_frame(model: Synthesizer) -> None:
     with pytest.raises(SettingsError, match="frame of conditions"):
         model.sample()
@@ -206,6 +211,11 @@ def test_frames_of_every_dtype(model: Synthesizer, column: pd.Series) -> None:
     rows = model.sample(conditions=column.to_frame())
     got = [None if pd.isna(value) else value for value in rows[column.name]]
     assert got == [None if pd.isna(value) else value for value in column]
+
+
+def test_a_list_in_a_frame_is_refused(model: Synthesizer) -> None:
+    with pytest.raises(ConditionError, match="a list or a set"):
+        model.sample(conditions=pd.DataFrame({"city": [["Oslo", "Rome"], ["Lima"]]}))
 
 
 def test_frames_that_make_no_sense(model: Synthesizer) -> None:

@@ -61,7 +61,13 @@ def _rule(sampler: Sampler, frame: pd.DataFrame, position: int, schema: TableSch
 
 def _distinct(frame: pd.DataFrame) -> tuple[np.ndarray[Any, Any], list[int]]:
     """Group number of each row, and the first row of each group."""
-    groups = frame.groupby(list(frame.columns), dropna=False, sort=False, observed=True).ngroup().to_numpy()
+    try:
+        groups = frame.groupby(list(frame.columns), dropna=False, sort=False, observed=True).ngroup().to_numpy()
+    except TypeError:
+        raise ConditionError(
+            "a cell of the frame of conditions holds a list or a set; expected single values, (low, high) pairs or "
+            "missing: give sets as a mapping instead"
+        ) from None
     return groups, np.unique(groups, return_index=True)[1].tolist()
 
 

@@ -150,6 +150,14 @@ class LatentPool:
         return LatentChunk(z, *self._generator(z, told))
 
 
+def wanted_effective_size(n_rows: int) -> float:
+    """Effective sample size that ``n_rows`` rows under a condition should rest on: a tenth of them, and at least 100.
+
+    Fewer than ten rows ask for ten latents each: more would only slow down frames of many different conditions.
+    """
+    return max(min(MIN_EFFECTIVE, 10.0 * n_rows), n_rows / 10)
+
+
 @torch.no_grad()
 def draw_conditioned(
     generator: Generator,
@@ -164,7 +172,7 @@ def draw_conditioned(
     Latents come from a pool in proportion to the probability that their row meets the condition: the rows follow the
     generator's own law given the condition. A generator that was trained with conditions is told this one, which makes
     a small pool go far and the law approximate. The pool grows until its effective sample size is at least
-    ``max(100, n_rows / 10)``, up to `POOL_CAP` latents.
+    `wanted_effective_size`, up to `POOL_CAP` latents.
 
     Args:
         generator: the averaged generator.
@@ -174,7 +182,7 @@ def draw_conditioned(
         pool: shared between the draws of one session; None for one of its own.
     """
     told = condition.as_input(generator) if generator.conditional else None
-    wanted = max(MIN_EFFECTIVE, n_rows / 10)
+    wanted = wanted_effective_size(n_rows)
     latents: list[Tensor] = []
     weights: list[Tensor] = []
     effective = 0.0

@@ -11,7 +11,14 @@ import torch
 
 from synthgan.errors import ConditionError
 from synthgan.networks.generator import Generator
-from synthgan.sampling.draws import DeviceCondition, Draw, LatentPool, draw_conditioned, draw_rows
+from synthgan.sampling.draws import (
+    DeviceCondition,
+    Draw,
+    LatentPool,
+    draw_conditioned,
+    draw_rows,
+    wanted_effective_size,
+)
 from synthgan.tables.codec import CodeCondition, Decoder, TableCodec
 from synthgan.tables.predicates import ColumnPredicate
 
@@ -37,7 +44,7 @@ class SamplingReport:
     def add(self, draw: Draw, n_rows: int) -> None:
         """Account for one conditioned draw."""
         self.effective_sample_size = (self.effective_sample_size or 0.0) + draw.effective_sample_size
-        self.n_wanted_effective += min(n_rows, max(100.0, n_rows / 10))
+        self.n_wanted_effective += min(float(n_rows), wanted_effective_size(n_rows))
 
 
 class Sampler:

@@ -104,6 +104,8 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  (not a dict)
         if header["format"] != FORMAT or not {"identity", "seed", "values"} <= header.keys():
             raise KeyError
+    except PermissionError:
+        raise ModelFileError(f"no permission to read checkpoint {path}; run as the user who wrote it") from None
     except (SafetensorError, KeyError, TypeError, ValueError, OSError):
         raise _unreadable(path) from None
     return header, tensors

@@ -35,6 +35,18 @@ def hotel_model(shared_data: Path) -> Synthesizer:
     return fit(pd.read_parquet(shared_data / "hotel_bookings.parquet"), "is_canceled", 40)
 
 
+@pytest.fixture(scope="module")
+def taxi_model(shared_data: Path) -> Synthesizer:
+    rules = [
+        {"rule": "order", "low": "pickup", "high": "dropoff"},
+        {"rule": "combinations", "columns": ["pickup_borough", "pickup_zone"]},
+    ]
+    table = pd.read_parquet(shared_data / "nyc_taxis.parquet")
+    return Synthesizer(schema={"constraints": rules}, max_steps=20, device="cpu", random_state=0, progress="off").fit(
+        table
+    )
+
+
 def check(model: Synthesizer, conditions: Conditions, is_met: Check) -> None:
     """Sample under the conditions and look at every row."""
     with warnings.catch_warnings():
@@ -109,6 +121,24 @@ HOTEL: dict[str, tuple[Conditions, Check]] = {
 }
 
 
+TAXIS: dict[str, tuple[Conditions, Check]] = {
+    "kept side of an order": (
+        {"pickup": ("2019-03-05", "2019-03-07")},
+        lambda t: t["pickup"].between("2019-03-05", "2019-03-07"),
+    ),
+    "derived side of an order": (
+        {"dropoff": ("2019-03-05", "2019-03-15")},
+        lambda t: t["dropoff"].between("2019-03-05", "2019-03-15"),
+    ),
+    "both sides of an order": (
+        {"pickup": (None, "2019-03-05T12:00"), "dropoff": ("2019-03-05T12:00", None)},
+        lambda t: (t["pickup"] <= "2019-03-05T12:00") & (t["dropoff"] >= "2019-03-05T12:00"),
+    ),
+    "one side of a combination": ({"pickup_borough": "Queens"}, lambda t: t["pickup_borough"] == "Queens"),
+    "the other, missing": ({"pickup_zone": None}, lambda t: t["pickup_zone"].isna()),
+}
+
+
 @pytest.mark.parametrize("name", ADULT)
 def test_adult(adult_model: Synthesizer, name: str) -> None:
     check(adult_model, *ADULT[name])
@@ -117,6 +147,13 @@ def test_adult(adult_model: Synthesizer, name: str) -> None:
 @pytest.mark.parametrize("name", HOTEL)
 def test_hotel_bookings(hotel_model: Synthesizer, name: str) -> None:
     check(hotel_model, *HOTEL[name])
+
+
+@pytest.mark.parametrize("name", TAXIS)
+def test_nyc_taxis_with_declared_constraints(taxi_model: Synthesizer, name: str) -> None:
+    check(taxi_model, *TAXIS[name])
+    rows = taxi_model.sample(500, conditions=TAXIS[name][0], random_state=2)
+    assert (rows["pickup"] <= rows["dropoff"]).all()
 
 
 def test_a_frame_of_real_combinations(adult_model: Synthesizer) -> None:
