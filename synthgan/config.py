@@ -1,7 +1,7 @@
 """Settings of a fit: frozen, validated once, with every default in one place.
 
-Most people touch `effort` only. The numbers behind an effort depend on the table and the device; `resolve` turns them
-into concrete settings, which are stored with the model.
+Most people touch `effort` only. The numbers behind an effort depend on the table and the device;
+`synthgan.training.effort.resolve` turns them into concrete settings, which are stored with the model.
 """
 
 from __future__ import annotations
@@ -87,26 +87,23 @@ class TrainingSettings:
         ema_decay: decay per step of the averaged generator that samples are drawn from; ramped up at the start.
         temperature: straight-through Gumbel-softmax temperature.
         loss: name of the adversarial loss, a key of `synthgan.critics.losses.LOSSES`.
-        penalty: weight of the loss's gradient penalty (R1 and R2's gamma, or WGAN-GP's lambda); None for the loss's
-            own.
+        penalty: weight of the gradient penalty (R1 and R2's gamma, WGAN-GP's lambda) or the clipping bound; None for
+            the default of the loss.
         penalty_interval: the penalty is taken every this many steps, with its weight scaled up to match.
         discriminator_steps: discriminator steps per generator step.
         adversarial_weight: weight of the neural critic in the generator's loss.
         marginal_weight: weight of the marginal critic in the generator's loss; 0 switches it off.
-        position_weight: weight of the position critic, which keeps positions uniform within each bin; 0 switches it
-            off.
+        position_weight: weight of the position critic, which keeps positions uniform in each bin; 0 switches it off.
         gram_decay: averaging of the marginal critic's Gram matrix over steps, 0 for the current batch alone.
         target_weight: weight of the three-way marginals with the target column, when there is one.
         condition_fraction: share of each batch that the generator is told a condition for, as in CTGAN. At 0 it is
-            never told
-            one, and conditions are met at sampling by drawing latents in proportion to the probability of meeting them,
-            which costs no fidelity (docs/architecture.md has the figures).
+            never told one, and conditions are met at sampling by drawing latents in proportion to the probability of
+            meeting them, which costs no fidelity (benchmarks/ablations.py measures it).
         auxiliary_weight: weight of an auxiliary classifier of the target (AC-GAN, Odena et al. 2017); 0 for none.
         early_stopping: stop when the held-out score stops improving.
         holdout_fraction: share of rows kept out of training for that score.
         patience: evaluations without improvement before early stopping.
-        evaluate_every: steps between evaluations of the averaged generator's marginal error (and of the held-out
-            score).
+        evaluate_every: steps between evaluations of the averaged generator's marginal error (and held-out score).
         precision: precision of the matrix products; "auto" is bfloat16 where the hardware has it.
         generator: sizes of the generator.
         discriminator: sizes of the discriminator.

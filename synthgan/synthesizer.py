@@ -70,8 +70,7 @@ class Synthesizer:
         early_stopping: stop when the error of the two-way marginals on held-out rows no longer falls.
         device: ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"cuda:N"``.
         random_state: an int makes fit and sample repeatable; a numpy Generator or RandomState supplies the seed; None
-            for fresh
-            randomness each time.
+            for fresh randomness each time.
         progress: ``"auto"`` shows a progress line on a terminal only; ``"on"``, ``"off"``.
 
     Attributes:
@@ -299,9 +298,9 @@ class Synthesizer:
 
         Args:
             n_rows: how many; left out only with a frame of conditions, which gives one row per row of the frame.
-            conditions: what every row must meet: ``{"income": ">50K", "age": (60, 80), "sex": ["Male"], "workclass":
-                None}``
-                for a value, a range, a set, missing; or a DataFrame with one row per wanted row.
+            conditions: what every row must meet: a mapping such as
+                ``{"income": ">50K", "age": (60, 80), "sex": ["Male"], "workclass": None}`` (a value, a range, a set,
+                missing), or a DataFrame with one row per wanted row.
             random_state: as in the constructor, whose value it defaults to.
 
         Returns:
@@ -435,7 +434,8 @@ class Synthesizer:
 
         Returns:
             the rows of ``data`` in their order, then the synthetic rows, with a fresh index and the dtypes of ``data``
-            (nullable twins where synthetic rows have missing values that those dtypes cannot hold).
+            (nullable twins where synthetic rows have missing values that those dtypes cannot hold). A level that a
+            categorical of ``data`` lacks, such as ``<other>``, becomes missing.
         """
         self._check_fitted()
         from synthgan.augmentation import balance

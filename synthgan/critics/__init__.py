@@ -1,1 +1,1 @@
-"""What judges generated rows: the marginal critic and the neural critic."""
+"""What judges generated rows: the marginal, the position and the neural critic."""

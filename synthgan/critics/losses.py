@@ -1,8 +1,7 @@
 """The adversarial losses of the literature, by name.
 
 Every loss is a pair of functions of raw discriminator scores: what the discriminator minimises, given scores of real
-and
-of generated rows, and what the generator minimises. `LOSSES` is the registry.
+and of generated rows, and what the generator minimises. `LOSSES` is the registry.
 """
 
 from __future__ import annotations

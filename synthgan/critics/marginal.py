@@ -1,10 +1,8 @@
 """The marginal critic: every two-way marginal of the generated rows against the data's, in one matrix product.
 
 With ``P`` the ``(n_rows, n_levels)`` matrix of per-column softmaxes, a batch is a mixture of product distributions, so
-the
-off-diagonal blocks of ``P'P / n_rows`` are its exact expected two-way marginals. The critic never sees a row: it holds
-the
-`Marginals` that the second door handed out.
+the off-diagonal blocks of ``P'P / n_rows`` are its exact expected two-way marginals. The critic never sees a row: it
+holds the `Marginals` that the second door handed out.
 """
 
 from __future__ import annotations
@@ -103,9 +101,8 @@ class MarginalCritic:
 
     A cell that is off by less than its standard error pulls little: the gradient's size is ``tanh(error / tolerance)``.
     The L1 distance of one batch is biased upwards by about ``1 / sqrt(n_rows)`` because noise takes the place of error,
-    so
-    the sign of each cell's error is read off a running average of the Gram matrix (``decay`` > 0), and the
-    current batch supplies the gradient.
+    so the sign of each cell's error is read off a running average of the Gram matrix (``decay`` > 0), and the current
+    batch supplies the gradient.
 
     Args:
         target: what the door released.

@@ -1,8 +1,7 @@
 """The position critic: positions inside each bin must be uniform, which the codec made them by construction.
 
 It needs no door: the law it holds the generator to is the same for every table. Without it the discriminator would have
-to notice,
-bin by bin, that positions bunch up.
+to notice, bin by bin, that positions bunch up.
 """
 
 from __future__ import annotations
@@ -23,8 +22,7 @@ class PositionCritic:
     """Smoothed L1 size of the cosine coefficients of each bin's positions, averaged over positioned columns.
 
     For uniform positions ``u`` the means of ``sqrt(2) cos(pi k u)``, k = 1, 2, ..., are zero with variance 1. Few rows
-    of
-    a batch fall into one bin, so the signs are read off a running average and the batch supplies the gradient.
+    of a batch fall into one bin, so the signs are read off a running average and the batch supplies the gradient.
 
     Args:
         axis: the layout on the device.

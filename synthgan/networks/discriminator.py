@@ -18,8 +18,7 @@ class Discriminator(nn.Module):
     """Residual MLP without normalisation, as in R3GAN (Huang et al. 2024).
 
     A row enters as the concatenation of its one-hot codes, and for each positioned column the position and the
-    standardised value
-    that code and position stand for.
+    standardised value that code and position stand for.
 
     Args:
         layout: the columns to judge.

@@ -45,8 +45,8 @@ class PositionHead(nn.Module):
     """Distribution of the position inside a bin, given the hidden state and the column's own code.
 
     ``logit(position)`` follows a logistic law with location ``m`` and scale ``s``; at ``m = 0, s = 1`` the position is
-    uniform, which is where training starts. Both are bilinear in the hidden state and the level, so that
-    a smooth value can be followed across bin edges. The law has an explicit CDF, so ranges are truncated exactly.
+    uniform, which is where training starts. Both are bilinear in the hidden state and the level, so that a smooth value
+    can be followed across bin edges. The law has an explicit CDF, so ranges are truncated exactly.
     """
 
     def __init__(self, axis: LevelAxis, width: int, rank: int, rng: torch.Generator | None) -> None:
@@ -134,8 +134,7 @@ class Generator(nn.Module):
         Args:
             z: ``(n_rows, latent_dim)`` standard normal noise.
             condition: ``(n_rows, n_levels)``: in each conditioned column's slice, a distribution over its allowed
-                levels;
-                zeros in the other slices. None for no condition at all.
+                levels; zeros in the other slices. None for no condition at all.
 
         Returns:
             ``(n_rows, width)`` and ``(n_rows, n_levels)``.

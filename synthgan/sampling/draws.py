@@ -1,11 +1,9 @@
 """From latents to codes and positions, exactly within a condition.
 
 Given the latent, the generator's columns are independent and each position has an explicit CDF, so the probability that
-a row
-meets a condition is a product of sums in closed form. Latents are drawn in proportion to it from a pool, and the
-conditioned columns
-are then drawn from what the condition leaves of their own distributions: every row meets the condition,
-and no row is drawn and thrown away.
+a row meets a condition is a product of sums in closed form. Latents are drawn in proportion to it from a pool, and the
+conditioned columns are then drawn from what the condition leaves of their own distributions: every row meets the
+condition, and no row is drawn and thrown away.
 """
 
 from __future__ import annotations
@@ -171,8 +169,8 @@ def draw_conditioned(
 
     Latents come from a pool in proportion to the probability that their row meets the condition: the rows follow the
     generator's own law given the condition. A generator that was trained with conditions is told this one, which makes
-    a small pool go far and the law approximate. The pool grows until its effective sample size is at least
-    `wanted_effective_size`, up to `POOL_CAP` latents.
+    a small pool go far and the law approximate. The pool grows until its effective sample size is half the rows and at
+    least `wanted_effective_size`, up to `POOL_CAP` latents: repeated latents would cost fidelity.
 
     Args:
         generator: the averaged generator.
@@ -182,7 +180,7 @@ def draw_conditioned(
         pool: shared between the draws of one session; None for one of its own.
     """
     told = condition.as_input(generator) if generator.conditional else None
-    wanted = wanted_effective_size(n_rows)
+    wanted = max(wanted_effective_size(n_rows), n_rows / 2)
     latents: list[Tensor] = []
     weights: list[Tensor] = []
     effective = 0.0

@@ -2,8 +2,7 @@
 
 A *modelled* column (one with at least two levels) owns the slice ``[start, stop)`` of the concatenated level axis, and,
 when some of its levels are bins, one column of the positions matrix. Networks, critics, conditions and decoding all
-read
-this object; nobody else computes an offset.
+read this object; nobody else computes an offset.
 """
 
 from __future__ import annotations
@@ -45,8 +44,7 @@ class Layout:
         spans: one `Span` per column of the codes matrix, in order, covering ``[0, n_levels)`` without gaps.
         is_bin: ``(n_levels,)`` bool: the level is a bin, so its cell also has a position in [0, 1).
         value_start: ``(n_levels,)`` float32: standardised value at position 0 (0 for levels without a number).
-        value_stop: ``(n_levels,)`` float32: standardised value at position 1 (equal to ``value_start`` for single
-            values).
+        value_stop: ``(n_levels,)`` float32: standardised value at position 1 (``value_start`` for single values).
         marginal: ``(n_levels,)`` float32: each level's share of rows as released by the column-statistics door.
     """
 

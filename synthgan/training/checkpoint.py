@@ -1,8 +1,7 @@
 """Checkpoints: a training run on disk, from which a killed fit goes on to the same result.
 
 A checkpoint is one safetensors file, written atomically, whose metadata holds the rest as JSON. It is a private
-artefact: the critics in it
-have seen the table. Keep it where the table is kept.
+artefact: the critics in it have seen the table. Keep it where the table is kept.
 """
 
 from __future__ import annotations

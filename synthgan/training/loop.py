@@ -1,8 +1,7 @@
 """The training loop: generated rows go to the critics, their losses come back.
 
 The loop holds no row of the table. It sees the data through the marginal critics (which hold released marginals) and
-the neural
-critic (which owns the rows), and cannot tell an exact critic from a private one.
+the neural critic (which owns the rows), and cannot tell an exact critic from a private one.
 """
 
 from __future__ import annotations

@@ -131,8 +131,8 @@ TAXIS: dict[str, tuple[Conditions, Check]] = {
         lambda t: t["dropoff"].between("2019-03-05", "2019-03-15"),
     ),
     "both sides of an order": (
-        {"pickup": (None, "2019-03-05T12:00"), "dropoff": ("2019-03-05T12:00", None)},
-        lambda t: (t["pickup"] <= "2019-03-05T12:00") & (t["dropoff"] >= "2019-03-05T12:00"),
+        {"pickup": (None, "2019-03-10"), "dropoff": ("2019-03-05T12:00", None)},
+        lambda t: (t["pickup"] <= "2019-03-10") & (t["dropoff"] >= "2019-03-05T12:00"),
     ),
     "one side of a combination": ({"pickup_borough": "Queens"}, lambda t: t["pickup_borough"] == "Queens"),
     "the other, missing": ({"pickup_zone": None}, lambda t: t["pickup_zone"].isna()),
