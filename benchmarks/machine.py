@@ -27,7 +27,7 @@ def describe_run(packages: Sequence[str] = PACKAGES) -> dict[str, Any]:
             "processor": _processor(),
             "cores": len(os.sched_getaffinity(0)),
             "memory_gib": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1),
-            "system": platform.platform(),
+            "system": platform.system(),
             "load_average": [round(load, 2) for load in os.getloadavg()],
         },
         "threads": os.environ.get("OMP_NUM_THREADS"),

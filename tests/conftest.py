@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from synthgan import Synthesizer
+
+# Before torch is imported: spinning OpenMP threads make the suite several times slower on a busy machine.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 # Examples may take any time on a busy machine; the suite's own timeout catches what hangs.
 settings.register_profile("synthgan", deadline=None)

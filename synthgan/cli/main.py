@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import traceback
 import warnings
@@ -21,6 +22,10 @@ from synthgan.cli.options import RunState, debug_option
 from synthgan.cli.sample import sample
 from synthgan.cli.schema import schema
 from synthgan.errors import SynthganError, SynthganWarning
+
+# OpenMP threads that spin while they wait take the core from those they wait for: on a busy machine a fit then takes
+# several times as long. It must be said before torch is imported, and a user's own choice stands.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 INTERRUPTED = 130
 UNEXPECTED = 1
