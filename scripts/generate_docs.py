@@ -86,9 +86,13 @@ make bench                                        # fidelity of all benchmark ta
 .venv/bin/python benchmarks/fidelity.py --help    # which tables, seeds, efforts and peers
 ```
 
-- [Fidelity](benchmarks/fidelity.md): all measures, beside peers, published figures and noise floors.
-- [Conditions](benchmarks/conditions.md): rows under conditions beside the real rows that meet them.
 """
+
+BENCHMARK_PAGES = {
+    "fidelity.md": "- [Fidelity](benchmarks/fidelity.md): all measures, beside peers, published figures and noise floors.",
+    "conditions.md": "- [Conditions](benchmarks/conditions.md): rows under conditions beside the real rows that meet them.",
+}
+"""Pages that the benchmarks write themselves, and their line here."""
 
 ABLATION_SCORES = {
     "shape": "shape %",
@@ -104,7 +108,8 @@ def benchmarks_page() -> str:
     folder = DOCS / "benchmarks"
     ablations = json.loads((folder / "ablations.json").read_text(encoding="utf-8"))
     scale = json.loads((folder / "scale.json").read_text(encoding="utf-8"))
-    return "\n".join([BENCHMARKS_INTRODUCTION, *_ablations(ablations), "", *_scale(scale)]) + "\n"
+    pages = [line for name, line in BENCHMARK_PAGES.items() if (folder / name).exists()]
+    return "\n".join([BENCHMARKS_INTRODUCTION, *pages, "", *_ablations(ablations), "", *_scale(scale)]) + "\n"
 
 
 def _ablations(results: dict[str, Any]) -> list[str]:
