@@ -89,8 +89,8 @@ make bench                                        # fidelity of all benchmark ta
 """
 
 BENCHMARK_PAGES = {
-    "fidelity.md": "- [Fidelity](benchmarks/fidelity.md): all measures, beside peers, published figures and noise floors.",
-    "conditions.md": "- [Conditions](benchmarks/conditions.md): rows under conditions beside the real rows that meet them.",
+    "fidelity.md": "- [Fidelity](benchmarks/fidelity.md): all measures, beside peers, published figures, noise floors.",
+    "conditions.md": "- [Conditions](benchmarks/conditions.md): rows under conditions beside the real rows they imitate.",
 }
 """Pages that the benchmarks write themselves, and their line here."""
 
