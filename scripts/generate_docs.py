@@ -90,7 +90,7 @@ make bench                                        # fidelity of all benchmark ta
 
 BENCHMARK_PAGES = {
     "fidelity.md": "- [Fidelity](benchmarks/fidelity.md): all measures, beside peers, published figures, noise floors.",
-    "conditions.md": "- [Conditions](benchmarks/conditions.md): rows under conditions, beside the real rows of the slice.",
+    "conditions.md": "- [Conditions](benchmarks/conditions.md): rows under conditions beside real ones.",
 }
 """Pages that the benchmarks write themselves, and their line here."""
 
