@@ -12,6 +12,7 @@ from synthgan.errors import SchemaError, SettingsError
 if TYPE_CHECKING:
     from synthgan.synthesizer import RandomState, Synthesizer
 
+MOST_DRAWS = 20
 BALANCED_KINDS = ("categorical", "boolean", "integer")
 
 
@@ -49,10 +50,35 @@ def balance(
         return data.reset_index(drop=True)
     wanted = pd.DataFrame({label: missing.index.repeat(missing.to_numpy())})
     synthetic = synthesizer.sample(conditions=wanted, random_state=random_state)
+    for column, name in zip(schema.columns, labels, strict=True):
+        if column.kind == "identifier" and data[name].is_unique:
+            synthetic[name] = _distinct_from(data[name], synthetic[name], synthesizer, name)
     synthetic = synthetic.astype(
         {name: data.dtypes[name] for name in synthetic.columns if _converts(synthetic[name], data.dtypes[name])}
     )
     return pd.concat([data, synthetic], ignore_index=True)
+
+
+def _distinct_from(real: pd.Series[Any], fresh: pd.Series[Any], synthesizer: Synthesizer, label: Any) -> pd.Series[Any]:
+    """The fresh identifiers, without any that a real row has already.
+
+    Numbers go on from the largest real one. Others are drawn again, from seeds of their own, while they coincide.
+    """
+    present = fresh.notna()
+    if pd.api.types.is_numeric_dtype(fresh.dtype):
+        numbered = fresh.copy()
+        numbered[present] = int(real.max()) + 1 + np.arange(int(present.sum()))
+        return numbered
+    for seed in range(MOST_DRAWS):
+        taken = fresh.isin(real) & present
+        if not taken.any():
+            break
+        drawn = synthesizer.sample(2 * int(taken.sum()) + 64, random_state=seed)[label].dropna()
+        spare = drawn[~drawn.isin(real) & ~drawn.isin(fresh)].drop_duplicates()
+        at = fresh.index[taken][: len(spare)]
+        fresh = fresh.copy()
+        fresh[at] = spare.to_numpy()[: len(at)]
+    return fresh
 
 
 def _converts(values: pd.Series[Any], dtype: Any) -> bool:

@@ -452,3 +452,12 @@ def test_ten_thousand_categories(tmp_path: Path) -> None:
     assert rows["name"].nunique() > 300
     common = counts.index[:3].tolist()
     assert set(fitted.sample(50, conditions={"name": common})["name"]) <= set(common)
+
+
+def test_values_outside_declared_levels_and_bounds_bring_a_notice_that_counts_them() -> None:
+    rows = pd.DataFrame({"city": ["Oslo"] * 60 + ["Rome"] * 30 + ["Lima"] * 10, "age": list(range(20, 70)) * 2})
+    schema = {"columns": {"city": {"levels": ["Oslo", "Rome"]}, "age": {"bounds": [30, 60]}}}
+    notices = tiny(schema=schema).fit(rows).notices_
+    assert any("'city' holds levels that are not declared in 10 rows" in notice for notice in notices)
+    assert any("'age' lies beyond its declared bounds in 38 rows" in notice for notice in notices)
+    assert not any("Lima" in notice for notice in notices)

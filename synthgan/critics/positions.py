@@ -33,6 +33,10 @@ class PositionCritic:
     def __init__(self, axis: LevelAxis, marginal: Tensor, n_rows: int) -> None:
         self._axis = axis
         self._is_bin = axis.is_bin.unsqueeze(1)
+        position_of_column = torch.zeros(axis.n_columns, dtype=torch.long, device=marginal.device)
+        position_of_column[axis.positioned_columns] = torch.arange(axis.n_positions, device=marginal.device)
+        self._level = torch.arange(axis.n_levels, device=marginal.device)
+        self._position = position_of_column[axis.column_of_level]
         self._harmonics = math.pi * torch.arange(1, N_HARMONICS + 1, device=marginal.device)
         n_effective = n_rows * (1 + DECAY) / (1 - DECAY)
         self._noise = (marginal / n_effective).sqrt().clamp_min(1e-9).unsqueeze(1)
@@ -40,10 +44,10 @@ class PositionCritic:
 
     def loss(self, rows: GeneratedRows) -> Tensor:
         """What the generator should minimise; near 0 when positions are uniform in every bin."""
-        levels = self._axis.position_levels(rows.codes)
         waves = math.sqrt(2) * torch.cos(rows.positions.float().unsqueeze(2) * self._harmonics)
-        sums = torch.zeros_like(self.average).index_add(0, levels.flatten(), waves.flatten(0, 1))
-        current = sums / len(levels)
+        # A product with the one-hot codes adds in a fixed order; scattered sums would depend on the threads.
+        sums = rows.one_hot.detach().T.float() @ waves.flatten(1)
+        current = sums.float().view(len(sums), -1, N_HARMONICS)[self._level, self._position] / len(waves)
         self.average = self.average.lerp(current.detach(), 1 - DECAY)
         pull = torch.tanh(self.average / self._noise) * self._is_bin
         return (pull * current).sum() / (self._axis.n_positions * N_HARMONICS)

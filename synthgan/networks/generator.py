@@ -68,7 +68,9 @@ class PositionHead(nn.Module):
         Shape: ``(n_rows, width)``, ``(n_rows, n_positions)`` to twice ``(n_rows, n_positions)``.
         """
         factors = self.project(hidden).view(len(hidden), -1, self.rank)
-        return self._law(torch.einsum("npr,nprk->npk", factors, self.loadings[levels]) + self.offsets[levels])
+        return self._law(
+            torch.einsum("npr,nprk->npk", factors, self._loadings_at(levels)) + F.embedding(levels, self.offsets)
+        )
 
     def parameters_at(self, hidden: Tensor, positions: Tensor, levels: Tensor) -> tuple[Tensor, Tensor]:
         """As `parameters_of`, for ``k`` given pairs of a positioned column and one of its levels, in every row.
@@ -76,7 +78,16 @@ class PositionHead(nn.Module):
         Shape: ``(n_rows, width)``, ``(k,)``, ``(k,)`` to twice ``(n_rows, k)``.
         """
         factors = self.project(hidden).view(len(hidden), -1, self.rank)[:, positions]
-        return self._law(torch.einsum("nkr,krp->nkp", factors, self.loadings[levels]) + self.offsets[levels])
+        return self._law(
+            torch.einsum("nkr,krp->nkp", factors, self._loadings_at(levels)) + F.embedding(levels, self.offsets)
+        )
+
+    def _loadings_at(self, levels: Tensor) -> Tensor:
+        """Shape: any shape of level indices to the same followed by ``(rank, 2)``.
+
+        An embedding, because the gradient of plain indexing adds up in the order in which threads happen to finish.
+        """
+        return F.embedding(levels, self.loadings.flatten(1)).unflatten(-1, (self.rank, 2))
 
     @staticmethod
     def _law(pair: Tensor) -> tuple[Tensor, Tensor]:

@@ -21,6 +21,7 @@ from synthgan.tables.writers import atomic_path
 from synthgan.training.loop import Trainer
 
 FORMAT = "synthgan-checkpoint-1"
+FIRST_SECONDS = 5.0
 
 
 class Checkpoint:
@@ -39,7 +40,8 @@ class Checkpoint:
         self._identity = identity_digest(identity)
         self._seed = identity["seed"]
         self._interval = interval_seconds
-        self._last = time.monotonic()
+        # The first save comes early, so that little is lost when a fit is stopped soon.
+        self._last = time.monotonic() - max(0.0, interval_seconds - FIRST_SECONDS)
 
     def save(self, trainer: Trainer) -> None:
         """Write the trainer's state, replacing an older checkpoint in one move."""

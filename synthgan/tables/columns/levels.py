@@ -44,6 +44,7 @@ class LevelEncoder:
         missing: code of missing, None when nothing is missing.
         marginal: ``(n_levels,)`` share of rows.
         n_merged: how many levels were too rare to keep.
+        undeclared_rows: rows whose level is not among the declared ones; known to a fit, not to a loaded model.
     """
 
     name: str
@@ -55,6 +56,7 @@ class LevelEncoder:
     missing: int | None
     marginal: npt.NDArray[np.float64]
     n_merged: int = 0
+    undeclared_rows: float = 0.0
 
     @classmethod
     def fit(cls, column: ColumnSchema, statistics: ColumnStatistics, rules: FitRules) -> LevelEncoder:
@@ -93,6 +95,7 @@ class LevelEncoder:
             missing=missing,
             marginal=marginal / marginal.sum() if marginal.sum() > 0 else np.full(len(marginal), 1 / len(marginal)),
             n_merged=n_merged,
+            undeclared_rows=rare_rows if column.levels is not None and column.levels.source == "declared" else 0.0,
         )
 
     @property
@@ -240,10 +243,15 @@ class LevelEncoder:
         }
 
     def notices(self) -> tuple[str, ...]:
-        """Says when no level is left."""
+        """Says when no level is left, and what declared levels left out."""
+        become = f"{OTHER!r}" if self.other is not None else "missing" if self.missing is not None else "the commonest"
+        if self.undeclared_rows >= 1:
+            return (
+                f"column '{self.name}' holds levels that are not declared in {self.undeclared_rows:.0f} rows, which "
+                f"become {become}; add the levels to the schema if that is not meant",
+            )
         if len(self.values) or not self.n_merged:
             return ()
-        become = f"{OTHER!r}" if self.other is not None else "missing"
         return (
             f"column '{self.name}' has no level with enough rows: all its values become {become}; declare it an "
             "identifier or text, or lower min_count",

@@ -44,6 +44,7 @@ class NumericEncoder:
         centre: mean tick of the rows with a number.
         spread: their standard deviation in ticks.
         n_merged: how many distinct values went to the nearest level for want of rows.
+        clipped_rows: rows beyond the declared bounds; known to a fit, not to a loaded model.
     """
 
     name: str
@@ -58,6 +59,7 @@ class NumericEncoder:
     centre: float
     spread: float
     n_merged: int = 0
+    clipped_rows: float = 0.0
 
     @classmethod
     def fit(cls, column: ColumnSchema, statistics: ColumnStatistics, rules: FitRules) -> NumericEncoder:
@@ -101,6 +103,7 @@ class NumericEncoder:
             centre=centre,
             spread=spread,
             n_merged=binning.n_merged,
+            clipped_rows=_rows_beyond(histogram, bounds),
         )
 
     @property
@@ -244,9 +247,14 @@ class NumericEncoder:
         }
 
     def notices(self) -> tuple[str, ...]:
-        """Says when nothing of the column is left."""
+        """Says when nothing of the column is left, and what declared bounds cut."""
         if self.n_merged and self.missing is not None and self.n_levels == 1:
             return (f"column '{self.name}' has too few rows with a value and will be emitted empty; lower min_count",)
+        if self.clipped_rows >= 1:
+            return (
+                f"column '{self.name}' lies beyond its declared bounds in {self.clipped_rows:.0f} rows, which are "
+                "learned as if they lay on the bounds; widen the bounds if that is not meant",
+            )
         return ()
 
     def to_json(self) -> dict[str, Any]:
@@ -353,6 +361,14 @@ def _moments(cells: Cells) -> tuple[float, float]:
         return centre, 0.0
     spread = float(np.sqrt(np.dot(((middle / 2 - centre / 2) / scale) ** 2, share))) * scale * 2
     return centre, min(spread, float(np.finfo(np.float64).max))
+
+
+def _rows_beyond(histogram: Histogram, bounds: tuple[float | int | None, float | int | None]) -> float:
+    """Rows outside the declared bounds."""
+    low, high = bounds
+    below = 0.0 if low is None else histogram.counts[histogram.upper < low].sum() + histogram.n_negative_infinite
+    above = 0.0 if high is None else histogram.counts[histogram.lower > high].sum() + histogram.n_positive_infinite
+    return float(below + above)
 
 
 def _clip_to_bounds(
