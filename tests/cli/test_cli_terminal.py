@@ -14,6 +14,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from tests.interrupts import interrupts_heard
+
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(os.name != "posix", reason="terminals as POSIX has them")]
 
 
@@ -28,13 +30,14 @@ class Terminal:
 
         self._end, other = pty.openpty()
         fcntl.ioctl(other, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 120, 0, 0))
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "synthgan", *map(str, words)],
-            stdin=subprocess.DEVNULL,
-            stdout=other,
-            stderr=other,
-            env=os.environ | {"TERM": "xterm"},
-        )
+        with interrupts_heard():
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "synthgan", *map(str, words)],
+                stdin=subprocess.DEVNULL,
+                stdout=other,
+                stderr=other,
+                env=os.environ | {"TERM": "xterm"},
+            )
         os.close(other)
         self.shown = ""
 

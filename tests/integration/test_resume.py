@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from synthgan.datasets import load_adult
+from tests.interrupts import interrupts_heard
 
 pytestmark = pytest.mark.slow
 
@@ -86,7 +87,9 @@ def test_a_fit_killed_at_random_instants_ends_with_the_same_file(
 def test_an_interrupt_by_the_user_can_be_continued(data: Path, uninterrupted: bytes, tmp_path: Path) -> None:
     checkpoint, model = tmp_path / "fit.checkpoint", tmp_path / "model.synthgan"
     command = fit(data, model, "--checkpoint", checkpoint)
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+    with interrupts_heard():
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    with process:
         while not checkpoint.exists():
             assert process.poll() is None, process.communicate()
             time.sleep(0.01)
