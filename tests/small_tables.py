@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 
 from synthgan.tables.layout import EncodedTable, Layout, Span
@@ -18,6 +20,7 @@ def small_layout() -> Layout:
         is_bin=np.array([False, False, True, True, False, False, False, False]),
         value_start=np.array([0, 0, -1.5, 0, 0, 0, 0, 0], dtype=np.float32),
         value_stop=np.array([0, 0, 0, 1.5, 0, 0, 0, 0], dtype=np.float32),
+        is_ordered=np.array([False, False, True, True, False, False, False, False]),
         marginal=np.array([0.5, 0.5, 0.4, 0.4, 0.2, 0.6, 0.3, 0.1], dtype=np.float32),
     )
 
@@ -34,5 +37,5 @@ def small_table(n_rows: int = 2000, seed: int = 0) -> EncodedTable:
     shares = np.concatenate(
         [np.bincount(codes[:, i], minlength=s.n_levels) / n_rows for i, s in enumerate(layout.spans)]
     )
-    layout = Layout(layout.spans, layout.is_bin, layout.value_start, layout.value_stop, shares.astype(np.float32))
+    layout = dataclasses.replace(layout, marginal=shares.astype(np.float32))
     return EncodedTable(layout=layout, codes=codes, positions=position.astype(np.uint8)[:, None])

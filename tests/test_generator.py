@@ -37,6 +37,7 @@ def test_draws_repeat_with_the_seed() -> None:
 def test_untrained_logits_start_near_the_marginals() -> None:
     network = generator()
     torch.nn.init.zeros_(network.logits.weight)
+    torch.nn.init.zeros_(network.rank_head.law.weight)
     probabilities = draw(network).probabilities.mean(0)
     torch.testing.assert_close(probabilities, torch.from_numpy(small_layout().marginal), atol=1e-5, rtol=0)
 
@@ -75,7 +76,7 @@ def test_parameters_at_given_levels_agree_with_those_of_drawn_levels() -> None:
     network = generator()
     torch.nn.init.normal_(network.position_head.loadings, generator=torch.Generator().manual_seed(1))
     hidden = torch.randn(5, 16, generator=torch.Generator().manual_seed(2))
-    of_drawn = network.position_head.parameters_of(hidden, torch.full((5, 1), 3))
-    at_given = network.position_head.parameters_at(hidden, torch.tensor([0]), torch.tensor([3]))
+    of_drawn = network.position_law(hidden, torch.full((5, 1), 3))
+    at_given = network.position_law_at(hidden, torch.tensor([0]), torch.tensor([3]))
     for drawn, given in zip(of_drawn, at_given, strict=True):
         torch.testing.assert_close(drawn, given)

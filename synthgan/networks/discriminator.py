@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from synthgan.config import DiscriminatorSettings
 from synthgan.networks.layers import LEAK, LevelAxis, ResidualBlock, seeded_linear
+from synthgan.networks.ranks import RankFeatures
 from synthgan.tables.layout import Layout
 
 POSITION_GAIN = 3.0
@@ -17,8 +19,8 @@ POSITION_GAIN = 3.0
 class Discriminator(nn.Module):
     """Residual MLP without normalisation, as in R3GAN (Huang et al. 2024).
 
-    A row enters as the concatenation of its one-hot codes, and for each positioned column the position and the
-    standardised value that code and position stand for.
+    A row enters as the concatenation of its one-hot codes, for each positioned column the position and the standardised
+    value that code and position stand for, and for each ordered column waves of its rank.
 
     Args:
         layout: the columns to judge.
@@ -26,6 +28,9 @@ class Discriminator(nn.Module):
         rng: source of the initial weights.
         conditional: whether it also sees which columns a row was conditioned on.
         n_target_levels: levels of the auxiliary classifier's target; 0 for no classifier.
+
+    Attributes:
+        column_of_feature: ``(n_features,)`` int64, on the CPU: the column that each input tells of.
     """
 
     def __init__(
@@ -42,7 +47,11 @@ class Discriminator(nn.Module):
         self.packing = settings.packing
         width = settings.width
         self._conditional = conditional
-        n_features = layout.n_levels + 2 * layout.n_positions + (layout.n_columns if conditional else 0)
+        self.ranks = RankFeatures(layout)
+        columns = np.arange(layout.n_columns if conditional else 0)
+        owners = [layout.column_of_level, *2 * [layout.positioned_columns], self.ranks.columns, columns]
+        self.column_of_feature = torch.from_numpy(np.concatenate(owners))
+        n_features = len(self.column_of_feature)
         n_inputs = n_features * settings.packing
         self.embed = seeded_linear(n_inputs, width, rng, gain=(n_inputs / (3 * layout.n_columns)) ** 0.5)
         self.blocks = nn.ModuleList(ResidualBlock(width, width, rng) for _ in range(settings.n_blocks))
@@ -57,12 +66,14 @@ class Discriminator(nn.Module):
                 rng.set_state(torch.get_rng_state())
 
     def features(self, one_hot: Tensor, positions: Tensor, condition_mask: Tensor) -> Tensor:
-        """Network input of each row. Shape: ``(n_rows, n_levels + 2 * n_positions [+ n_columns])``."""
+        """Network input of each row. Shape: ``(n_rows, n_levels + 2 * n_positions + rank features [+ n_columns])``."""
         parts = [one_hot]
         if self.axis.n_positions:
             in_bin, start, span = (one_hot @ self.axis.value_maps).chunk(3, 1)
             # Outside bins the position is arbitrary: it is centred (0), and the value is the level's own.
             parts += [in_bin * (positions - 0.5) * POSITION_GAIN, start + span * positions]
+        if len(self.ranks.columns):
+            parts.append(self.ranks(one_hot, positions))
         if self._conditional:
             parts.append(condition_mask)
         return torch.cat(parts, 1)

@@ -10,6 +10,7 @@ from torch.nn import functional as F
 
 from synthgan.config import GeneratorSettings
 from synthgan.networks.layers import LEAK, LevelAxis, ResidualBlock, gumbel_like, seeded_linear
+from synthgan.networks.ranks import RankHead
 from synthgan.tables.layout import Layout
 
 POSITION_EPSILON = 1e-4
@@ -44,9 +45,9 @@ class GeneratedRows:
 class PositionHead(nn.Module):
     """Distribution of the position inside a bin, given the hidden state and the column's own code.
 
-    ``logit(position)`` follows a logistic law with location ``m`` and scale ``s``; at ``m = 0, s = 1`` the position is
-    uniform, which is where training starts. Both are bilinear in the hidden state and the level, so that a smooth value
-    can be followed across bin edges. The law has an explicit CDF, so ranges are truncated exactly.
+    ``logit(position)`` follows a logistic law; at location 0 and scale 1 the position is uniform. Both are bilinear in
+    the hidden state and the level, so that a smooth value can be followed across bin edges. The law has an explicit
+    CDF, so ranges are truncated exactly.
     """
 
     def __init__(self, axis: LevelAxis, width: int, rank: int, rng: torch.Generator | None) -> None:
@@ -62,25 +63,21 @@ class PositionHead(nn.Module):
             with torch.no_grad():
                 self.loadings[:, :, 0].normal_(0.0, 0.05, generator=rng)
 
-    def parameters_of(self, hidden: Tensor, levels: Tensor) -> tuple[Tensor, Tensor]:
-        """Location and scale at each row's levels.
+    def raw_law(self, hidden: Tensor, levels: Tensor) -> Tensor:
+        """Location and log scale at each row's levels.
 
-        Shape: ``(n_rows, width)``, ``(n_rows, n_positions)`` to twice ``(n_rows, n_positions)``.
+        Shape: ``(n_rows, width)``, ``(n_rows, n_positions)`` to ``(n_rows, n_positions, 2)``.
         """
         factors = self.project(hidden).view(len(hidden), -1, self.rank)
-        return self._law(
-            torch.einsum("npr,nprk->npk", factors, self._loadings_at(levels)) + F.embedding(levels, self.offsets)
-        )
+        return torch.einsum("npr,nprk->npk", factors, self._loadings_at(levels)) + F.embedding(levels, self.offsets)
 
-    def parameters_at(self, hidden: Tensor, positions: Tensor, levels: Tensor) -> tuple[Tensor, Tensor]:
-        """As `parameters_of`, for ``k`` given pairs of a positioned column and one of its levels, in every row.
+    def raw_law_at(self, hidden: Tensor, positions: Tensor, levels: Tensor) -> Tensor:
+        """As `raw_law`, for ``k`` given pairs of a positioned column and one of its levels, in every row.
 
-        Shape: ``(n_rows, width)``, ``(k,)``, ``(k,)`` to twice ``(n_rows, k)``.
+        Shape: ``(n_rows, width)``, ``(k,)``, ``(k,)`` to ``(n_rows, k, 2)``.
         """
         factors = self.project(hidden).view(len(hidden), -1, self.rank)[:, positions]
-        return self._law(
-            torch.einsum("nkr,krp->nkp", factors, self._loadings_at(levels)) + F.embedding(levels, self.offsets)
-        )
+        return torch.einsum("nkr,krp->nkp", factors, self._loadings_at(levels)) + F.embedding(levels, self.offsets)
 
     def _loadings_at(self, levels: Tensor) -> Tensor:
         """Shape: any shape of level indices to the same followed by ``(rank, 2)``.
@@ -88,11 +85,6 @@ class PositionHead(nn.Module):
         An embedding, because the gradient of plain indexing adds up in the order in which threads happen to finish.
         """
         return F.embedding(levels, self.loadings.flatten(1)).unflatten(-1, (self.rank, 2))
-
-    @staticmethod
-    def _law(pair: Tensor) -> tuple[Tensor, Tensor]:
-        location = MAX_LOCATION * torch.tanh(pair[..., 0] / MAX_LOCATION)
-        return location, pair[..., 1].clamp(*LOG_SCALE_RANGE).exp()
 
     @staticmethod
     def inverse_cdf(uniform: Tensor, location: Tensor, scale: Tensor) -> Tensor:
@@ -109,6 +101,8 @@ class PositionHead(nn.Module):
 
 class Generator(nn.Module):
     """Residual MLP from noise and condition to per-column logits, and a second small stage for positions.
+
+    Columns with an order have a peak that moves along their ranks (`RankHead`) besides a logit per level.
 
     Args:
         layout: the columns to generate.
@@ -132,12 +126,14 @@ class Generator(nn.Module):
             ResidualBlock(width, settings.hidden or width, rng) for _ in range(settings.n_blocks)
         )
         self.logits = seeded_linear(width, layout.n_levels, rng, gain=0.5)
+        self.rank_head = RankHead(layout, width, rng)
         self.position_head = PositionHead(self.axis, width, settings.position_rank, rng)
         self.marginal: Tensor
         self.register_buffer("marginal", torch.from_numpy(layout.marginal.copy()), persistent=False)
         if rng is not None:
             with torch.no_grad():
-                self.logits.bias.copy_(self.marginal.clamp_min(1e-6).log())
+                peaks = self.rank_head.logits(self.rank_head(torch.zeros(1, width)))[0]
+                self.logits.bias.copy_(self.marginal.clamp_min(1e-6).log() - peaks)
 
     def forward(self, z: Tensor, condition: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Hidden state and logits.
@@ -156,7 +152,7 @@ class Generator(nn.Module):
         for block in self.blocks:
             h = block(h)
         h = F.leaky_relu(h, LEAK)
-        return h, self.logits(h)
+        return h, self.logits(h) + self.rank_head.logits(self.rank_head(h))
 
     def draw(
         self, z: Tensor, condition: Tensor | None, condition_mask: Tensor, *, temperature: float, rng: torch.Generator
@@ -175,6 +171,29 @@ class Generator(nn.Module):
 
         Shape: ``(n_rows, width)``, ``(n_rows, n_columns)`` to ``(n_rows, n_positions)``.
         """
-        location, scale = self.position_head.parameters_of(hidden, self.axis.position_levels(codes))
+        location, scale = self.position_law(hidden, self.axis.position_levels(codes))
         uniform = torch.rand(location.shape, generator=rng, device=hidden.device)
         return self.position_head.inverse_cdf(uniform, location, scale)
+
+    def position_law(self, hidden: Tensor, levels: Tensor) -> tuple[Tensor, Tensor]:
+        """Location and scale of ``logit(position)``.
+
+        Shape: ``(n_rows, width)``, ``(n_rows, n_positions)`` to twice ``(n_rows, n_positions)``.
+        """
+        peak = self.rank_head.inside_bins(self.rank_head(hidden), levels)
+        return _combined(peak, self.position_head.raw_law(hidden, levels))
+
+    def position_law_at(self, hidden: Tensor, positions: Tensor, levels: Tensor) -> tuple[Tensor, Tensor]:
+        """As `position_law`, for ``k`` given pairs of a positioned column and one of its levels, in every row.
+
+        Shape: ``(n_rows, width)``, ``(k,)``, ``(k,)`` to twice ``(n_rows, k)``.
+        """
+        peak = self.rank_head.inside_given_bins(self.rank_head(hidden), positions, levels)
+        return _combined(peak, self.position_head.raw_law_at(hidden, positions, levels))
+
+
+def _combined(peak: tuple[Tensor, Tensor], raw: Tensor) -> tuple[Tensor, Tensor]:
+    """What the peak asks for, corrected by what the bilinear head has learned."""
+    location = peak[0] + raw[..., 0].float()
+    scale = peak[1] * raw[..., 1].float().clamp(*LOG_SCALE_RANGE).exp()
+    return MAX_LOCATION * torch.tanh(location / MAX_LOCATION), scale

@@ -86,7 +86,7 @@ class DeviceCondition:
         if len(self.partial) == 0:
             return log_allowed
         head = generator.position_head
-        location, scale = head.parameters_at(hidden, self.partial_positions, self.partial)
+        location, scale = generator.position_law_at(hidden, self.partial_positions, self.partial)
         share = head.cdf(self.upper[self.partial], location, scale) - head.cdf(
             self.lower[self.partial], location, scale
         )
@@ -226,7 +226,7 @@ def _draw_truncated(
     """Positions within what the condition leaves of each drawn level. Shape: ``(n_rows, n_positions)``."""
     head = generator.position_head
     levels = generator.axis.position_levels(codes)
-    location, scale = head.parameters_of(hidden, levels)
+    location, scale = generator.position_law(hidden, levels)
     lower, upper = condition.lower[levels], condition.upper[levels]
     low, high = head.cdf(lower, location, scale), head.cdf(upper, location, scale)
     uniform = low + (high - low) * torch.rand(levels.shape, generator=rng, device=hidden.device)

@@ -414,5 +414,6 @@ def _layout(encoders: tuple[ColumnEncoder, ...]) -> Layout:
         is_bin=np.concatenate([none.astype(bool), *(f.is_bin for f in facts)]),
         value_start=np.concatenate([none, *(f.value_start for f in facts)]).astype(np.float32),
         value_stop=np.concatenate([none, *(f.value_stop for f in facts)]).astype(np.float32),
+        is_ordered=np.concatenate([none.astype(bool), *(f.is_ordered for f in facts)]),
         marginal=np.concatenate([none, *(f.marginal for f in facts)]).astype(np.float32),
     )

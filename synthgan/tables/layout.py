@@ -45,6 +45,8 @@ class Layout:
         is_bin: ``(n_levels,)`` bool: the level is a bin, so its cell also has a position in [0, 1).
         value_start: ``(n_levels,)`` float32: standardised value at position 0 (0 for levels without a number).
         value_stop: ``(n_levels,)`` float32: standardised value at position 1 (``value_start`` for single values).
+        is_ordered: ``(n_levels,)`` bool: the level has a place in its column's order (a number or a time); the codes of
+            a column's ordered levels ascend with it.
         marginal: ``(n_levels,)`` float32: each level's share of rows as released by the column-statistics door.
     """
 
@@ -52,6 +54,7 @@ class Layout:
     is_bin: npt.NDArray[np.bool_] = field(repr=False)
     value_start: npt.NDArray[np.float32] = field(repr=False)
     value_stop: npt.NDArray[np.float32] = field(repr=False)
+    is_ordered: npt.NDArray[np.bool_] = field(repr=False)
     marginal: npt.NDArray[np.float32] = field(repr=False)
 
     @property

@@ -81,7 +81,8 @@ class IdentifierEncoder:
         """Present, then missing, as far as they occur."""
         marginal = np.array([share for share in (1 - self.share_missing, self.share_missing) if share > 0])
         zeros = np.zeros(len(marginal))
-        return Facts(is_bin=zeros.astype(bool), value_start=zeros, value_stop=zeros, marginal=marginal)
+        none = zeros.astype(bool)
+        return Facts(is_bin=none, value_start=zeros, value_stop=zeros, is_ordered=none, marginal=marginal)
 
     @property
     def _missing(self) -> int | None:

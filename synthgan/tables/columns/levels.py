@@ -114,7 +114,8 @@ class LevelEncoder:
         is_bin = np.zeros(self.n_levels, dtype=bool)
         is_bin[self.n_single : self.n_single + self.n_buckets] = True
         zeros = np.zeros(self.n_levels)
-        return Facts(is_bin=is_bin, value_start=zeros, value_stop=zeros, marginal=self.marginal)
+        none = zeros.astype(bool)
+        return Facts(is_bin=is_bin, value_start=zeros, value_stop=zeros, is_ordered=none, marginal=self.marginal)
 
     @cached_property
     def _code_of_value(self) -> Codes:

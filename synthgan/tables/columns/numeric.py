@@ -121,6 +121,8 @@ class NumericEncoder:
         """The levels, in code order."""
         is_bin = np.zeros(self.n_levels, dtype=bool)
         is_bin[self.bin_codes] = True
+        is_ordered = is_bin.copy()
+        is_ordered[self.spike_codes] = True
         start, stop = np.zeros(self.n_levels), np.zeros(self.n_levels)
         start[self.spike_codes] = stop[self.spike_codes] = self._standardise(self.spikes)
         if len(self.bin_codes):
@@ -131,7 +133,7 @@ class NumericEncoder:
         for name, sign in (("+inf", 1.0), ("-inf", -1.0)):
             if name in self.special:
                 start[self.special[name]] = stop[self.special[name]] = sign * STANDARDISED_LIMIT
-        return Facts(is_bin=is_bin, value_start=start, value_stop=stop, marginal=self.marginal)
+        return Facts(is_bin=is_bin, value_start=start, value_stop=stop, is_ordered=is_ordered, marginal=self.marginal)
 
     def _standardise(self, ticks: Numbers) -> npt.NDArray[np.float64]:
         if self.spread <= 0:

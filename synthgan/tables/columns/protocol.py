@@ -48,12 +48,14 @@ class Facts:
         is_bin: ``(n_levels,)`` bool: a cell with this code also has a position.
         value_start: ``(n_levels,)`` standardised value at position 0, 0 without a number.
         value_stop: ``(n_levels,)`` standardised value at position 1.
+        is_ordered: ``(n_levels,)`` bool: the level has a place in the column's order, and codes ascend with it.
         marginal: ``(n_levels,)`` share of rows, summing to 1.
     """
 
     is_bin: npt.NDArray[np.bool_]
     value_start: npt.NDArray[np.float64]
     value_stop: npt.NDArray[np.float64]
+    is_ordered: npt.NDArray[np.bool_]
     marginal: npt.NDArray[np.float64]
 
 

@@ -60,7 +60,8 @@ class TextEncoder:
     def facts(self) -> Facts:
         """One level: the column carries no information."""
         zero = np.zeros(1)
-        return Facts(is_bin=zero.astype(bool), value_start=zero, value_stop=zero, marginal=np.ones(1))
+        none = zero.astype(bool)
+        return Facts(is_bin=none, value_start=zero, value_stop=zero, is_ordered=none, marginal=np.ones(1))
 
     def encode(self, array: pa.Array, rng: np.random.Generator) -> tuple[Codes, Positions | None]:  # noqa: ARG002
         """Nothing but zeros."""
