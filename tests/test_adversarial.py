@@ -9,6 +9,7 @@ from synthgan.config import DiscriminatorSettings, GeneratorSettings, TrainingSe
 from synthgan.critics.adversarial import AdversarialCritic, RealRows
 from synthgan.critics.losses import LOSSES
 from synthgan.networks.generator import GeneratedRows, Generator
+from synthgan.training.device import autocast
 from tests.small_tables import small_table
 
 TABLE = small_table(500)
@@ -47,7 +48,7 @@ def test_every_loss_teaches_the_discriminator_to_tell_real_from_generated(name: 
     settings = dataclasses.replace(SETTINGS, loss=name, penalty=None if name == "wasserstein-clipped" else 0.01)
     judge, fake = critic(settings), fake_rows()
     for _ in range(150):
-        judge.update(fake, 1e-2)
+        judge.update(fake, 1e-2, penalised=True)
     features, _ = judge._real_features(fake.condition_mask)
     made_up = judge.discriminator.features(fake.one_hot, fake.positions, fake.condition_mask)
     assert judge.discriminator(features).mean() > judge.discriminator(made_up).mean()
@@ -69,7 +70,7 @@ def test_r1_and_r2_equal_the_gradient_norm_computed_row_by_row() -> None:
     fake = fake_rows().detach()
     real, _ = judge._real_features(fake.condition_mask)
     made_up = judge.discriminator.features(fake.one_hot, fake.positions, fake.condition_mask)
-    plain, penalised = judge._discriminator_loss(real.clone(), made_up.clone())
+    plain, penalised = judge._discriminator_loss(real.clone(), made_up.clone(), penalised=True)
 
     def squared(features: torch.Tensor) -> float:
         total = 0.0
@@ -93,17 +94,21 @@ def test_a_lazy_penalty_is_taken_every_k_steps_and_weighs_k_times_as_much() -> N
     made_up = every.discriminator.features(fake.one_hot, fake.positions, fake.condition_mask)
 
     def penalty(judge: AdversarialCritic) -> float:
-        plain, penalised = judge._discriminator_loss(real.clone(), made_up.clone())
+        plain, penalised = judge._discriminator_loss(real.clone(), made_up.clone(), penalised=True)
         return float((penalised - plain).detach())
 
     assert penalty(lazy) == pytest.approx(4 * penalty(every), rel=1e-5)
-    lazy._n_updates = 1
-    assert penalty(lazy) == 0
+    plain, total = lazy._discriminator_loss(real.clone(), made_up.clone(), penalised=False)
+    assert total is plain
+    assert (every.plan(3), every.plan(1)) == ((True, True, True), (True,))
+    assert (lazy.plan(3), lazy.plan(3)) == ((True, False, False), (False, True, False))
+    unpenalised = critic(dataclasses.replace(SETTINGS, loss="wasserstein-clipped"))
+    assert unpenalised.plan(2) == (False, False)
 
 
 def test_weight_clipping_bounds_the_weights() -> None:
     judge = critic(dataclasses.replace(SETTINGS, loss="wasserstein-clipped", penalty=0.02))
-    judge.update(fake_rows(), 1e-2)
+    judge.update(fake_rows(), 1e-2, penalised=False)
     assert max(float(p.detach().abs().max()) for p in judge.discriminator.parameters()) <= 0.02
 
 
@@ -113,14 +118,28 @@ def test_the_auxiliary_classifier_learns_the_target_from_the_rest_of_the_row() -
     real, codes = judge._real_features(fake.condition_mask)
     before = judge._classify(real, codes).item()
     for _ in range(150):
-        judge.update(fake, 1e-2)
+        judge.update(fake, 1e-2, penalised=True)
     assert judge._classify(real, codes).item() < 0.7 * before
 
 
 def test_state_resumes_exactly() -> None:
     first, second, fake = critic(), critic(seed=9), fake_rows()
-    first.update(fake, 1e-3)
+    first.update(fake, 1e-3, penalised=first.plan(1)[0])
     second.load_state({k: v.clone() for k, v in first.state().items()})
-    assert torch.equal(first.update(fake, 1e-3), second.update(fake, 1e-3))
+    assert (first.plan(1), second.plan(1)) == ((True,), (True,))
+    assert torch.equal(first.update(fake, 1e-3, penalised=True), second.update(fake, 1e-3, penalised=True))
     for a, b in zip(first.discriminator.parameters(), second.discriminator.parameters(), strict=True):
         assert torch.equal(a, b)
+
+
+def test_an_update_within_bfloat16_sees_the_weights_of_the_update_before() -> None:
+    fake, judge = fake_rows().detach(), critic()
+    with autocast("bfloat16", torch.device("cpu")):
+        before = judge.discriminator(judge._real_features(fake.condition_mask)[0])
+        judge.update(fake, 1.0, penalised=False)
+        features = judge._real_features(fake.condition_mask)[0]
+        within = judge.discriminator(features)
+    with autocast("bfloat16", torch.device("cpu")):
+        afresh = judge.discriminator(features)
+    assert torch.equal(within, afresh)
+    assert not torch.equal(within, before)

@@ -48,16 +48,16 @@ def interrupt(monkeypatch: pytest.MonkeyPatch) -> Interrupt:
             if trainer.step == saved_at:
                 self.save(trainer)
 
-        step = Trainer._train_step
+        step = Trainer._step
 
-        def train_step(self: Trainer, learning_rate: float) -> Any:
-            losses = step(self, learning_rate)
+        def train_step(self: Trainer, kind: tuple[bool, ...]) -> Any:
+            losses = step(self, kind)
             if self.step == killed_in:  # the weights have moved, the count of steps has not
                 raise KeyboardInterrupt
             return losses
 
         monkeypatch.setattr(Checkpoint, "save_if_due", save_if_due)
-        monkeypatch.setattr(Trainer, "_train_step", train_step)
+        monkeypatch.setattr(Trainer, "_step", train_step)
 
     return arrange
 

@@ -6,7 +6,7 @@ the same discriminator) would satisfy the same `NeuralCritic` protocol.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -16,6 +16,7 @@ from torch.nn.functional import cross_entropy
 
 from synthgan.config import TrainingSettings
 from synthgan.critics.losses import LOSSES, AdversarialLoss
+from synthgan.critics.optimizer import adam, descend, load_optimizer_state, optimizer_state
 from synthgan.networks.discriminator import Discriminator
 from synthgan.networks.generator import GeneratedRows
 from synthgan.networks.layers import LevelAxis
@@ -23,9 +24,22 @@ from synthgan.tables.layout import Layout
 
 
 class NeuralCritic(Protocol):
-    """The third door: row batches, behind a critic that owns them."""
+    """The third door: row batches, behind a critic that owns them.
 
-    def update(self, fake: GeneratedRows, learning_rate: float) -> Tensor:
+    `update` and `generator_loss` work on the device alone: they read no tensor's value, keep state in place, and leave
+    counting to `plan`, so that a step can be captured once and replayed.
+    """
+
+    @property
+    def generators(self) -> Sequence[torch.Generator]:
+        """The random sources that it draws from."""
+        ...
+
+    def plan(self, n_updates: int) -> tuple[bool, ...]:
+        """Count the coming updates; for each, whether it takes the penalty."""
+        ...
+
+    def update(self, fake: GeneratedRows, learning_rate: Tensor | float, *, penalised: bool) -> Tensor:
         """One step of the discriminator against generated rows; returns its loss as a detached scalar."""
         ...
 
@@ -91,38 +105,43 @@ class AdversarialCritic:
         self._target = target if settings.auxiliary_weight else None
         self.loss: AdversarialLoss = LOSSES[settings.loss]
         self._penalty_weight = self.loss.penalty_weight if settings.penalty is None else settings.penalty
-        n_target_levels = 0 if self._target is None else layout.spans[self._target].n_levels
+        self._target_span = None if self._target is None else layout.spans[self._target]
         self.discriminator = Discriminator(
             layout,
             settings.discriminator,
             initial,
             conditional=settings.condition_fraction > 0,
-            n_target_levels=n_target_levels,
+            n_target_levels=0 if self._target_span is None else self._target_span.n_levels,
         ).to(device)
         self._axis: LevelAxis = self.discriminator.axis
-        self._optimizer = torch.optim.Adam(
-            self.discriminator.parameters(), lr=settings.learning_rate, betas=settings.betas, eps=1e-8, fused=True
-        )
+        self._optimizer = adam(self.discriminator.parameters(), settings.learning_rate, settings.betas)
         self._n_updates = 0
 
-    def update(self, fake: GeneratedRows, learning_rate: float) -> Tensor:
+    @property
+    def generators(self) -> Sequence[torch.Generator]:
+        """See `NeuralCritic.generators`."""
+        return (self._rng,)
+
+    def plan(self, n_updates: int) -> tuple[bool, ...]:
+        """See `NeuralCritic.plan`."""
+        taken = self.loss.penalty in ("r1r2", "interpolated") and self._penalty_weight > 0
+        coming = range(self._n_updates, self._n_updates + n_updates)
+        self._n_updates += n_updates
+        return tuple(taken and i % self._settings.penalty_interval == 0 for i in coming)
+
+    def update(self, fake: GeneratedRows, learning_rate: Tensor | float, *, penalised: bool) -> Tensor:
         """See `NeuralCritic.update`."""
         fake = fake.detach()
         fake_features = self.discriminator.features(fake.one_hot, fake.positions, fake.condition_mask)
         real_features, real_codes = self._real_features(fake.condition_mask)
-        loss, total = self._discriminator_loss(real_features, fake_features)
+        loss, total = self._discriminator_loss(real_features, fake_features, penalised=penalised)
         if self._target is not None:
             total = total + self._settings.auxiliary_weight * self._classify(real_features, real_codes)
-        for group in self._optimizer.param_groups:
-            group["lr"] = learning_rate
-        self._optimizer.zero_grad(set_to_none=True)
-        total.backward()
-        self._optimizer.step()
+        descend(self._optimizer, total, learning_rate)
         if self.loss.penalty == "clip":
             with torch.no_grad():
                 for parameter in self.discriminator.parameters():
                     parameter.clamp_(-self._penalty_weight, self._penalty_weight)
-        self._n_updates += 1
         return loss.detach()
 
     def generator_loss(self, fake: GeneratedRows) -> Tensor:
@@ -159,11 +178,8 @@ class AdversarialCritic:
         one_hot = self._axis.one_hot(codes)
         return self.discriminator.features(one_hot, positions, condition_mask), codes
 
-    def _discriminator_loss(self, real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor]:
-        """Adversarial loss, and the same with the penalty where this step takes one."""
-        interval = self._settings.penalty_interval
-        penalised = self.loss.penalty in ("r1r2", "interpolated") and self._penalty_weight > 0
-        penalised = penalised and self._n_updates % interval == 0
+    def _discriminator_loss(self, real: Tensor, fake: Tensor, *, penalised: bool) -> tuple[Tensor, Tensor]:
+        """Adversarial loss, and the same with the penalty where this update takes one."""
         at_data = penalised and self.loss.penalty == "r1r2"
         both = torch.cat([real, fake]).requires_grad_(at_data)
         scores = self.discriminator(both)
@@ -171,7 +187,7 @@ class AdversarialCritic:
         loss = self.loss.discriminator(real_scores, fake_scores)
         if not penalised:
             return loss, loss
-        weight = self._penalty_weight * interval
+        weight = self._penalty_weight * self._settings.penalty_interval
         if at_data:
             # R1 on real rows plus R2 on generated ones (Mescheder et al. 2018): one double backward for both.
             return loss, loss + weight * _squared_gradient(scores, both).sum() / (2 * len(real_scores))
@@ -182,10 +198,9 @@ class AdversarialCritic:
 
     def _classify(self, features: Tensor, codes: Tensor) -> Tensor:
         """Cross-entropy of the target's code given the rest of the row."""
-        assert self._target is not None
-        start, size = int(self._axis.starts[self._target]), self._axis.sizes[self._target]
+        assert self._target_span is not None
         hidden = features.clone()
-        hidden[:, start : start + size] = 0
+        hidden[:, self._target_span.start : self._target_span.stop].zero_()  # not "= 0", which would copy from the host
         trunk = self.discriminator.trunk(hidden)
         assert self.discriminator.classify is not None
         return cross_entropy(self.discriminator.classify(trunk), codes[:, self._target])
@@ -210,21 +225,3 @@ def _squared_gradient(scores: Tensor, inputs: Tensor) -> Tensor:
     """Squared norm of each pack's gradient. Shape: ``(n_rows / packing,)``."""
     (gradient,) = torch.autograd.grad(scores.sum(), inputs, create_graph=True)
     return gradient.square().sum(1).view(len(scores), -1).sum(1)
-
-
-def optimizer_state(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
-    """Adam's moments and step counts as named tensors."""
-    state: dict[str, Tensor] = {}
-    for i, parameter in enumerate(p for group in optimizer.param_groups for p in group["params"]):
-        for key, value in optimizer.state.get(parameter, {}).items():
-            state[f"optimizer.{i}.{key}"] = value
-    return state
-
-
-def load_optimizer_state(optimizer: torch.optim.Optimizer, state: Mapping[str, Tensor]) -> None:
-    """Restore what `optimizer_state` returned."""
-    parameters = [p for group in optimizer.param_groups for p in group["params"]]
-    for name, value in state.items():
-        if name.startswith("optimizer."):
-            _, i, key = name.split(".")
-            optimizer.state[parameters[int(i)]][key] = value.clone()

@@ -48,6 +48,6 @@ class PositionCritic:
         # A product with the one-hot codes adds in a fixed order; scattered sums would depend on the threads.
         sums = rows.one_hot.detach().T.float() @ waves.flatten(1)
         current = sums.float().view(len(sums), -1, N_HARMONICS)[self._level, self._position] / len(waves)
-        self.average = self.average.lerp(current.detach(), 1 - DECAY)
+        self.average.lerp_(current.detach(), 1 - DECAY)
         pull = torch.tanh(self.average / self._noise) * self._is_bin
         return (pull * current).sum() / (self._axis.n_positions * N_HARMONICS)

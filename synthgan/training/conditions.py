@@ -29,7 +29,7 @@ class ConditionSampler:
     def __init__(self, axis: LevelAxis, marginal: Tensor, n_rows: int, fraction: float, rng: torch.Generator) -> None:
         self._axis = axis
         self._marginal = marginal
-        self._rng = rng
+        self.rng = rng
         self._n_rows = n_rows
         self.n_conditioned = round(n_rows * fraction)
         self.codes = torch.zeros(self.n_conditioned, axis.n_columns, dtype=torch.long, device=marginal.device)
@@ -39,7 +39,7 @@ class ConditionSampler:
 
     def remember(self, codes: Tensor) -> None:
         """Keep freshly generated codes as the source of the next conditions. Shape: ``(n_rows, n_columns)``."""
-        self.codes = codes[len(codes) - self.n_conditioned :]
+        self.codes.copy_(codes[len(codes) - self.n_conditioned :])
         self.ready = True
 
     def draw(self) -> tuple[Tensor | None, Tensor]:
@@ -75,12 +75,13 @@ class ConditionSampler:
 
     def state(self) -> dict[str, Tensor]:
         """What the next draw depends on."""
-        return {"codes": self.codes, "rng": self._rng.get_state(), "ready": torch.tensor(self.ready)}
+        return {"codes": self.codes, "rng": self.rng.get_state(), "ready": torch.tensor(self.ready)}
 
     def load_state(self, state: Mapping[str, Tensor]) -> None:
         """Go on from `state`."""
-        self.codes, self.ready = state["codes"], bool(state["ready"])
-        self._rng.set_state(state["rng"].cpu())
+        self.codes.copy_(state["codes"])
+        self.ready = bool(state["ready"])
+        self.rng.set_state(state["rng"].cpu())
 
     def _uniform(self, *shape: int) -> Tensor:
-        return torch.rand(*shape, generator=self._rng, device=self._marginal.device)
+        return torch.rand(*shape, generator=self.rng, device=self._marginal.device)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Iterator
 from contextlib import AbstractContextManager
 
 import torch
@@ -33,9 +34,18 @@ def resolve_device(name: str) -> torch.device:
 
 
 def resolve_precision(precision: Precision, device: torch.device) -> Precision:
-    """``"auto"`` becomes bfloat16 where the hardware multiplies it faster than float32, else float32."""
+    """``"auto"`` becomes bfloat16 where the hardware multiplies it faster than float32, else float32.
+
+    Raises:
+        SettingsError: for an unknown precision, or TF32 on a device that does not have it.
+    """
     if precision not in PRECISIONS:
         raise SettingsError(f"precision must be one of {', '.join(PRECISIONS)}, got {precision!r}.")
+    if precision == "tf32" and not (device.type == "cuda" and torch.cuda.get_device_capability(device) >= (8, 0)):
+        raise SettingsError(
+            f"precision 'tf32' needs a GPU of compute capability 8.0 or more, and training runs on {device}; choose "
+            "'float32', or 'auto' for what the device does best."
+        )
     if precision != "auto":
         return precision
     if device.type == "cuda":
@@ -47,5 +57,27 @@ def resolve_precision(precision: Precision, device: torch.device) -> Precision:
 def autocast(precision: Precision, device: torch.device) -> AbstractContextManager[object]:
     """Matrix products in ``precision`` within the block; weights stay float32."""
     if precision == "bfloat16":
-        return torch.autocast(device.type, torch.bfloat16)
+        # Without the cache of converted weights: it would keep a weight's old value after a step within the block, and
+        # its tensors would outlive a captured step.
+        return torch.autocast(device.type, torch.bfloat16, cache_enabled=False)
     return contextlib.nullcontext()
+
+
+@contextlib.contextmanager
+def tensor_float(precision: Precision, device: torch.device) -> Iterator[None]:
+    """Products of float32 matrices in TF32 within the block (10 bits of mantissa), unless ``precision`` is float32.
+
+    The switch belongs to the process, so it is put back at the end of the block.
+    """
+    if device.type != "cuda" or precision == "float32":
+        yield
+        return
+    matmul = torch.backends.cuda.matmul
+    # torch 2.9 replaced the switch, and refuses to mix the new one with the old.
+    name, value = ("fp32_precision", "tf32") if hasattr(matmul, "fp32_precision") else ("allow_tf32", True)
+    before = getattr(matmul, name)
+    setattr(matmul, name, value)
+    try:
+        yield
+    finally:
+        setattr(matmul, name, before)

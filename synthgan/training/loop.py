@@ -16,13 +16,15 @@ import torch
 from torch import Tensor
 
 from synthgan.config import TrainingSettings
-from synthgan.critics.adversarial import NeuralCritic, load_optimizer_state, optimizer_state
+from synthgan.critics.adversarial import NeuralCritic
 from synthgan.critics.marginal import GramTarget, MarginalCritic
+from synthgan.critics.optimizer import adam, descend, learning_rate_tensor, load_optimizer_state, optimizer_state
 from synthgan.critics.positions import PositionCritic
 from synthgan.errors import TrainingError
 from synthgan.networks.generator import GeneratedRows, Generator
+from synthgan.training.capture import StepKind, StepRunner, graphs_for
 from synthgan.training.conditions import ConditionSampler
-from synthgan.training.device import autocast
+from synthgan.training.device import autocast, tensor_float
 
 Record = dict[str, float]
 """One line of the training history: step, seconds, losses, and every ``evaluate_every`` steps the errors."""
@@ -64,11 +66,11 @@ class Trainer:
     _best_weights: dict[str, Tensor] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        """Set up the generator's optimiser."""
+        """Set up the generator's optimiser, and the tensors through which a step is told what changes each time."""
         self.device = self.generator.axis.starts.device
-        self._optimizer = torch.optim.Adam(
-            self.generator.parameters(), lr=self.settings.learning_rate, betas=self.settings.betas, fused=True
-        )
+        self._optimizer = adam(self.generator.parameters(), self.settings.learning_rate, self.settings.betas)
+        self._rate = learning_rate_tensor(self.device)
+        self._newness = torch.zeros((), device=self.device)  # weight of the newest weights in the running average
 
     def run(
         self,
@@ -92,58 +94,71 @@ class Trainer:
         """
         settings, started = self.settings, time.monotonic() - self.seconds
         reason, losses = "steps", dict[str, Tensor]()
-        while self.step < settings.n_steps:
-            if self._out_of_patience():
-                reason = "early stopping"
-                break
-            self.seconds = time.monotonic() - started
-            progress = self.step / settings.n_steps
-            if time_limit is not None:
-                progress = max(progress, self.seconds / time_limit)
-            if progress >= 1:
-                reason = "time"
-                break
-            losses = self._train_step(self._learning_rate(progress))
-            self.step += 1
-            evaluate = self.step % settings.evaluate_every == 0 or self.step == settings.n_steps
-            if evaluate or self.step % RECORD_EVERY == 0:
-                on_record(self._record(losses, evaluate=evaluate))
-            on_step(self)
+        with StepRunner(self._step, graphs_for(self.device, self._generators(), settings.capture)) as run_step:
+            while self.step < settings.n_steps:
+                if self._out_of_patience():
+                    reason = "early stopping"
+                    break
+                self.seconds = time.monotonic() - started
+                progress = self.step / settings.n_steps
+                if time_limit is not None:
+                    progress = max(progress, self.seconds / time_limit)
+                if progress >= 1:
+                    reason = "time"
+                    break
+                losses = run_step(self._prepare(self._learning_rate(progress)))
+                self.step += 1
+                evaluate = self.step % settings.evaluate_every == 0 or self.step == settings.n_steps
+                if evaluate or self.step % RECORD_EVERY == 0:
+                    on_record(self._record(losses, evaluate=evaluate))
+                on_step(self)
         if reason == "time" and losses and (not self.history or self.history[-1]["step"] != self.step):
             on_record(self._record(losses, evaluate=True))
         if self._best_weights:
             self.averaged.load_state_dict(self._best_weights)
         return reason
 
-    def _train_step(self, learning_rate: float) -> dict[str, Tensor]:
-        settings, generator, losses = self.settings, self.generator, {}
-        with autocast(settings.precision, self.device):
-            rows = self._draw()
-            if self.neural is not None:
-                for _ in range(settings.discriminator_steps - 1):
-                    self.neural.update(rows, learning_rate)
-                    rows = self._draw()
-                losses["discriminator"] = self.neural.update(rows, learning_rate)
-                losses["adversarial"] = self.neural.generator_loss(rows)
-            total = self.conditions.loss(rows.probabilities) + settings.adversarial_weight * losses.get(
-                "adversarial", 0.0
-            )
-            if self.positions is not None:
-                total = total + settings.position_weight * self.positions.loss(rows)
-            unconditioned = rows.probabilities[self.conditions.n_drawn :]
-            for weight, critic in self.marginal:
-                loss, error = critic.loss(unconditioned)
-                total = total + settings.marginal_weight * weight * loss
-                losses.setdefault("marginal_error", error)
-        losses["generator"] = total
-        self._optimizer.param_groups[0]["lr"] = learning_rate
-        self._optimizer.zero_grad(set_to_none=True)
-        total.backward()
-        self._optimizer.step()
-        decay = min(settings.ema_decay, (1 + self.step) / (10 + self.step))
+    def _prepare(self, learning_rate: float) -> StepKind:
+        """The host's part of a step: what is a number goes into tensors, and what is a choice into the kind of step."""
+        decay = min(self.settings.ema_decay, (1 + self.step) / (10 + self.step))
+        self._rate.fill_(learning_rate)
+        self._newness.fill_(1 - decay)
+        penalised = () if self.neural is None else self.neural.plan(self.settings.discriminator_steps)
+        return (self.conditions.ready, *penalised)
+
+    def _step(self, kind: StepKind) -> dict[str, Tensor]:
+        """The device's part: reads no value, counts nothing and keeps all state in place, so it can be replayed."""
+        settings, losses = self.settings, dict[str, Tensor]()
+        _, *penalised = kind
+        with tensor_float(settings.precision, self.device):
+            with autocast(settings.precision, self.device):
+                rows = self._draw()
+                if self.neural is not None:
+                    for i, with_penalty in enumerate(penalised):
+                        rows = self._draw() if i else rows
+                        losses["discriminator"] = self.neural.update(rows, self._rate, penalised=with_penalty)
+                    losses["adversarial"] = self.neural.generator_loss(rows)
+                total = self.conditions.loss(rows.probabilities) + settings.adversarial_weight * losses.get(
+                    "adversarial", 0.0
+                )
+                if self.positions is not None:
+                    total = total + settings.position_weight * self.positions.loss(rows)
+                unconditioned = rows.probabilities[self.conditions.n_drawn :]
+                for weight, critic in self.marginal:
+                    loss, error = critic.loss(unconditioned)
+                    total = total + settings.marginal_weight * weight * loss
+                    losses.setdefault("marginal_error", error)
+            losses["generator"] = total
+            descend(self._optimizer, total, self._rate)
         with torch.no_grad():
-            torch._foreach_lerp_(list(self.averaged.parameters()), list(generator.parameters()), 1 - decay)
-        return losses
+            averaged: list[Tensor] = list(self.averaged.parameters())
+            torch._foreach_lerp_(averaged, list(self.generator.parameters()), [self._newness] * len(averaged))
+        # A loss that kept its graph would keep the parameters bound to the stream of this step.
+        return {name: value.detach() for name, value in losses.items()}
+
+    def _generators(self) -> list[torch.Generator]:
+        """Every random source that a step draws from."""
+        return [self.rng, self.conditions.rng, *(() if self.neural is None else self.neural.generators)]
 
     def _draw(self) -> GeneratedRows:
         condition, mask = self.conditions.draw()
@@ -162,7 +177,7 @@ class Trainer:
 
     def _record(self, losses: Mapping[str, Tensor], *, evaluate: bool) -> Record:
         record: Record = {"step": self.step, "seconds": round(self.seconds, 3)}
-        record |= {name: float(value.detach()) for name, value in losses.items()}
+        record |= {name: float(value) for name, value in losses.items()}
         broken = [name for name, value in record.items() if not math.isfinite(value)]
         if broken:
             raise TrainingError(
@@ -230,9 +245,10 @@ class Trainer:
         self.history = [dict(record) for record in values["history"]]
         self.conditions.load_state(below("conditions."))
         if self.positions is not None:
-            self.positions.average = tensors["positions"].to(self.device)
+            self.positions.average.copy_(tensors["positions"])
         for i, (_, critic) in enumerate(self.marginal):
             if f"gram.{i}" in tensors:
-                critic.average = tensors[f"gram.{i}"].to(self.device)
+                kept = tensors[f"gram.{i}"]
+                critic.average = kept.to(self.device) if critic.average is None else critic.average.copy_(kept)
         if self.neural is not None:
             self.neural.load_state(below("neural."))
