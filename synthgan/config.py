@@ -102,6 +102,8 @@ class TrainingSettings:
             never told one, and conditions are met at sampling by drawing latents in proportion to the probability of
             meeting them, which costs no fidelity (benchmarks/ablations.py measures it).
         auxiliary_weight: weight of an auxiliary classifier of the target (AC-GAN, Odena et al. 2017); 0 for none.
+        twin_weight: weight of the twin classifiers of the target column, when there is one: they hold the target's
+            law given the other columns to that of the real rows (TAC-GAN, Gong et al. 2019); 0 for none.
         early_stopping: stop when the held-out score stops improving.
         holdout_fraction: share of rows kept out of training for that score.
         patience: evaluations without improvement before early stopping.
@@ -133,6 +135,7 @@ class TrainingSettings:
     target_weight: float = 0.5
     condition_fraction: float = 0.0
     auxiliary_weight: float = 0.0
+    twin_weight: float = 0.5
     early_stopping: bool = False
     holdout_fraction: float = 0.1
     patience: int = 5
@@ -147,7 +150,14 @@ class TrainingSettings:
         for name in ("n_steps", "batch_size", "penalty_interval", "discriminator_steps", "patience", "evaluate_every"):
             _whole(self, name, 1)
         _whole(self, "warmup_steps", 0)
-        for name in ("adversarial_weight", "marginal_weight", "position_weight", "target_weight", "auxiliary_weight"):
+        for name in (
+            "adversarial_weight",
+            "marginal_weight",
+            "position_weight",
+            "target_weight",
+            "auxiliary_weight",
+            "twin_weight",
+        ):
             _at_least(self, name, 0)
         if self.penalty is not None:
             _at_least(self, "penalty", 0)

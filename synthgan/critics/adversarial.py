@@ -11,15 +11,16 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from synthgan.config import TrainingSettings
 from synthgan.critics.losses import LOSSES, AdversarialLoss
 from synthgan.critics.optimizer import adam, descend, load_optimizer_state, optimizer_state
+from synthgan.critics.twin import TwinClassifiers
 from synthgan.networks.discriminator import Discriminator
 from synthgan.networks.generator import GeneratedRows
-from synthgan.networks.layers import LevelAxis
+from synthgan.networks.layers import LevelAxis, frozen
 from synthgan.tables.layout import Layout
 
 
@@ -85,7 +86,7 @@ class AdversarialCritic:
         settings: loss, penalties, optimiser.
         rng: drives row sampling (on the rows' device).
         initial: drives the initial weights (CPU).
-        target: index of the auxiliary classifier's column, None without one.
+        target: index of the column that the classifiers name, None for no classifiers.
     """
 
     def __init__(
@@ -102,17 +103,22 @@ class AdversarialCritic:
         self._rows = rows
         self._settings = settings
         self._rng = rng
-        self._target = target if settings.auxiliary_weight else None
+        self._target = target
         self.loss: AdversarialLoss = LOSSES[settings.loss]
         self._penalty_weight = self.loss.penalty_weight if settings.penalty is None else settings.penalty
-        self._target_span = None if self._target is None else layout.spans[self._target]
+        n_target_levels = layout.spans[target].n_levels if target is not None and settings.auxiliary_weight else 0
         self.discriminator = Discriminator(
             layout,
             settings.discriminator,
             initial,
             conditional=settings.condition_fraction > 0,
-            n_target_levels=0 if self._target_span is None else self._target_span.n_levels,
+            n_target_levels=n_target_levels,
         ).to(device)
+        self._not_target = (self.discriminator.column_of_feature != (-1 if target is None else target)).to(device)
+        self._twins: TwinClassifiers | None = None
+        if target is not None and settings.twin_weight:
+            columns = self.discriminator.column_of_feature
+            self._twins = TwinClassifiers(columns, layout, target, settings, initial=initial, rng=rng)
         self._axis: LevelAxis = self.discriminator.axis
         self._optimizer = adam(self.discriminator.parameters(), settings.learning_rate, settings.betas)
         self._n_updates = 0
@@ -135,19 +141,21 @@ class AdversarialCritic:
         fake_features = self.discriminator.features(fake.one_hot, fake.positions, fake.condition_mask)
         real_features, real_codes = self._real_features(fake.condition_mask)
         loss, total = self._discriminator_loss(real_features, fake_features, penalised=penalised)
-        if self._target is not None:
+        if self.discriminator.classify is not None:
             total = total + self._settings.auxiliary_weight * self._classify(real_features, real_codes)
         descend(self._optimizer, total, learning_rate)
         if self.loss.penalty == "clip":
             with torch.no_grad():
                 for parameter in self.discriminator.parameters():
                     parameter.clamp_(-self._penalty_weight, self._penalty_weight)
+        if self._twins is not None:
+            self._twins.update(real_features, real_codes, fake_features, fake.codes, learning_rate)
         return loss.detach()
 
     def generator_loss(self, fake: GeneratedRows) -> Tensor:
         """See `NeuralCritic.generator_loss`."""
         features = self.discriminator.features(fake.one_hot, fake.positions, fake.condition_mask)
-        with _frozen(self.discriminator):
+        with frozen(self.discriminator):
             fake_scores = self.discriminator(features)
             if self.loss.separable:
                 real_scores = fake_scores.detach()
@@ -155,14 +163,18 @@ class AdversarialCritic:
                 with torch.no_grad():
                     real_scores = self.discriminator(self._real_features(fake.condition_mask)[0])
             loss = self.loss.generator(real_scores, fake_scores)
-            if self._target is not None:
+            if self.discriminator.classify is not None:
                 loss = loss + self._settings.auxiliary_weight * self._classify(features, fake.codes)
+        if self._twins is not None:
+            loss = loss + self._settings.twin_weight * self._twins.generator_loss(features)
         return loss
 
     def state(self) -> dict[str, Tensor]:
         """See `NeuralCritic.state`."""
         tensors = {f"weights.{k}": v for k, v in self.discriminator.state_dict().items()}
         tensors |= optimizer_state(self._optimizer)
+        if self._twins is not None:
+            tensors |= {f"twins.{k}": v for k, v in self._twins.state().items()}
         return tensors | {"rng": self._rng.get_state(), "n_updates": torch.tensor(self._n_updates)}
 
     def load_state(self, state: Mapping[str, Tensor]) -> None:
@@ -170,6 +182,8 @@ class AdversarialCritic:
         weights = {k.removeprefix("weights."): v for k, v in state.items() if k.startswith("weights.")}
         self.discriminator.load_state_dict(weights)
         load_optimizer_state(self._optimizer, state)
+        if self._twins is not None:
+            self._twins.load_state({k.removeprefix("twins."): v for k, v in state.items() if k.startswith("twins.")})
         self._rng.set_state(state["rng"].cpu())
         self._n_updates = int(state["n_updates"])
 
@@ -198,27 +212,10 @@ class AdversarialCritic:
 
     def _classify(self, features: Tensor, codes: Tensor) -> Tensor:
         """Cross-entropy of the target's code given the rest of the row."""
-        assert self._target_span is not None
-        hidden = features.clone()
-        hidden[:, self._target_span.start : self._target_span.stop].zero_()  # not "= 0", which would copy from the host
-        trunk = self.discriminator.trunk(hidden)
+        assert self._target is not None
+        trunk = self.discriminator.trunk(features * self._not_target)
         assert self.discriminator.classify is not None
         return cross_entropy(self.discriminator.classify(trunk), codes[:, self._target])
-
-
-class _frozen:  # noqa: N801  (reads as a statement)
-    """Within the block, gradients flow through a network but not into its parameters."""
-
-    def __init__(self, network: nn.Module) -> None:
-        self._parameters = list(network.parameters())
-
-    def __enter__(self) -> None:
-        for parameter in self._parameters:
-            parameter.requires_grad_(False)
-
-    def __exit__(self, *_: object) -> None:
-        for parameter in self._parameters:
-            parameter.requires_grad_(True)
 
 
 def _squared_gradient(scores: Tensor, inputs: Tensor) -> Tensor:

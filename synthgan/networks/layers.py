@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -136,3 +138,16 @@ def _value_maps(layout: Layout) -> npt.NDArray[np.float32]:
             maps[1, rows, span.position] = layout.value_start[rows]
             maps[2, rows, span.position] = layout.value_stop[rows] - layout.value_start[rows]
     return np.concatenate(list(maps), axis=1)
+
+
+@contextmanager
+def frozen(network: nn.Module) -> Iterator[None]:
+    """Within the block, gradients flow through a network but not into its parameters."""
+    parameters = list(network.parameters())
+    for parameter in parameters:
+        parameter.requires_grad_(False)
+    try:
+        yield
+    finally:
+        for parameter in parameters:
+            parameter.requires_grad_(True)
