@@ -126,7 +126,7 @@ def test_a_checkpoint_is_for_its_owner_only_from_the_first_byte(
     monkeypatch.setattr("safetensors.torch.save_file", observing)
     path = tmp_path / "fit.checkpoint"
     tiny().fit(table, checkpoint=path)
-    assert modes == [0o600]
+    assert set(modes) == {0o600}  # a busy machine saves more than once
     assert path.stat().st_mode & 0o777 == 0o600
     assert [entry.name for entry in tmp_path.iterdir()] == ["fit.checkpoint"]
 

@@ -34,6 +34,8 @@ def test_an_unknown_setting_is_refused_with_the_nearest_known_one() -> None:
         {"ema_decay": 1.0},
         {"condition_fraction": 0.9999},
         {"loss": "unheard-of"},
+        {"precision": "float8"},
+        {"capture": "on"},
         {"adversarial_weight": 0.0, "marginal_weight": 0.0},
         {"batch_size": 10, "discriminator": DiscriminatorSettings(packing=3)},
         {"n_steps": 20.5},

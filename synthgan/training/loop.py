@@ -112,8 +112,8 @@ class Trainer:
                 if evaluate or self.step % RECORD_EVERY == 0:
                     on_record(self._record(losses, evaluate=evaluate))
                 on_step(self)
-        if reason == "time" and losses and (not self.history or self.history[-1]["step"] != self.step):
-            on_record(self._record(losses, evaluate=True))
+            if reason == "time" and losses and (not self.history or self.history[-1]["step"] != self.step):
+                on_record(self._record(losses, evaluate=True))
         if self._best_weights:
             self.averaged.load_state_dict(self._best_weights)
         return reason
