@@ -103,8 +103,9 @@ def test_early_stopping_keeps_the_best_weights() -> None:
     assert run.step < 2000
     scores = {int(r["step"]): r["holdout_error"] for r in run.history if "holdout_error" in r}
     assert run.best == (min(scores.values()), min(scores, key=scores.__getitem__))
-    again = run._evaluate()
     assert run.holdout is not None
+    assert run.marginal is not None
+    again = run._evaluate(run.marginal)
     assert again["holdout_error"] < max(scores.values())
 
 

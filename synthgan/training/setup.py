@@ -9,7 +9,8 @@ import torch
 
 from synthgan.config import TrainingSettings
 from synthgan.critics.adversarial import AdversarialCritic, RealRows
-from synthgan.critics.marginal import ExactMarginals, MarginalCritic, Marginals
+from synthgan.critics.marginal import MarginalCritic, SliceTarget
+from synthgan.critics.marginal_door import ExactMarginals, Marginals
 from synthgan.critics.positions import PositionCritic
 from synthgan.networks.generator import Generator
 from synthgan.tables.layout import EncodedTable, Layout
@@ -74,7 +75,7 @@ def build_trainer(
     return Trainer(
         generator=generator,
         averaged=averaged,
-        marginal=_marginal_critics(ExactMarginals(codes, layout), layout, generator, settings, target),
+        marginal=_marginal_critic(ExactMarginals(codes, layout), layout, generator, settings, target),
         positions=_position_critic(generator, settings),
         neural=neural,
         conditions=ConditionSampler(
@@ -96,21 +97,18 @@ def _position_critic(generator: Generator, settings: TrainingSettings) -> Positi
     return PositionCritic(generator.axis, generator.marginal, settings.batch_size)
 
 
-def _marginal_critics(
+def _marginal_critic(
     marginals: Marginals, layout: Layout, generator: Generator, settings: TrainingSettings, target: int | None
-) -> list[tuple[float, MarginalCritic]]:
+) -> MarginalCritic | None:
     if not settings.marginal_weight:
-        return []
-    axis = generator.axis
-    critics = [(1.0, MarginalCritic(marginals.pairs(), axis, decay=settings.gram_decay))]
+        return None
+    axis, decay = generator.axis, settings.gram_decay
     if target is None or not settings.target_weight:
-        return critics
-    for levels in target_slices(layout, target):
-        released = marginals.slice(target, levels)
-        on_axis = torch.tensor(levels, device=axis.starts.device) + layout.spans[target].start
-        critic = MarginalCritic(released, axis, decay=settings.gram_decay, slice_levels=on_axis)
-        critics.append((settings.target_weight, critic))
-    return critics
+        return MarginalCritic(marginals.pairs(), axis, decay=decay)
+    slices = [SliceTarget(levels, marginals.slice(target, levels)) for levels in target_slices(layout, target)]
+    return MarginalCritic(
+        marginals.pairs(), axis, column=target, slices=slices, slice_weight=settings.target_weight, decay=decay
+    )
 
 
 def target_slices(layout: Layout, target: int) -> list[list[int]]:
