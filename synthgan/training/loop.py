@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import time
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,15 +18,18 @@ from torch import Tensor
 
 from synthgan.config import TrainingSettings
 from synthgan.critics.adversarial import NeuralCritic, load_optimizer_state, optimizer_state
+from synthgan.critics.losses import LOSSES
 from synthgan.critics.marginal import GramTarget, MarginalCritic
 from synthgan.critics.positions import PositionCritic
-from synthgan.errors import TrainingError
+from synthgan.errors import SynthganWarning, TrainingError
 from synthgan.networks.generator import GeneratedRows, Generator
+from synthgan.training.alarms import alarms
 from synthgan.training.conditions import ConditionSampler
 from synthgan.training.device import autocast
+from synthgan.training.monitor import Monitor
 
 Record = dict[str, float]
-"""One line of the training history: step, seconds, losses, and every ``evaluate_every`` steps the errors."""
+"""One line of the training history: step, seconds, losses, and at evaluations what `Monitor` and the errors say."""
 
 EVALUATION_ROWS = 8192
 RECORD_EVERY = 50
@@ -44,6 +48,7 @@ class Trainer:
         conditions: source of training conditions.
         settings: resolved settings.
         rng: drives noise and Gumbel draws, on the device.
+        monitor: compares the averaged generator with released marginals at each evaluation.
         holdout: marginals of the held-out rows, None without early stopping.
         history: one `Record` per `RECORD_EVERY` steps, at each evaluation and at the end.
     """
@@ -56,6 +61,7 @@ class Trainer:
     conditions: ConditionSampler
     settings: TrainingSettings
     rng: torch.Generator
+    monitor: Monitor
     holdout: GramTarget | None = None
     history: list[Record] = field(default_factory=list)
     step: int = 0
@@ -89,6 +95,10 @@ class Trainer:
 
         Raises:
             TrainingError: when a loss is no longer finite.
+
+        Warns:
+            SynthganWarning: when training diverges, the generator collapses or the neural critic has won
+                (`synthgan.training.alarms`), once each.
         """
         settings, started = self.settings, time.monotonic() - self.seconds
         reason, losses = "steps", dict[str, Tensor]()
@@ -107,10 +117,10 @@ class Trainer:
             self.step += 1
             evaluate = self.step % settings.evaluate_every == 0 or self.step == settings.n_steps
             if evaluate or self.step % RECORD_EVERY == 0:
-                on_record(self._record(losses, evaluate=evaluate))
+                on_record(self._record(losses, evaluate=evaluate, last=self.step == settings.n_steps))
             on_step(self)
         if reason == "time" and losses and (not self.history or self.history[-1]["step"] != self.step):
-            on_record(self._record(losses, evaluate=True))
+            on_record(self._record(losses, evaluate=True, last=True))
         if self._best_weights:
             self.averaged.load_state_dict(self._best_weights)
         return reason
@@ -160,31 +170,43 @@ class Trainer:
         floor = settings.final_learning_rate
         return settings.learning_rate * warm_up * (floor + (1 - floor) * 0.5 * (1 + math.cos(math.pi * progress)))
 
-    def _record(self, losses: Mapping[str, Tensor], *, evaluate: bool) -> Record:
+    def _record(self, losses: Mapping[str, Tensor], *, evaluate: bool, last: bool) -> Record:
         record: Record = {"step": self.step, "seconds": round(self.seconds, 3)}
         record |= {name: float(value.detach()) for name, value in losses.items()}
         broken = [name for name, value in record.items() if not math.isfinite(value)]
         if broken:
-            raise TrainingError(
-                f"training diverged at step {self.step}: the {broken[0]} loss is no longer a finite number; "
-                "fit again with a smaller learning_rate or a larger penalty."
-            )
-        if self.marginal and evaluate:
+            raise self._diverged(f"the {broken[0]} loss")
+        if evaluate:
             record |= self._evaluate()
         self.history.append(record)
+        for text in alarms(
+            self.history,
+            warmup_steps=self.settings.warmup_steps,
+            last=last,
+            baseline=self.monitor.baseline,
+            chance=LOSSES[self.settings.loss].chance,
+        ):
+            warnings.warn(text, SynthganWarning, stacklevel=5)  # at the call of `Synthesizer.fit`
         return record
+
+    def _diverged(self, what: str) -> TrainingError:
+        return TrainingError(
+            f"training diverged at step {self.step}: {what} is no longer a finite number; "
+            "fit again with a smaller learning_rate or a larger penalty."
+        )
 
     @torch.no_grad()
     def _evaluate(self) -> Record:
-        """Errors of the averaged generator: mean total variation distance of two-way marginals."""
+        """How the averaged generator compares with the released and the held-out marginals."""
         # Its own noise, apart from `rng`: evaluation must not steer training.
         noise = torch.Generator(self.device).manual_seed(self.step)
         z = torch.randn(EVALUATION_ROWS, self.settings.generator.latent_dim, generator=noise, device=self.device)
         probabilities = self.averaged.axis.softmax(self.averaged(z)[1])
-        first = self.marginal[0][1]
-        record = {"averaged_marginal_error": float(first.distance(probabilities))}
+        if not probabilities.isfinite().all():
+            raise self._diverged("the averaged generator's output")
+        record = self.monitor.figures(probabilities)
         if self.holdout is not None:
-            score = float(first.distance(probabilities, self.holdout))
+            score = float(self.marginal[0][1].distance(probabilities, self.holdout))
             record["holdout_error"] = score
             if score < self.best[0]:
                 self.best = (score, self.step)

@@ -15,6 +15,7 @@ from synthgan.networks.generator import Generator
 from synthgan.tables.layout import EncodedTable, Layout
 from synthgan.training.conditions import ConditionSampler
 from synthgan.training.loop import Trainer
+from synthgan.training.monitor import Monitor
 
 N_SLICES = 4
 """Most slices of a target column whose three-way marginals are fitted."""
@@ -71,10 +72,12 @@ def build_trainer(
         rng = torch.Generator(device).manual_seed(seeds.critic)
         rows = RealRows(codes, positions)
         neural = AdversarialCritic(rows, layout, settings, rng=rng, initial=initial, target=target)
+    marginals = ExactMarginals(codes, layout)
+    critics = _marginal_critics(marginals, layout, generator, settings, target)
     return Trainer(
         generator=generator,
         averaged=averaged,
-        marginal=_marginal_critics(ExactMarginals(codes, layout), layout, generator, settings, target),
+        marginal=critics,
         positions=_position_critic(generator, settings),
         neural=neural,
         conditions=ConditionSampler(
@@ -86,6 +89,7 @@ def build_trainer(
         ),
         settings=settings,
         rng=torch.Generator(device).manual_seed(seeds.loop),
+        monitor=Monitor(critics[0][1].target if critics else marginals.pairs(), generator.axis),
         holdout=holdout,
     )
 
