@@ -32,7 +32,7 @@ def coverage_scores(
     reference: str | None = None,
     max_rows: int | None = None,
 ) -> list[Score]:
-    """Mode coverage and the relative Frechet distance.
+    """Mode coverage, and the Frechet distance in percent of the real rows' variance.
 
     Args:
         tables: the compared tables.
@@ -69,12 +69,15 @@ def coverage_scores(
         Score(
             name="frechet_distance",
             label="Frechet distance",
-            value=relative_frechet_distance(tables, real=real, synthetic=synthetic),
+            value=100.0 * relative_frechet_distance(tables, real=real, synthetic=synthetic),
             direction="lower",
             ideal=0.0,
+            unit="%",
             group="coverage",
-            reference=None if reference is None else relative_frechet_distance(tables, real=real, synthetic=reference),
-            note="between Gaussians fitted to the encoded rows, as a share of the real rows' variance",
+            reference=None
+            if reference is None
+            else 100.0 * relative_frechet_distance(tables, real=real, synthetic=reference),
+            note="between Gaussians fitted to the encoded rows, in percent of the real rows' variance",
         ),
     ]
 

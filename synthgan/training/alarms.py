@@ -51,7 +51,7 @@ def alarms(
     baseline: Baseline,
     chance: float | None,
 ) -> list[str]:
-    """What the newest record gives reason to say for the first time, one sentence each.
+    """What the newest record gives reason to say for the first time: a sentence on divergence, collapse, a won critic.
 
     Args:
         history: all records so far, at least one.
@@ -60,16 +60,21 @@ def alarms(
         baseline: what the fit started from.
         chance: the discriminator's loss when it cannot tell rows apart, None where the loss has no such level.
     """
-    rules = [(2, _large_losses(history))]
-    rules += [(2, rule(history, baseline)) for rule in (_large_errors, _lost_modes, _equal_rows)]
-    if chance is not None:
-        rules.append((3, _won(history, chance)))
+    matters = [
+        [(2, _large_losses(history)), (2, _large_errors(history, baseline))],
+        [(2, _lost_modes(history, baseline)), (2, _equal_rows(history, baseline))],
+        [(3, _won(history, chance))] if chance is not None else [],
+    ]
     newest, first_judged = history[-1]["step"], max(warmup_steps, FIRST_STEPS)
     texts = []
-    for in_a_row, readings in rules:
-        first = _first_alarm([r for r in readings if r.step > first_judged], in_a_row, newest if last else None)
-        if first is not None and first.step == newest:
-            texts.append(first.text)
+    for matter in matters:
+        firsts = [
+            _first_alarm([r for r in readings if r.step > first_judged], in_a_row, newest if last else None)
+            for in_a_row, readings in matter
+        ]
+        said = [first for first in firsts if first is not None]
+        if said and min(first.step for first in said) == newest:
+            texts.append(said[0].text)
     return texts
 
 
