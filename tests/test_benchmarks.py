@@ -125,6 +125,10 @@ def test_every_measure_of_a_sample(data: Path) -> None:
     assert copied["xgb_c2st"] == 1.0 > broken["xgb_c2st"]
     assert copied["dcr_share"] > 0.5
     assert copied["beta_recall"] > 0.9 > broken["beta_recall"]
+    assert copied["mode_coverage"] == copied["level_coverage"] == 1.0 >= broken["mode_coverage"] > 0.5
+    assert copied["frechet_distance"] == pytest.approx(0.0, abs=1e-6)
+    assert broken["frechet_distance"] > copied["frechet_distance_holdout"] > 1.0
+    assert copied["mode_coverage_holdout"] == broken["mode_coverage_holdout"] > 0.9
     assert 0.0 <= broken["lr_c2st"] <= 1.0
     assert score_sample(table.train, table.test, independent, table)["xgb_c2st"] == broken["xgb_c2st"]
     numeric_target = load_table("small", data, target="x")
@@ -152,6 +156,7 @@ def test_cells_are_written_resumed_and_shown(data: Path, tmp_path: Path) -> None
     assert "small/bootstrap/0: running" in first
     before = json.loads(output.read_text())["cells"]["small/bootstrap/0"]
     assert before["scores"]["peak_rss_mib"] > 10
+    assert before["scores"]["mode_coverage"] > 0.9
     assert before["n_rows"] == {"train": 360, "test": 40, "synthetic": 360, "columns": 4}
 
     sample, meta = tmp_path / "peer.parquet", tmp_path / "peer.json"
@@ -195,14 +200,21 @@ def test_the_page_averages_seeds_and_quotes_the_papers() -> None:
             "table": "adult",
             "generator": generator,
             "n_rows": rows,
-            "scores": {"shape": shape, "mle_real_auc": 0.9},
+            "scores": {
+                "shape": shape,
+                "mle_real_auc": 0.9,
+                "mode_coverage": 0.75,
+                "mode_coverage_holdout": 0.99987,
+                "frechet_distance_holdout": 0.12,
+            },
         }
 
     cells = {"a": cell("bootstrap", 1.0), "b": cell("synthgan-default", 0.5), "c": cell("synthgan-default", 0.7)}
     timing = {"ctgan/adult": {"seconds_per_epoch": 2.0, "fixed_seconds": 5.0}}
     text = markdown({"run": run, "cells": cells, "peer_timing": timing})
-    assert "| synthgan-default | 2 | 0.60 ± 0.14 |" in text
-    assert "| *TabDiff, published* | | *0.68* |" in text
+    assert "| synthgan-default | 2 | 0.60 ± 0.14 | 0.7500 ± 0.0000 |" in text
+    assert "Mode coverage of the test rows in a synthetic table's place: 0.9999. Frechet %" in text
+    assert "| *TabDiff, published* | | *0.68* |  |" in text
     assert text.index("synthgan-default") < text.index("| bootstrap")
     assert "| ctgan | adult | 2.00 | 605 s |" in text
     assert "trained on the real rows: 0.9000." in text

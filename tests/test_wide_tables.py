@@ -45,7 +45,8 @@ def test_counts_of_a_wide_table_are_those_of_one_hot_rows(monkeypatch: pytest.Mo
     edges = [0, *np.cumsum(sizes).tolist()]
     zeros = np.zeros(edges[-1], dtype=np.float32)
     spans = tuple(Span(name=str(i), start=edges[i], stop=edges[i + 1], position=None) for i in range(23))
-    layout = Layout(spans, zeros.astype(bool), zeros, zeros, zeros)
+    none = zeros.astype(bool)
+    layout = Layout(spans, none, zeros, zeros, none, zeros)
     codes = torch.from_numpy(np.stack([rng.integers(0, size, 700) for size in sizes], 1).astype(np.uint8))
     monkeypatch.setattr(ExactMarginals, "CHUNK", 300)
     monkeypatch.setattr(ExactMarginals, "CHUNK_CELLS", 300 * 4)

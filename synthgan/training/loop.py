@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import time
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,20 +18,24 @@ from torch import Tensor
 
 from synthgan.config import TrainingSettings
 from synthgan.critics.adversarial import NeuralCritic
+from synthgan.critics.losses import LOSSES
 from synthgan.critics.marginal import MarginalCritic
 from synthgan.critics.marginal_door import GramTarget
 from synthgan.critics.optimizer import adam, descend, learning_rate_tensor, load_optimizer_state, optimizer_state
 from synthgan.critics.positions import PositionCritic
-from synthgan.errors import TrainingError
+from synthgan.errors import SynthganWarning, TrainingError
 from synthgan.networks.generator import GeneratedRows, Generator
+from synthgan.training.alarms import alarms
 from synthgan.training.capture import StepKind, StepRunner, graphs_for
 from synthgan.training.conditions import ConditionSampler
 from synthgan.training.device import autocast, tensor_float
+from synthgan.training.monitor import Monitor
 
 Record = dict[str, float]
-"""One line of the training history: step, seconds, losses, and every ``evaluate_every`` steps the errors."""
+"""One line of the training history: step, seconds, losses, and at evaluations what `Monitor` and the errors say."""
 
 EVALUATION_ROWS = 8192
+EVALUATION_CELLS = 2**25  # a wide table is looked at in fewer rows
 RECORD_EVERY = 50
 
 
@@ -47,6 +52,7 @@ class Trainer:
         conditions: source of training conditions.
         settings: resolved settings.
         rng: drives noise and Gumbel draws, on the device.
+        monitor: compares the averaged generator with released marginals at each evaluation.
         holdout: marginals of the held-out rows, None without early stopping.
         history: one `Record` per `RECORD_EVERY` steps, at each evaluation and at the end.
     """
@@ -59,6 +65,7 @@ class Trainer:
     conditions: ConditionSampler
     settings: TrainingSettings
     rng: torch.Generator
+    monitor: Monitor
     holdout: GramTarget | None = None
     history: list[Record] = field(default_factory=list)
     step: int = 0
@@ -92,6 +99,10 @@ class Trainer:
 
         Raises:
             TrainingError: when a loss is no longer finite.
+
+        Warns:
+            SynthganWarning: when training diverges, the generator collapses or the neural critic has won
+                (`synthgan.training.alarms`), once each.
         """
         settings, started = self.settings, time.monotonic() - self.seconds
         reason, losses = "steps", dict[str, Tensor]()
@@ -111,10 +122,10 @@ class Trainer:
                 self.step += 1
                 evaluate = self.step % settings.evaluate_every == 0 or self.step == settings.n_steps
                 if evaluate or self.step % RECORD_EVERY == 0:
-                    on_record(self._record(losses, evaluate=evaluate))
+                    on_record(self._record(losses, evaluate=evaluate, last=self.step == settings.n_steps))
                 on_step(self)
             if reason == "time" and losses and (not self.history or self.history[-1]["step"] != self.step):
-                on_record(self._record(losses, evaluate=True))
+                on_record(self._record(losses, evaluate=True, last=True))
         if self._best_weights:
             self.averaged.load_state_dict(self._best_weights)
         return reason
@@ -176,31 +187,45 @@ class Trainer:
         floor = settings.final_learning_rate
         return settings.learning_rate * warm_up * (floor + (1 - floor) * 0.5 * (1 + math.cos(math.pi * progress)))
 
-    def _record(self, losses: Mapping[str, Tensor], *, evaluate: bool) -> Record:
+    def _record(self, losses: Mapping[str, Tensor], *, evaluate: bool, last: bool = False) -> Record:
         record: Record = {"step": self.step, "seconds": round(self.seconds, 3)}
         record |= {name: float(value) for name, value in losses.items()}
         broken = [name for name, value in record.items() if not math.isfinite(value)]
         if broken:
-            raise TrainingError(
-                f"training diverged at step {self.step}: the {broken[0]} loss is no longer a finite number; "
-                "fit again with a smaller learning_rate or a larger penalty."
-            )
-        if self.marginal is not None and evaluate:
-            record |= self._evaluate(self.marginal)
+            raise self._diverged(f"the {broken[0]} loss")
+        if evaluate:
+            record |= self._evaluate()
         self.history.append(record)
+        for text in alarms(
+            self.history,
+            warmup_steps=self.settings.warmup_steps,
+            last=last,
+            baseline=self.monitor.baseline,
+            chance=LOSSES[self.settings.loss].chance,
+        ):
+            warnings.warn(text, SynthganWarning, stacklevel=5)  # at the call of `Synthesizer.fit`
         return record
 
+    def _diverged(self, what: str) -> TrainingError:
+        return TrainingError(
+            f"training diverged at step {self.step}: {what} is no longer a finite number; "
+            "fit again with a smaller learning_rate or a larger penalty."
+        )
+
     @torch.no_grad()
-    def _evaluate(self, marginal: MarginalCritic) -> Record:
-        """Errors of the averaged generator: mean total variation distance of two-way marginals."""
+    def _evaluate(self) -> Record:
+        """How the averaged generator compares with the released and the held-out marginals."""
         # Its own noise, apart from `rng`: evaluation must not steer training.
         noise = torch.Generator(self.device).manual_seed(self.step)
-        z = torch.randn(EVALUATION_ROWS, self.settings.generator.latent_dim, generator=noise, device=self.device)
+        n_rows = min(EVALUATION_ROWS, EVALUATION_CELLS // self.averaged.axis.n_levels)
+        z = torch.randn(n_rows, self.settings.generator.latent_dim, generator=noise, device=self.device)
         probabilities = self.averaged.axis.softmax(self.averaged(z)[1])
-        error, *held_out = marginal.distance(probabilities, *([] if self.holdout is None else [self.holdout]))
-        record = {"averaged_marginal_error": float(error)}
-        if held_out:
-            score = record["holdout_error"] = float(held_out[0])
+        if not probabilities.isfinite().all():
+            raise self._diverged("the averaged generator's output")
+        record = self.monitor.figures(probabilities)
+        if self.holdout is not None:
+            assert self.marginal is not None  # the settings see to it
+            score = record["holdout_error"] = float(self.marginal.distance(probabilities, self.holdout)[1])
             if score < self.best[0]:
                 self.best = (score, self.step)
                 self._best_weights = {k: v.detach().clone() for k, v in self.averaged.state_dict().items()}

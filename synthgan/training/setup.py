@@ -16,6 +16,7 @@ from synthgan.networks.generator import Generator
 from synthgan.tables.layout import EncodedTable, Layout
 from synthgan.training.conditions import ConditionSampler
 from synthgan.training.loop import Trainer
+from synthgan.training.monitor import Monitor
 
 N_SLICES = 4
 """Most slices of a target column whose three-way marginals are fitted."""
@@ -72,10 +73,12 @@ def build_trainer(
         rng = torch.Generator(device).manual_seed(seeds.critic)
         rows = RealRows(codes, positions)
         neural = AdversarialCritic(rows, layout, settings, rng=rng, initial=initial, target=target)
+    marginals = ExactMarginals(codes, layout)
+    critic = _marginal_critic(marginals, layout, generator, settings, target)
     return Trainer(
         generator=generator,
         averaged=averaged,
-        marginal=_marginal_critic(ExactMarginals(codes, layout), layout, generator, settings, target),
+        marginal=critic,
         positions=_position_critic(generator, settings),
         neural=neural,
         conditions=ConditionSampler(
@@ -87,6 +90,7 @@ def build_trainer(
         ),
         settings=settings,
         rng=torch.Generator(device).manual_seed(seeds.loop),
+        monitor=Monitor(marginals.pairs() if critic is None else critic.pairs, generator.axis),
         holdout=holdout,
     )
 
