@@ -102,12 +102,16 @@ class Monitor:
         return float((distance * weight).sum() / weight.sum().clamp_min(1))
 
     @cached_property
+    def _certain(self) -> Tensor:
+        """Cells that hold enough to be modes, ``(n_levels, n_levels)`` bool."""
+        share, tolerance = self._target.share, self._target.tolerance_at(slice(None), slice(None))
+        return (share > 0) & (share.square() >= MODE_ROWS * tolerance.square())
+
+    @cached_property
     def _modes(self) -> Tensor:
-        """Cells of pairs that are modes, ``(n_levels, n_levels)`` bool."""
+        """Those of them that lie between two columns."""
         column = self._axis.column_of_level
-        tolerance = self._target.tolerance_at(slice(None), slice(None))
-        certain = self._target.share.square() >= MODE_ROWS * tolerance.square()
-        return certain & (self._target.share > 0) & self._known[column][:, column]
+        return self._certain & self._known[column][:, column]
 
     def _mode_coverage(self, gram: Tensor, mean: Tensor) -> float:
         n_modes = int(self._modes.sum())
@@ -116,9 +120,7 @@ class Monitor:
         return int(((gram >= REACHED_SHARE * self._target.share) & self._modes).sum()) / n_modes
 
     def _level_coverage(self, mean: Tensor) -> float:
-        tolerance = self._target.tolerance_at(slice(None), slice(None)).diagonal()
-        share = self._target.share.diagonal()
-        modes = (share.square() >= MODE_ROWS * tolerance.square()) & (share > 0)
+        modes = self._certain.diagonal()
         reached = modes & (mean >= REACHED_SHARE * self._mean)
         return int(reached.sum()) / max(1, int(modes.sum()))
 
