@@ -91,6 +91,7 @@ make bench                                        # fidelity of all benchmark ta
 BENCHMARK_PAGES = {
     "fidelity.md": "- [Fidelity](benchmarks/fidelity.md): all measures, beside peers, published figures, noise floors.",
     "conditions.md": "- [Conditions](benchmarks/conditions.md): rows under conditions beside real ones.",
+    "speed.md": "- [Speed](benchmarks/speed.md): rows a second, seconds to a fixed quality, growth, beside ctgan.",
 }
 """Pages that the benchmarks write themselves, and their line here."""
 
