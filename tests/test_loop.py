@@ -105,7 +105,7 @@ def test_early_stopping_keeps_the_best_weights() -> None:
     assert run.best == (min(scores.values()), min(scores, key=scores.__getitem__))
     assert run.holdout is not None
     assert run.marginal is not None
-    again = run._evaluate(run.marginal)
+    again = run._evaluate()
     assert again["holdout_error"] < max(scores.values())
 
 
