@@ -62,6 +62,12 @@ def test_the_marginal_critic_trains_alone() -> None:
     assert run.history[-1]["averaged_marginal_error"] < 0.03
 
 
+def test_training_in_bfloat16_learns_the_same_marginals() -> None:
+    run = trainer(precision="bfloat16", target=2, n_steps=200)
+    run.run()
+    assert run.history[-1]["averaged_marginal_error"] < 0.03
+
+
 def test_same_seed_same_weights_and_another_seed_others() -> None:
     def weights(seed: int) -> torch.Tensor:
         run = trainer(seed, n_steps=20)

@@ -188,6 +188,8 @@ def test_products_in_bfloat16_leave_shares_exact() -> None:
         rounded = critic.loss(rows)
     assert rounded[1].item() == pytest.approx(exact[1].item(), rel=1e-4)
     assert rounded[1].dtype == torch.float32
+    with torch.autocast("cpu", torch.bfloat16):
+        assert critic.loss(rows.bfloat16())[1].item() == pytest.approx(exact[1].item(), rel=1e-2)
 
 
 def test_slices_must_be_disjoint_levels_of_their_column() -> None:

@@ -128,9 +128,11 @@ class MarginalCritic:
         turn = self.plan() if turn is None else turn
         device = probabilities.device.type
         products = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else probabilities.dtype
+        # Half precision is for the factors of products alone: not for sums, nor for what is subtracted.
+        rows = probabilities.to(torch.promote_types(probabilities.dtype, torch.float32))
         with torch.no_grad(), torch.autocast(device, enabled=False):
-            value, error, gradient = self._judge(probabilities, products, turn)
-        known = (probabilities * gradient).sum()  # has this gradient, and the loss its value
+            value, error, gradient = self._judge(rows, products, turn)
+        known = (rows * gradient).sum()  # has this gradient, and the loss its value
         return known + (value - known.detach()), error
 
     @torch.no_grad()
@@ -211,7 +213,8 @@ class MarginalCritic:
         """Each row's probability of each slice. Shape: ``(n_slices, n_rows, 1)``."""
         if self._members is None:
             return None
-        return (self._members.to(probabilities.dtype) @ probabilities[:, self._span].T).unsqueeze(2)
+        members = self._members.to(probabilities.dtype) @ probabilities[:, self._span].T
+        return (members / members.sum(0)).unsqueeze(2)  # sums of 1 also where the probabilities came rounded
 
     def _averaged(self, key: tuple[int, int], grams: Tensor) -> Tensor:
         """The running average of the targets' Gram blocks. Shape: ``(n_slices, ...)`` to ``(n_targets, ...)``."""
