@@ -37,6 +37,7 @@ class GeneratorSettings:
         n_blocks: number of residual blocks.
         latent_dim: dimension of the noise.
         position_rank: rank of the bilinear position head.
+        ranks: whether numbers and times also have a peak that moves along their ranks.
     """
 
     width: int = 256
@@ -44,6 +45,7 @@ class GeneratorSettings:
     n_blocks: int = 3
     latent_dim: int = 128
     position_rank: int = 8
+    ranks: bool = True
 
     def __post_init__(self) -> None:
         """Check ranges."""
@@ -62,12 +64,14 @@ class DiscriminatorSettings:
         n_blocks: number of residual blocks.
         packing: rows judged together (PacGAN, Lin et al. 2018); 1 for none.
         spectral_norm: divide each weight by its largest singular value (Miyato et al. 2018).
+        ranks: whether it also sees waves of the ranks of numbers and times.
     """
 
     width: int = 256
     n_blocks: int = 2
     packing: int = 1
     spectral_norm: bool = False
+    ranks: bool = True
 
     def __post_init__(self) -> None:
         """Check ranges."""

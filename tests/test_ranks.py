@@ -9,7 +9,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from synthgan.networks.generator import PositionHead
+from synthgan.config import GeneratorSettings
+from synthgan.networks.generator import Generator, PositionHead
 from synthgan.networks.layers import LevelAxis
 from synthgan.networks.ranks import N_HARMONICS, RankFeatures, RankHead, RankLaw, ordered_columns, rank_intervals
 from tests.small_tables import small_layout
@@ -65,3 +66,15 @@ def test_a_wide_or_a_far_peak_leaves_positions_uniform(peak: RankLaw) -> None:
     location, scale = head().inside_bins(peak, torch.tensor([[2]]))
     assert abs(location.item()) < 0.2
     assert scale.item() == pytest.approx(1, abs=0.1)
+
+
+def test_without_order_the_networks_are_told_nothing() -> None:
+    bare = small_layout().without_order()
+    assert RankHead(bare, 4, torch.Generator().manual_seed(0)).n_columns == 0
+    assert RankFeatures(bare)(torch.zeros(2, 8), torch.zeros(2, 1)).shape == (2, 0)
+    network = Generator(small_layout(), GeneratorSettings(width=4, ranks=False), torch.Generator().manual_seed(0))
+    hidden = torch.ones(2, 4)
+    assert not network.rank_head.logits(network.rank_head(hidden)).any()
+    location, scale = network.rank_head.inside_bins(network.rank_head(hidden), torch.tensor([[2], [3]]))
+    assert not location.any()
+    assert (scale == 1).all()

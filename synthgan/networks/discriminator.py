@@ -47,7 +47,7 @@ class Discriminator(nn.Module):
         self.packing = settings.packing
         width = settings.width
         self._conditional = conditional
-        self.ranks = RankFeatures(layout)
+        self.ranks = RankFeatures(layout if settings.ranks else layout.without_order())
         columns = np.arange(layout.n_columns if conditional else 0)
         owners = [layout.column_of_level, *2 * [layout.positioned_columns], self.ranks.columns, columns]
         self.column_of_feature = torch.from_numpy(np.concatenate(owners))

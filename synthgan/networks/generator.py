@@ -126,7 +126,7 @@ class Generator(nn.Module):
             ResidualBlock(width, settings.hidden or width, rng) for _ in range(settings.n_blocks)
         )
         self.logits = seeded_linear(width, layout.n_levels, rng, gain=0.5)
-        self.rank_head = RankHead(layout, width, rng)
+        self.rank_head = RankHead(layout if settings.ranks else layout.without_order(), width, rng)
         self.position_head = PositionHead(self.axis, width, settings.position_rank, rng)
         self.marginal: Tensor
         self.register_buffer("marginal", torch.from_numpy(layout.marginal.copy()), persistent=False)

@@ -7,6 +7,7 @@ read this object; nobody else computes an offset.
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -86,6 +87,10 @@ class Layout:
     def positioned_columns(self) -> npt.NDArray[np.int64]:
         """``(n_positions,)`` index of the codes column behind each column of the positions matrix."""
         return np.array([i for i, span in enumerate(self.spans) if span.position is not None], dtype=np.int64)
+
+    def without_order(self) -> Layout:
+        """The same columns, without a word on the order of their levels."""
+        return dataclasses.replace(self, is_ordered=np.zeros_like(self.is_ordered))
 
     @property
     def codes_dtype(self) -> np.dtype[np.uint8] | np.dtype[np.int16]:
