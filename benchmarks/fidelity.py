@@ -235,7 +235,7 @@ def _peer_python(arguments: argparse.Namespace) -> Path:
 
 
 def _brief(scores: dict[str, float]) -> str:
-    names = ("shape", "trend_shared", "strong_pairs", "xgb_c2st", "mle_auc", "mle_rmse", "fit_seconds")
+    names = ("shape", "trend_shared", "strong_pairs", "xgb_c2st", "mle_auc", "mle_rmse", "mode_coverage", "fit_seconds")
     return ", ".join(f"{name} {scores[name]:.3f}" for name in names if name in scores)
 
 

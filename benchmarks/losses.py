@@ -4,8 +4,8 @@ python benchmarks/losses.py --data ../shared/data --table adult --steps 600 --ou
 python scripts/generate_docs.py        # docs/benchmarks/losses.md
 
 Every variant gets the same steps and the same learning rates to choose from. A fit that diverges is a result, and is
-kept with its message. Resumable: the JSON is written after each cell, and cells that it holds are not run again.
-Several processes may write the same JSON, each with its own part of the cells:
+kept with its message, as are the alarms that training raises. Resumable: the JSON is written after each cell, and cells
+that it holds are not run again. Several processes may write the same JSON, each with its own part of the cells:
 
     python benchmarks/losses.py ... --only "with marginal critic" &
     python benchmarks/losses.py ... --only "without marginal critic"
@@ -19,6 +19,7 @@ import json
 import os
 import sys
 import time
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,7 +32,7 @@ if str(ROOT) not in sys.path:
 from benchmarks.ablations import run  # noqa: E402  (the path above makes our own modules importable)
 from benchmarks.machine import describe_run  # noqa: E402
 from benchmarks.tables import BenchmarkTable, load_table  # noqa: E402
-from synthgan import TrainingError  # noqa: E402
+from synthgan import SynthganWarning, TrainingError  # noqa: E402
 from synthgan.config import LOSS_NAMES, TrainingSettings, from_dict, to_dict  # noqa: E402
 from synthgan.critics.losses import LOSSES  # noqa: E402
 
@@ -126,10 +127,10 @@ def main(words: Sequence[str] | None = None) -> None:
 
 
 def measure(table: BenchmarkTable, cell: Cell) -> dict[str, Any]:
-    """Fit and score one cell; of a fit that diverges, the message stands in the place of scores."""
+    """Fit and score one cell, with the alarms of training; a fit that diverges has its message in place of scores."""
     loss, settings = LOSSES[cell.settings.loss], cell.settings
     weight = loss.penalty_weight if settings.penalty is None else settings.penalty
-    facts = {
+    facts: dict[str, Any] = {
         "table": cell.table,
         "n_steps": cell.n_steps,
         "seed": cell.seed,
@@ -140,11 +141,18 @@ def measure(table: BenchmarkTable, cell: Cell) -> dict[str, Any]:
         "penalty": {"kind": loss.penalty if weight else "none", "weight": weight},
     }
     began = time.perf_counter()
-    try:
-        return facts | run(table, settings, cell.seed, target=table.target)
-    except TrainingError as error:
-        seconds = round(time.perf_counter() - began, 1)
-        return facts | {"settings": to_dict(settings), "diverged": str(error), "fit_seconds": seconds}
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", SynthganWarning)
+        try:
+            facts |= run(table, settings, cell.seed, target=table.target)
+        except TrainingError as error:
+            seconds = round(time.perf_counter() - began, 1)
+            facts |= {"settings": to_dict(settings), "diverged": str(error), "fit_seconds": seconds}
+    facts["alarms"] = [str(found.message) for found in caught if issubclass(found.category, SynthganWarning)]
+    for found in caught:
+        if not issubclass(found.category, SynthganWarning):
+            warnings.warn_explicit(found.message, found.category, found.filename, found.lineno)
+    return facts
 
 
 def read(path: Path) -> dict[str, Any]:

@@ -16,8 +16,8 @@ COLUMNS: tuple[tuple[str, str, str, int], ...] = (
     ("scores", "xgb_c2st", "XGB-C2ST", 3),
     ("scores", "mle_auc", "MLE AUC", 3),
     ("scores", "mle_r2", "MLE R2", 3),
-    ("last_history", "mode_coverage", "mode coverage (training)", 3),
-    ("last_history", "frechet_distance", "Frechet distance (training)", 4),
+    ("last_history", "mode_coverage", "mode coverage", 3),
+    ("last_history", "frechet_distance", "Frechet", 4),
 )
 """Where a figure stands in a cell, its name, heading and decimals; columns without any figure are dropped."""
 
@@ -47,9 +47,11 @@ step at four times the weight. The Wasserstein papers take five discriminator st
 first of them uses RMSProp and clips at 0.01; here all take one step, with Adam. Spectral normalisation stands in the
 penalty's place (penalty 0).
 
-**Diverged**: training met a loss that is not finite, and stopped; the messages stand below the table. A rate that
-diverged counts as tried. One seed each: differences in the last digit mean nothing. Seconds are of fits beside other
-work.
+**Diverged**: training met a figure that is not finite, and stopped. A rate that diverged counts as tried. Its message,
+and the alarms that training raised in all fits (those of the rates not shown included), stand below the table. Mode
+coverage (higher is better) and the Frechet distance (lower is better) are those that training last recorded.
+
+One seed each: differences in the last digit mean nothing. Seconds are of fits beside other work.
 """
 
 
@@ -98,14 +100,19 @@ def _section(cells: Sequence[dict[str, Any]]) -> list[str]:
     papers = {cell["variant"]: cell["reference"] for cell in cells if cell["variant"] == cell["settings"]["loss"]}
     if papers:
         lines += ["", "Papers: " + ", ".join(f"{loss} ({paper})" for loss, paper in papers.items()) + "."]
-    diverged = [cell for cell in cells if "diverged" in cell]
-    if diverged:
-        lines += ["", "Diverged:", ""]
+    told = [(cell, text) for cell in cells for text in _told(cell)]
+    if told:
+        lines += ["", "What training said:", ""]
         lines += [
-            f"- {cell['variant']}, {cell['partner']}, learning rate {cell['learning_rate']:g}: {cell['diverged']}"
-            for cell in diverged
+            f"- {cell['variant']}, {cell['partner']}, learning rate {cell['learning_rate']:g}: {text}"
+            for cell, text in told
         ]
     return lines
+
+
+def _told(cell: Mapping[str, Any]) -> list[str]:
+    """The alarms of a fit, and the error that ended it if there was one."""
+    return [*cell["alarms"], *([cell["diverged"]] if "diverged" in cell else [])]
 
 
 def _rates(chosen: dict[str, Any] | None, tried: Sequence[dict[str, Any]], rates: Sequence[float]) -> str:

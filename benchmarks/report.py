@@ -20,6 +20,9 @@ COLUMNS: tuple[tuple[str, str, int], ...] = (
     ("mle_r2", "MLE R2", 3),
     ("alpha_precision", "alpha-precision", 3),
     ("beta_recall", "beta-recall", 3),
+    ("mode_coverage", "mode coverage", 4),
+    ("level_coverage", "level coverage", 4),
+    ("frechet_distance", "Frechet %", 3),
     ("dcr_share", "DCR share", 3),
     ("exact_copies", "copies", 1),
     ("fit_seconds", "fit s", 1),
@@ -42,9 +45,9 @@ def markdown(results: Mapping[str, Any]) -> str:
         + ", ".join(f"{name} {version}" for name, version in run["versions"].items())
         + ".",
         "",
-        "Mean and deviation over the seeds. Errors in percent, lower is better; C2ST, MLE AUC, alpha-precision "
-        "and beta-recall, higher is better; DCR share, near 0.5; copies, near the count that as many fresh rows would "
-        f"have. Rows in italics are published figures ({SOURCE}; their trend has own edges). `bootstrap` is "
+        "Mean and deviation over the seeds. Errors in percent, lower is better; C2ST, MLE AUC, alpha-precision, "
+        "beta-recall and coverage, higher is better; DCR share, near 0.5; copies, near the count that as many fresh "
+        f"rows would have. Rows in italics are published figures ({SOURCE}; their trend has own edges). `bootstrap` is "
         "the noise floor of a perfect sampler and copies rows by construction.",
     ]
     cells: dict[str, dict[str, list[dict[str, Any]]]] = {}
@@ -77,6 +80,14 @@ def _section(table: str, generators: Mapping[str, list[dict[str, Any]]]) -> list
     beside = [
         f"{label} of the same model trained on the real rows: {real[0][key]:.4f}."
         for key, label in (("mle_real_auc", "MLE AUC"), ("mle_real_rmse", "MLE RMSE"))
+        if key in real[0]
+    ]
+    beside += [
+        f"{label} of the test rows in a synthetic table's place: {real[0][key]:.{places}f}."
+        for key, label, places in (
+            ("mode_coverage_holdout", "Mode coverage", 4),
+            ("frechet_distance_holdout", "Frechet %", 3),
+        )
         if key in real[0]
     ]
     copies = [s["exact_copies_expected"] for s in real if "exact_copies_expected" in s]

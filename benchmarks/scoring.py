@@ -15,7 +15,7 @@ import pandas as pd
 
 from benchmarks import xgb
 from benchmarks.tables import BenchmarkTable
-from synthgan.evaluation.coverage import alpha_precision_beta_recall
+from synthgan.evaluation.coverage import alpha_precision_beta_recall, coverage_scores
 from synthgan.evaluation.disclosure import closer_to_train_score, copy_score
 from synthgan.evaluation.features import ComparedTables, compare
 from synthgan.evaluation.fidelity import fidelity_scores
@@ -40,8 +40,8 @@ def score_sample(
         table: names the numeric columns and the target.
         n_jobs: threads of XGBoost; more than one slows it down on a busy machine.
         seed: of the folds, models and row draws.
-        full: also LR-C2ST, DCR share, exact copies, alpha-precision and beta-recall, which take longer; and the seconds
-            that each part took.
+        full: also LR-C2ST, DCR share, exact copies, alpha-precision and beta-recall, mode coverage and the Frechet
+            distance (both also of the test rows), which take longer; and the seconds that each part took.
     """
     tables = compare(
         {"real": train, "synthetic": synthetic, "holdout": test},
@@ -60,6 +60,7 @@ def score_sample(
             "copies": lambda: _copies(tables),
             "dcr_share": lambda: _dcr(tables, seed),
             "coverage": lambda: _coverage(tables, seed),
+            "modes": lambda: _modes(tables, seed),
         }
     scores: dict[str, float] = {}
     for name, measure in parts.items():
@@ -105,3 +106,15 @@ def _dcr(tables: ComparedTables, seed: int) -> dict[str, float]:
 def _coverage(tables: ComparedTables, seed: int) -> dict[str, float]:
     precision, recall = alpha_precision_beta_recall(tables, np.random.default_rng(seed))
     return {"alpha_precision": precision, "beta_recall": recall}
+
+
+def _modes(tables: ComparedTables, seed: int) -> dict[str, float]:
+    modes, frechet = coverage_scores(tables, np.random.default_rng(seed), reference="holdout")
+    found = {
+        "mode_coverage": modes.value,
+        "level_coverage": modes.details["levels"],
+        "mode_coverage_holdout": modes.reference,
+        "frechet_distance": frechet.value,
+        "frechet_distance_holdout": frechet.reference,
+    }
+    return {name: value for name, value in found.items() if value is not None}

@@ -97,6 +97,7 @@ BENCHMARK_PAGES = {
     "fidelity.md": "- [Fidelity](benchmarks/fidelity.md): all measures, beside peers, published figures, noise floors.",
     "conditions.md": "- [Conditions](benchmarks/conditions.md): rows under conditions beside real ones.",
     "losses.md": "- [Losses](benchmarks/losses.md): those of the literature, with and without the marginal critic.",
+    "speed.md": "- [Speed](benchmarks/speed.md): rows a second, seconds to a fixed quality, growth, beside ctgan.",
 }
 """Pages of their own and their line here, which stands where the JSON of the same name does."""
 

@@ -78,7 +78,8 @@ class Synthesizer:
         codec_: the fitted `TableCodec`.
         generator_: the trained network, None when the table has no column to model.
         training_settings_: the resolved settings, a `TrainingSettings`.
-        history_: one dict per 50 steps: losses, marginal error, seconds.
+        history_: one dict per 50 steps: losses, marginal error, seconds; at each evaluation also what the averaged
+            generator reaches (``mode_coverage``, ``frechet_distance`` and others, see docs/architecture.md).
         stopped_by_: why training ended: ``"steps"``, ``"time"`` or ``"early stopping"``.
         n_rows_: number of rows fitted.
         n_features_in_: number of columns fitted.
@@ -165,6 +166,9 @@ class Synthesizer:
             DataError: when the table cannot be used.
             SettingsError: when a parameter is out of range.
             TrainingError: when training diverges.
+
+        Warns:
+            SynthganWarning: when training gets far worse, the generator collapses or the discriminator wins.
         """
         from synthgan.training.checkpoint import Checkpoint, stored_seed
         from synthgan.training.device import resolve_device

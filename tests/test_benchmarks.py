@@ -7,6 +7,7 @@ import json
 import shutil
 import subprocess
 import sys
+import warnings
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import ModuleType
@@ -128,6 +129,10 @@ def test_every_measure_of_a_sample(data: Path) -> None:
     assert copied["xgb_c2st"] == 1.0 > broken["xgb_c2st"]
     assert copied["dcr_share"] > 0.5
     assert copied["beta_recall"] > 0.9 > broken["beta_recall"]
+    assert copied["mode_coverage"] == copied["level_coverage"] == 1.0 >= broken["mode_coverage"] > 0.5
+    assert copied["frechet_distance"] == pytest.approx(0.0, abs=1e-6)
+    assert broken["frechet_distance"] > copied["frechet_distance_holdout"] > 1.0
+    assert copied["mode_coverage_holdout"] == broken["mode_coverage_holdout"] > 0.9
     assert 0.0 <= broken["lr_c2st"] <= 1.0
     assert score_sample(table.train, table.test, independent, table)["xgb_c2st"] == broken["xgb_c2st"]
     numeric_target = load_table("small", data, target="x")
@@ -155,6 +160,7 @@ def test_cells_are_written_resumed_and_shown(data: Path, tmp_path: Path) -> None
     assert "small/bootstrap/0: running" in first
     before = json.loads(output.read_text())["cells"]["small/bootstrap/0"]
     assert before["scores"]["peak_rss_mib"] > 10
+    assert before["scores"]["mode_coverage"] > 0.9
     assert before["n_rows"] == {"train": 360, "test": 40, "synthetic": 360, "columns": 4}
 
     sample, meta = tmp_path / "peer.parquet", tmp_path / "peer.json"
@@ -198,14 +204,21 @@ def test_the_page_averages_seeds_and_quotes_the_papers() -> None:
             "table": "adult",
             "generator": generator,
             "n_rows": rows,
-            "scores": {"shape": shape, "mle_real_auc": 0.9},
+            "scores": {
+                "shape": shape,
+                "mle_real_auc": 0.9,
+                "mode_coverage": 0.75,
+                "mode_coverage_holdout": 0.99987,
+                "frechet_distance_holdout": 0.12,
+            },
         }
 
     cells = {"a": cell("bootstrap", 1.0), "b": cell("synthgan-default", 0.5), "c": cell("synthgan-default", 0.7)}
     timing = {"ctgan/adult": {"seconds_per_epoch": 2.0, "fixed_seconds": 5.0}}
     text = markdown({"run": run, "cells": cells, "peer_timing": timing})
-    assert "| synthgan-default | 2 | 0.60 ± 0.14 |" in text
-    assert "| *TabDiff, published* | | *0.68* |" in text
+    assert "| synthgan-default | 2 | 0.60 ± 0.14 | 0.7500 ± 0.0000 |" in text
+    assert "Mode coverage of the test rows in a synthetic table's place: 0.9999. Frechet %" in text
+    assert "| *TabDiff, published* | | *0.68* |  |" in text
     assert text.index("synthgan-default") < text.index("| bootstrap")
     assert "| ctgan | adult | 2.00 | 605 s |" in text
     assert "trained on the real rows: 0.9000." in text
@@ -281,6 +294,31 @@ def test_losses_are_measured_kept_and_resumed(data: Path, tmp_path: Path, capsys
     assert "| 0.002 (1e+30 not run) |" in text
 
 
+def test_alarms_of_training_are_kept_and_other_warnings_let_through(
+    data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("xgboost", reason="xgboost is not installed")
+    from benchmarks import losses
+    from benchmarks.tables import load_table
+    from synthgan import SynthganWarning, TrainingError
+
+    def run(*arguments: Any, **options: Any) -> dict[str, Any]:
+        warnings.warn("the generator has collapsed", SynthganWarning, stacklevel=1)
+        warnings.warn("a library is old", UserWarning, stacklevel=1)
+        raise TrainingError("training diverged at step 50")
+
+    monkeypatch.setattr(losses, "run", run)
+    cell = losses.Cell(
+        table="small", n_steps=2, seed=0, variant="hinge", partner="with marginal critic", learning_rate=0.002
+    )
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        found = losses.measure(load_table("small", data, target="y"), cell)
+    assert found["alarms"] == ["the generator has collapsed"]
+    assert found["diverged"] == "training diverged at step 50"
+    assert [str(warning.message) for warning in caught] == ["a library is old"]
+
+
 def test_several_writers_of_the_losses_lose_no_cell(tmp_path: Path) -> None:
     from benchmarks.losses import keep, read
 
@@ -308,6 +346,7 @@ def losses_cell(learning_rate: float, *, variant: str = "hinge", **more: Any) ->
         "reference": "Lim and Ye 2017",
         "penalty": {"kind": "none", "weight": 0.0},
         "settings": {"loss": "hinge"},
+        "alarms": [],
         "run": {
             "date": "2026-01-01T00:00:00",
             "commit": None,
@@ -337,12 +376,14 @@ def test_the_better_learning_rate_is_shown() -> None:
     broken = losses_cell(0.002, diverged="training diverged at step 50.", variant="b")
     assert better([broken]) is None
 
-    measured = scored(0.0005, 0.7, 1.0, variant="c", last_history={"mode_coverage": 0.75})
+    alarm = "training diverges: at step 50 the generator loss is 1e+06."
+    measured = scored(0.0005, 0.7, 1.0, variant="c", last_history={"mode_coverage": 0.75}) | {"alarms": [alarm]}
     text = markdown({"cells": dict(enumerate([low, high, broken, measured]))})
     assert "| hinge | with | none | 1.00 | 2.00 | 4.00 | 0.600 | 0.900 |  | 60 | 50 | 0.002 |" in text
     assert "| c | with | none | 1.00 | 2.00 | 1.00 | 0.700 | 0.900 | 0.750 | 60 | 50 | 0.0005 (0.002 not run) |" in text
     assert f"| b | with | none | {'diverged | ' * 6} |  | none (0.002 diverged; 0.0005 not run) |" in text
     assert "- b, with marginal critic, learning rate 0.002: training diverged at step 50." in text
+    assert f"- c, with marginal critic, learning rate 0.0005: {alarm}" in text
     assert "Papers: hinge (Lim and Ye 2017)." in text
     assert "2026-01-01, commit `none`, 2 cores of P, 1 thread; fitted on: cpu." in text
 

@@ -52,7 +52,7 @@ def test_every_row_meets_a_condition_on_levels_and_positions(conditional: bool) 
 
 def test_conditioned_rows_follow_the_generator_s_own_law() -> None:
     network = generator()
-    free = draw_rows(network, 200_000, seeded(2))
+    free = draw_rows(network, 1_000_000, seeded(2))
     met = (
         (free.codes[:, 1] == 1)
         & (free.positions[:, 0] >= 0.25)
@@ -90,6 +90,30 @@ def test_the_pool_grows_for_a_rare_condition_up_to_its_cap(monkeypatch: pytest.M
     assert draw.effective_sample_size < 100
 
 
+@pytest.mark.parametrize("shift", [0.0, 500.0, -500.0], ids=str)
+def test_codes_follow_the_softmax_however_large_the_logits(shift: float) -> None:
+    axis = generator().axis
+    row = torch.tensor([0.0, 1.0, 2.0, -1.0, -float("inf"), -float("inf"), 0.0, 1.0])
+    shifted = row + torch.tensor([shift] * 2 + [0.0] * 6)
+    codes = draws.draw_codes(axis, shifted.expand(400_000, -1), seeded())
+    for column, part in enumerate(axis.parts(row.unsqueeze(0))):
+        share = torch.bincount(codes[:, column], minlength=part.shape[1]) / len(codes)
+        torch.testing.assert_close(share, part.softmax(1)[0], atol=0.004, rtol=0)
+
+
+def test_no_level_without_probability_is_drawn_at_either_end_of_the_uniform(monkeypatch: pytest.MonkeyPatch) -> None:
+    axis = generator().axis
+    rng = np.random.default_rng(0)
+    logits = torch.from_numpy(rng.normal(0, 3, (5000, axis.n_levels)).astype(np.float32))
+    possible = torch.from_numpy(rng.random((5000, axis.n_levels)) < 0.5)
+    possible[:, [0, 3, 7]] = True  # at least one level of every column
+    logits[~possible] = -float("inf")
+    for end in (0.0, 1 - 2**-24):
+        monkeypatch.setattr(torch, "rand", lambda *shape, generator, end=end: torch.full(shape, end))
+        codes = draws.draw_codes(axis, logits, seeded())
+        assert possible.gather(1, codes + axis.starts).all()
+
+
 def test_effective_sample_size_and_resampling_by_hand() -> None:
     log_weights = torch.tensor([0.5, 0.25, 0.25, 0.0]).log()
     assert draws._effective_sample_size(log_weights) == pytest.approx(1 / (0.25 + 0.0625 * 2))
@@ -98,4 +122,8 @@ def test_effective_sample_size_and_resampling_by_hand() -> None:
 
 
 def test_no_more_rows_than_asked_for() -> None:
-    assert draw_rows(generator(), draws.CHUNK_ROWS + 3, seeded()).codes.shape == (draws.CHUNK_ROWS + 3, 3)
+    for n_rows in (1, draws.FREE_CHUNK_ROWS, 2 * draws.FREE_CHUNK_ROWS + 3):
+        draw = draw_rows(generator(), n_rows, seeded())
+        assert draw.codes.shape == (n_rows, 3)
+        assert draw.positions.shape == (n_rows, 1)
+        assert draw.codes.dtype == np.uint8

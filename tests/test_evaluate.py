@@ -22,6 +22,8 @@ NAMES = [
     "trend_own",
     "strong_pairs",
     "missing",
+    "mode_coverage",
+    "frechet_distance",
     "c2st",
     "utility_auc",
     "utility_balanced_accuracy",
@@ -79,7 +81,7 @@ def test_files_and_frames_give_the_same_scores(adult_scores: Scores, tmp_path: P
 def test_without_holdout_and_target_less_is_said_and_less_computed() -> None:
     frame = load_adult("train").head(300)
     scores = evaluate(frame, frame)
-    assert [score.name for score in scores] == [*NAMES[:6], "exact_copies"]
+    assert [score.name for score in scores] == [*NAMES[:8], "exact_copies"]
     assert scores["exact_copies"].value == 100.0
     assert any("Without a holdout" in note for note in scores.notes)
 

@@ -11,6 +11,7 @@ import argparse
 import importlib.metadata
 import json
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,7 @@ def main() -> None:
     parser.add_argument("--numeric", nargs="*", default=[])
     parser.add_argument("--epochs", type=int, default=300)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--repeats", type=int, default=0, help="also time en-, decoding and sampling this often")
     parser.add_argument("--sample", type=Path, required=True)
     parser.add_argument("--meta", type=Path, required=True)
     arguments = parser.parse_args()
@@ -53,6 +55,7 @@ def main() -> None:
     fitted = time.perf_counter()
     rows = model.sample(len(train))
     sampled = time.perf_counter()
+    repeated = repeat(model, table, arguments.repeats) if arguments.repeats else {}
 
     restored(rows, train, discrete).to_parquet(arguments.sample)
     cost = {
@@ -61,9 +64,39 @@ def main() -> None:
         "peak_rss_mib": peak_rss_mib(),
         "epochs": arguments.epochs,
         "threads": torch.get_num_threads(),
+        **repeated,
         "versions": {name: importlib.metadata.version(name) for name in ("ctgan", "rdt", "torch", "numpy", "pandas")},
     }
     arguments.meta.write_text(json.dumps(cost, indent=2), encoding="utf-8")
+
+
+def repeat(model: Any, table: pd.DataFrame, n_times: int) -> dict[str, list[float]]:
+    """Seconds of sampling as many rows as the table has, of the decoding in it, and of encoding the table."""
+    transformer = model._transformer
+    decode = transformer.inverse_transform
+    decoding: list[float] = []
+
+    def timed(*arguments: Any, **options: Any) -> Any:
+        began = time.perf_counter()
+        try:
+            return decode(*arguments, **options)
+        finally:
+            decoding.append(time.perf_counter() - began)
+
+    transformer.inverse_transform = timed
+    try:
+        sampling = [seconds(lambda: model.sample(len(table))) for _ in range(n_times)]
+    finally:
+        del transformer.inverse_transform
+    encoding = [seconds(lambda: transformer.transform(table)) for _ in range(n_times)]
+    return {"sample_seconds_each": sampling, "decode_seconds": decoding, "encode_seconds": encoding}
+
+
+def seconds(task: Callable[[], object]) -> float:
+    """Wall time of a task."""
+    began = time.perf_counter()
+    task()
+    return time.perf_counter() - began
 
 
 def plain(train: pd.DataFrame, numeric: list[str]) -> tuple[pd.DataFrame, list[str]]:

@@ -43,9 +43,9 @@ def evaluate(
 ) -> None:
     """Compare the table SYNTHETIC with the table REAL.
 
-    Shows how close distributions and dependencies are, whether a classifier can tell the tables apart, how useful the
-    synthetic rows are for prediction, and whether real rows were copied. The scores are computed from the real rows, so
-    treat them as private too.
+    Shows how close distributions and dependencies are, whether parts of the table are left out, whether a classifier
+    can tell the tables apart, how useful the synthetic rows are for prediction, and whether real rows were copied. The
+    scores are computed from the real rows, so treat them as private too.
     """
     import synthgan
     from synthgan.tables.writers import check_output

@@ -111,6 +111,8 @@ def _training(file: ModelFile) -> str:
     words = [f"{last.get('step', 0)} steps", f"ended by {file.details.get('stopped_by', 'nobody knows')}"]
     if file.details.get("target") is not None:
         words.append(f"target '{file.details['target']}'")
+    if isinstance(last.get("mode_coverage"), int | float):
+        words.append(f"{last['mode_coverage']:.1%} of modes reached")
     return ", ".join(words)
 
 

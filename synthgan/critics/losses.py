@@ -6,6 +6,7 @@ and of generated rows, and what the generator minimises. `LOSSES` is the registr
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
@@ -28,6 +29,7 @@ class AdversarialLoss:
         separable: the discriminator's loss is a real half plus a fake half, which DP-SGD needs.
         penalty: what keeps the discriminator smooth: R1 and R2 at the data, WGAN-GP's on interpolates, weight clipping.
         penalty_weight: default weight (gamma, lambda), or the clipping bound.
+        chance: the discriminator's loss when it cannot tell rows apart, above a bottom of 0; None without a bottom.
     """
 
     name: str
@@ -37,6 +39,7 @@ class AdversarialLoss:
     separable: bool
     penalty: Penalty
     penalty_weight: float
+    chance: float | None
 
 
 def _non_saturating_discriminator(real: Tensor, fake: Tensor) -> Tensor:
@@ -54,6 +57,7 @@ LOSSES: dict[str, AdversarialLoss] = {
             separable=True,
             penalty="r1r2",
             penalty_weight=0.01,
+            chance=2 * math.log(2),
         ),
         AdversarialLoss(
             name="non-saturating",
@@ -63,6 +67,7 @@ LOSSES: dict[str, AdversarialLoss] = {
             separable=True,
             penalty="r1r2",
             penalty_weight=0.01,
+            chance=2 * math.log(2),
         ),
         AdversarialLoss(
             name="least-squares",
@@ -72,6 +77,7 @@ LOSSES: dict[str, AdversarialLoss] = {
             separable=True,
             penalty="r1r2",
             penalty_weight=0.01,
+            chance=0.25,
         ),
         AdversarialLoss(
             name="wasserstein-clipped",
@@ -81,6 +87,7 @@ LOSSES: dict[str, AdversarialLoss] = {
             separable=True,
             penalty="clip",
             penalty_weight=0.03,
+            chance=None,
         ),
         AdversarialLoss(
             name="wasserstein",
@@ -90,6 +97,7 @@ LOSSES: dict[str, AdversarialLoss] = {
             separable=True,
             penalty="interpolated",
             penalty_weight=10.0,
+            chance=None,
         ),
         AdversarialLoss(
             name="hinge",
@@ -99,6 +107,7 @@ LOSSES: dict[str, AdversarialLoss] = {
             separable=True,
             penalty="r1r2",
             penalty_weight=0.01,
+            chance=2.0,
         ),
         AdversarialLoss(
             name="relativistic",
@@ -108,6 +117,7 @@ LOSSES: dict[str, AdversarialLoss] = {
             separable=False,
             penalty="r1r2",
             penalty_weight=0.01,
+            chance=math.log(2),
         ),
     )
 }

@@ -1,99 +1,44 @@
-"""The marginal critic: every two-way marginal of the generated rows against the data's, in one matrix product.
+"""The marginal critic: every two-way marginal of the generated rows against the data's, by matrix products.
 
 With ``P`` the ``(n_rows, n_levels)`` matrix of per-column softmaxes, a batch is a mixture of product distributions, so
-the off-diagonal blocks of ``P'P / n_rows`` are its exact expected two-way marginals. The critic never sees a row: it
-holds the `Marginals` that the second door handed out.
+the off-diagonal blocks of its Gram matrix ``G = P'P / n_rows`` are its exact expected two-way marginals. The critic
+never sees a row: it holds what the second door handed out.
+
+The loss is ``sum(pull * G)`` with ``pull`` a constant, and ``G`` is quadratic in ``P``: its gradient is
+``2 P pull / n_rows``, one product more. No product has to be recorded for a backward pass.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from typing import Protocol
+import itertools
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
-from synthgan.networks.layers import LevelAxis, chunks_of
-from synthgan.tables.layout import Layout
+from synthgan.critics.marginal_door import GramTarget
+from synthgan.networks.layers import LevelAxis
+
+MAX_LEVELS = 2048
+"""Up to so many levels a step compares all pairs of columns; beyond, a part of them that costs no more."""
+
+TILE_LEVELS = {"cpu": 256, "cuda": MAX_LEVELS}
+"""Side of the blocks the Gram matrix is worked through in: a core's cache holds them, a GPU wants them large."""
 
 
 @dataclass(frozen=True)
-class GramTarget:
-    """What a door released of one family of marginals.
+class SliceTarget:
+    """Two-way marginals of the rows in which one column has one of some levels.
 
     Attributes:
-        share: ``(n_levels, n_levels)``: the data's two-way marginals (each block sums to 1; to the slice's share for
-            three-way slices).
-        tolerance: ``(n_levels, n_levels)``: standard error of each cell; nothing below it is worth fitting.
-        weight: ``(n_columns, n_columns)``: weight of each block, 0 where the marginal is unknown.
+        levels: codes of the column.
+        released: what the door released of these rows; the column's own blocks have weight 0.
     """
 
-    share: Tensor
-    tolerance: Tensor
-    weight: Tensor
-
-
-class Marginals(Protocol):
-    """The second door: marginals of the encoded table. Its exact and its private twin share this interface."""
-
-    def pairs(self) -> GramTarget:
-        """All two-way marginals (and, on the diagonal blocks, the one-way ones)."""
-        ...
-
-    def slice(self, column: int, levels: Sequence[int]) -> GramTarget:
-        """Two-way marginals of the rows whose code in ``column`` is among ``levels``.
-
-        They are part of the three-way marginals with that column.
-        """
-        ...
-
-
-class ExactMarginals:
-    """Marginals read exactly off the codes, a chunk of rows at a time.
-
-    Args:
-        codes: ``(n_rows, n_columns)`` integer tensor on the device.
-        layout: what the codes mean.
-    """
-
-    CHUNK = 65_536
-    CHUNK_CELLS = 2**24  # of 64-bit numbers: 128 MiB, however many columns the table has
-
-    def __init__(self, codes: Tensor, layout: Layout) -> None:
-        self._codes = codes
-        self._axis = LevelAxis(layout).to(codes.device)
-
-    def pairs(self) -> GramTarget:
-        """See `Marginals.pairs`."""
-        weight = torch.ones(self._axis.n_columns, self._axis.n_columns, device=self._codes.device)
-        return self._target(self._chunks(), weight)
-
-    def slice(self, column: int, levels: Sequence[int]) -> GramTarget:
-        """See `Marginals.slice`."""
-        wanted = torch.tensor(list(levels), device=self._codes.device)
-        weight = torch.ones(self._axis.n_columns, self._axis.n_columns, device=self._codes.device)
-        # A softmax times itself is no marginal, so the slicing column's own blocks are left to the pairs.
-        weight[column, :] = weight[:, column] = 0
-        chunks = self._chunks()
-        return self._target((codes[torch.isin(codes[:, column], wanted)] for codes in chunks), weight)
-
-    def _chunks(self) -> tuple[Tensor, ...]:
-        return chunks_of(self._codes, max(1, min(self.CHUNK, self.CHUNK_CELLS // self._axis.n_columns)))
-
-    def _target(self, chunks: Iterable[Tensor], weight: Tensor) -> GramTarget:
-        n_levels, starts, sizes = self._axis.n_levels, self._axis.starts, self._axis.sizes
-        counts = torch.zeros(n_levels, n_levels, dtype=torch.long, device=self._codes.device)
-        for codes in chunks:
-            index = codes.long() + starts
-            # Cells are counted, not multiplied out: the product of one-hot rows costs some twenty times as much.
-            for column, (start, size) in enumerate(zip(starts.tolist(), sizes, strict=True)):
-                cells = (index[:, column : column + 1] - start) * n_levels + index[:, column:]
-                counted = torch.bincount(cells.flatten(), minlength=size * n_levels)
-                counts[start : start + size] += counted.view(size, n_levels)
-        share = (counts + counts.triu(1).T).double() / len(self._codes)
-        tolerance = (share * (1 - share) / len(self._codes)).sqrt()
-        return GramTarget(share.float(), tolerance.float(), weight)
+    levels: Sequence[int]
+    released: GramTarget
 
 
 class MarginalCritic:
@@ -104,50 +49,284 @@ class MarginalCritic:
     so the sign of each cell's error is read off a running average of the Gram matrix (``decay`` > 0), and the current
     batch supplies the gradient.
 
+    **Slices.** Marginals of the rows in a slice of one column are three-way marginals. A generated row belongs to a
+    slice with the probability it gives to the slice's levels; these probabilities sum to 1, so the slices' Gram
+    matrices sum to the one of all rows, and each slice costs two products and the pairs nothing beyond.
+
+    **Wide tables.** The level axis is cut into ``n_packs`` packs, and in step ``t`` pack ``i`` is compared with pack
+    ``j`` for ``i + j = t (mod n_packs)``: every pack once in each step, every pair of packs (and each pack with itself)
+    once in ``n_packs`` steps, so the pull of each is multiplied by ``n_packs``. Up to `MAX_LEVELS` levels each
+    step compares all pairs. The number of packs grows with the square of the number of levels, which leaves the time
+    of the products and the size of all blocks of a step constant.
+
     Args:
-        target: what the door released.
+        pairs: what the door released of all rows.
         axis: the layout on the device.
+        column: the column that the slices are cut from.
+        slices: disjoint slices of that column.
+        slice_weight: weight of each slice's loss beside the pairs'.
         decay: weight of the past in the running average; 0 for the current batch alone.
-        slice_levels: indices on the level axis of the slice that the target describes, None for all rows.
+        max_levels: see `MAX_LEVELS`.
+
+    Raises:
+        ValueError: when slices overlap or name levels that their column does not have.
     """
 
     def __init__(
-        self, target: GramTarget, axis: LevelAxis, *, decay: float = 0.0, slice_levels: Tensor | None = None
+        self,
+        pairs: GramTarget,
+        axis: LevelAxis,
+        *,
+        column: int = 0,
+        slices: Sequence[SliceTarget] = (),
+        slice_weight: float = 1.0,
+        decay: float = 0.0,
+        max_levels: int = MAX_LEVELS,
     ) -> None:
-        self.target = target
+        self.pairs = pairs
+        self._targets = [pairs, *(part.released for part in slices)]
+        self._column_of_level = axis.column_of_level
         self._decay = decay
-        self._slice_levels = slice_levels
-        column = axis.column_of_level
-        off_diagonal = target.weight * (1 - torch.eye(axis.n_columns, device=target.share.device))
-        n_pairs = off_diagonal.sum().clamp_min(1)
-        self._weight = (off_diagonal / n_pairs)[column][:, column]
-        self._tolerance = target.tolerance.clamp_min(1e-6)
-        self.average: Tensor | None = None
+        self._members = _members(slices, axis.sizes[column], pairs.share.device) if slices else None
+        self._span = slice(int(axis.starts[column]), int(axis.starts[column]) + axis.sizes[column])
+        if self._members is not None and len(self._members) > len(slices):
+            # Rows in no slice count in the pairs alone.
+            self._targets.append(replace(pairs, weight=torch.zeros_like(pairs.weight)))
+        weights = [_block_weights(target) for target in self._targets]
+        self._weights = torch.stack([weights[0], *(slice_weight * weight for weight in weights[1:])])
+        self._complete = axis.n_levels <= max_levels
+        tile = TILE_LEVELS[pairs.share.device.type]
+        n_packs = math.ceil(axis.n_levels / tile if self._complete else (axis.n_levels / max_levels) ** 2)
+        edges = [axis.n_levels * i // n_packs for i in range(n_packs + 1)]
+        self._packs = [slice(start, stop) for start, stop in itertools.pairwise(edges)]
+        self._step = 0
+        self._tiles: dict[tuple[int, int], _Tile] = {}
+        self._averages: dict[tuple[int, int], Tensor] = {}
 
-    def gram(self, probabilities: Tensor) -> Tensor:
-        """Expected two-way marginals of a batch. Shape: ``(n_rows, n_levels)`` to ``(n_levels, n_levels)``."""
-        weighted = probabilities
-        if self._slice_levels is not None:
-            weighted = probabilities * probabilities[:, self._slice_levels].sum(1, keepdim=True)
-        return weighted.T @ probabilities / len(probabilities)
+    @property
+    def n_packs(self) -> int:
+        """Number of packs the level axis is cut into."""
+        return len(self._packs)
 
-    def loss(self, probabilities: Tensor) -> tuple[Tensor, Tensor]:
-        """Loss with gradients, and the mean total variation distance of the (averaged) marginals, detached."""
-        gram = self.gram(probabilities)
-        current = gram.detach()
-        if self._decay:
-            self.average = current.clone() if self.average is None else self.average.lerp_(current, 1 - self._decay)
-            current = self.average
-        error = current - self.target.share
-        pull = torch.tanh(error / self._tolerance) * self._weight
-        return (pull * gram).sum(), 0.5 * (error.abs() * self._weight).sum()
+    def plan(self) -> int:
+        """Count the coming step; which packs' turn it is, for `loss`. Always 0 where every step compares all pairs."""
+        turn = 0 if self._complete else self._step % self.n_packs
+        self._step += 1
+        return turn
 
-    def distance(self, probabilities: Tensor, target: GramTarget | None = None) -> Tensor:
-        """Mean total variation distance over column pairs, between a batch and ``target``.
+    def loss(self, probabilities: Tensor, turn: int | None = None) -> tuple[Tensor, Tensor]:
+        """Loss with gradients, and the mean total variation distance of the (averaged) marginals, detached.
+
+        Where the packs take turns, both are estimates from the packs whose turn it is.
+
+        Args:
+            probabilities: ``(n_rows, n_levels)``: each column's slice sums to 1. The gradient is that along such rows:
+                within the slices' column it is known up to a constant per row, which a softmax ignores.
+            turn: what `plan` returned, which is called here by default. With equal turns, the work is the same
+                operations on the same memory, so that it can be captured.
+        """
+        turn = self.plan() if turn is None else turn
+        device = probabilities.device.type
+        products = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else probabilities.dtype
+        with torch.no_grad(), torch.autocast(device, enabled=False):
+            value, error, gradient = self._judge(probabilities, products, turn)
+        known = (probabilities * gradient).sum()  # has this gradient, and the loss its value
+        return known + (value - known.detach()), error
+
+    @torch.no_grad()
+    def distance(self, probabilities: Tensor, *others: GramTarget) -> list[Tensor]:
+        """Mean total variation distance over all column pairs, between a batch and targets: this critic's own, others.
 
         Args:
             probabilities: ``(n_rows, n_levels)``.
-            target: this critic's own by default.
+            *others: targets of the same layout.
         """
-        share = (self.target if target is None else target).share
-        return 0.5 * ((self.gram(probabilities) - share).abs() * self._weight).sum()
+        batch = _Batch(probabilities, None, probabilities.dtype)
+        shares = [target.share for target in (self.pairs, *others)]
+        totals = [probabilities.new_zeros(()) for _ in shares]
+        for i, j in self._pairs_of_packs():
+            tile, times = self._tile(i, j), 1 if i == j else 2
+            gram = batch.grams(tile.a, tile.b)[0]
+            for k, share in enumerate(shares):
+                totals[k] += 0.5 * times * ((gram - share[tile.a, tile.b]).abs_() * tile.weight[0]).sum()
+        return totals
+
+    def state(self) -> dict[str, Tensor]:
+        """What the next step depends on."""
+        averages = {f"average.{i}.{j}": average for (i, j), average in self._averages.items()}
+        return averages | {"step": torch.tensor(self._step)}
+
+    def load_state(self, state: Mapping[str, Tensor]) -> None:
+        """Go on from `state`."""
+        self._step = int(state["step"])
+        for name, average in state.items():
+            if name != "step":
+                _, i, j = name.split(".")
+                held = self._averages.get((int(i), int(j)))
+                place = average.to(self.pairs.share.device) if held is None else held.copy_(average)
+                self._averages[int(i), int(j)] = place
+
+    def _judge(self, probabilities: Tensor, products: torch.dtype, turn: int) -> tuple[Tensor, Tensor, Tensor]:
+        """Loss, mean total variation distance, and the gradient of the loss: ``(n_rows, n_levels)``."""
+        batch = _Batch(probabilities, self._members_of(probabilities), products)
+        value, error = probabilities.new_zeros(()), probabilities.new_zeros(())
+        inclusion = 1 if self._complete else 1 / self.n_packs
+        blocks: list[tuple[slice, slice, Tensor]] = []
+        for i, j in self._pairs_of_packs() if self._complete else self._turn(turn):
+            tile = self._tile(i, j)
+            times = (1 if i == j else 2) / inclusion
+            grams = batch.grams(tile.a, tile.b)
+            pull, distance = tile.pull(self._averaged((i, j), grams))
+            error += times * distance
+            # The Gram matrix of all rows is the sum of the slices', so the pairs pull on each of them.
+            pull = pull if self._members is None else pull[0] + pull[1:]
+            value += times * torch.dot(pull.flatten(), grams.flatten())
+            blocks.append((tile.a, tile.b, pull.mul_(2 / (inclusion * len(probabilities))).to(products)))
+        gradient, rows = torch.zeros_like(probabilities), probabilities.to(products)
+        for s in range(batch.n_slices):
+            part = self._pulled(rows, blocks, s).to(probabilities.dtype)
+            if self._members is None or batch.weights is None:
+                return value, error, part
+            gradient.addcmul_(part, batch.weights[s])
+            # How likely the row is in the slice depends on its probabilities, too.
+            own = part.mul_(probabilities).sum(1, keepdim=True) / 2
+            gradient[:, self._span] += own * self._members[s]
+        return value, error, gradient
+
+    def _pulled(self, rows: Tensor, blocks: Sequence[tuple[slice, slice, Tensor]], s: int) -> Tensor:
+        """Rows times the symmetric matrix of a slice's pulls, given in blocks. Shape: the rows'."""
+        if self._complete:
+            whole = rows.new_empty(rows.shape[1], rows.shape[1])
+            for a, b, pull in blocks:
+                whole[a, b] = pull[s]
+                whole[b, a] = pull[s].T
+            return rows @ whole
+        pulled = torch.empty_like(rows)
+        for a, b, pull in blocks:
+            pulled[:, a] = rows[:, b] @ pull[s].T
+            pulled[:, b] = rows[:, a] @ pull[s]
+        return pulled
+
+    def _members_of(self, probabilities: Tensor) -> Tensor | None:
+        """Each row's probability of each slice. Shape: ``(n_slices, n_rows, 1)``."""
+        if self._members is None:
+            return None
+        return (self._members.to(probabilities.dtype) @ probabilities[:, self._span].T).unsqueeze(2)
+
+    def _averaged(self, key: tuple[int, int], grams: Tensor) -> Tensor:
+        """The running average of the targets' Gram blocks. Shape: ``(n_slices, ...)`` to ``(n_targets, ...)``."""
+        if self._decay:
+            past = self._averages.get(key)
+            grams = self._averages[key] = grams.clone() if past is None else past.lerp_(grams, 1 - self._decay)
+        return grams if self._members is None else torch.cat([grams.sum(0, keepdim=True), grams])
+
+    def _tile(self, i: int, j: int) -> _Tile:
+        if (i, j) in self._tiles:
+            return self._tiles[i, j]
+        a, b = self._packs[i], self._packs[j]
+        columns = self._column_of_level
+        tile = _Tile(
+            a=a,
+            b=b,
+            shares=[target.share[a, b] for target in self._targets],
+            precision=torch.stack([1 / target.tolerance_at(a, b) for target in self._targets]),
+            weight=self._weights[:, columns[a]][:, :, columns[b]],
+        )
+        if self._complete:
+            self._tiles[i, j] = tile
+        return tile
+
+    def _pairs_of_packs(self) -> Iterator[tuple[int, int]]:
+        return ((i, j) for i in range(self.n_packs) for j in range(i, self.n_packs))
+
+    def _turn(self, turn: int) -> Iterator[tuple[int, int]]:
+        partners = ((i, (turn - i) % self.n_packs) for i in range(self.n_packs))
+        return ((i, j) for i, j in partners if i <= j)
+
+
+@dataclass(frozen=True)
+class _Tile:
+    """The cells between two packs of levels.
+
+    Attributes:
+        a: levels of the rows.
+        b: levels of the columns.
+        shares: views of the targets' shares, ``n_targets`` of shape ``(n_a, n_b)``.
+        precision: ``(n_targets, n_a, n_b)``: one over each cell's tolerance.
+        weight: ``(n_targets, n_a, n_b)``: weight of each cell.
+    """
+
+    a: slice
+    b: slice
+    shares: Sequence[Tensor]
+    precision: Tensor
+    weight: Tensor
+
+    def pull(self, grams: Tensor) -> tuple[Tensor, Tensor]:
+        """Weighted pulls, and the block's part of the first target's mean total variation distance.
+
+        Shape: ``(n_targets, n_a, n_b)`` to the same and ``()``.
+        """
+        off = torch.stack([gram - share for gram, share in zip(grams, self.shares, strict=True)])
+        distance = 0.5 * (off[0].abs() * self.weight[0]).sum()
+        return off.mul_(self.precision).tanh_().mul_(self.weight), distance
+
+
+class _Batch:
+    """Blocks of a batch's Gram matrices, one per slice.
+
+    They are taken of rows less the slice's mean row, which is added back afterwards: products in bfloat16 then round
+    what is left of independence, and neither the shares themselves nor probabilities that all rows have in common.
+
+    Args:
+        probabilities: ``(n_rows, n_levels)``.
+        weights: ``(n_slices, n_rows, 1)``: each row's probability of each slice; None for one slice of all rows.
+        products: precision of the products' factors.
+    """
+
+    def __init__(self, probabilities: Tensor, weights: Tensor | None, products: torch.dtype) -> None:
+        self.weights = weights
+        self.n_slices = 1 if weights is None else len(weights)
+        self._n_rows = len(probabilities)
+        self._centred: list[Tensor] = []
+        self._means: list[tuple[Tensor, Tensor]] = []
+        for s in range(self.n_slices):
+            if weights is None:
+                total = mean = probabilities.mean(0)
+                centred = probabilities - mean
+            else:
+                total = weights[s, :, 0] @ probabilities / self._n_rows
+                mean = total / weights[s].mean().clamp_min(1e-12)
+                centred = (probabilities - mean).mul_(weights[s].sqrt())
+            self._centred.append(centred.to(products))
+            self._means.append((total, mean))
+
+    def grams(self, a: slice, b: slice) -> Tensor:
+        """Expected two-way marginals. Shape: ``(n_slices, levels of a, levels of b)``."""
+        blocks = []
+        for centred, (total, mean) in zip(self._centred, self._means, strict=True):
+            product = (centred[:, a].T @ centred[:, b]).to(total.dtype)
+            blocks.append(torch.outer(total[a], mean[b]).add_(product, alpha=1 / self._n_rows))
+        return torch.stack(blocks)
+
+
+def _block_weights(target: GramTarget) -> Tensor:
+    """Weights of the blocks off the diagonal, with sum 1. Shape: ``(n_columns, n_columns)``."""
+    off_diagonal = target.weight * (1 - torch.eye(len(target.weight), device=target.weight.device))
+    return off_diagonal / off_diagonal.sum().clamp_min(1)
+
+
+def _members(slices: Sequence[SliceTarget], n_levels: int, device: torch.device) -> Tensor:
+    """Which level is in which slice, and one slice more of the levels that are in none, if there are any.
+
+    Shape: ``(n_slices, n_levels)``, each column's sum is 1.
+    """
+    members = torch.zeros(len(slices) + 1, n_levels)
+    for s, part in enumerate(slices):
+        if not part.levels or not all(0 <= level < n_levels for level in part.levels):
+            raise ValueError(f"slice {s} must name levels of its column, codes from 0 to {n_levels - 1}.")
+        members[s, list(part.levels)] = 1
+    members[-1] = 1 - members.sum(0)
+    if (members[-1] < 0).any():
+        raise ValueError("slices of a column must be disjoint: give each level to one slice at most.")
+    return (members if members[-1].any() else members[:-1]).to(device)

@@ -21,7 +21,7 @@ from synthgan.tables.layout import Layout
 
 WIDTH = 128
 DROPOUT = 0.2
-"""Share of hidden units switched off while learning: the real rows are few and seen often."""
+"""Share of columns, and of hidden units, hidden while learning: the real rows are few and seen often."""
 
 
 class TwinClassifiers:
@@ -51,7 +51,9 @@ class TwinClassifiers:
     ) -> None:
         self._target = target
         self._span = layout.spans[target]
-        self._visible = (column_of_feature != target).to(rng.device)
+        self._column_of_feature = column_of_feature.to(rng.device)
+        self._visible = self._column_of_feature != target
+        self._n_columns = layout.n_columns
         n_features, n_classes = len(column_of_feature), self._span.n_levels
         self._real, self._generated = (_Classifier(n_features, layout, n_classes, initial) for _ in range(2))
         self._networks = nn.ModuleDict({"real": self._real, "generated": self._generated}).to(rng.device)
@@ -75,11 +77,10 @@ class TwinClassifiers:
             generated_codes: their codes.
             learning_rate: of this step.
         """
-        loss = F.cross_entropy(
-            self._real(real.detach() * self._visible, dropout=self._rng), real_codes[:, self._target]
-        ) + F.cross_entropy(
-            self._generated(generated.detach() * self._visible, dropout=self._rng), generated_codes[:, self._target]
-        )
+        of_real = self._real(self._thinned(real.detach()), dropout=self._rng)
+        of_generated = self._generated(self._thinned(generated.detach()), dropout=self._rng)
+        loss = F.cross_entropy(of_real, real_codes[:, self._target])
+        loss = loss + F.cross_entropy(of_generated, generated_codes[:, self._target])
         descend(self._optimizer, loss, learning_rate)
 
     def generator_loss(self, generated: Tensor) -> Tensor:
@@ -102,6 +103,11 @@ class TwinClassifiers:
         weights = {k.removeprefix("weights."): v for k, v in state.items() if k.startswith("weights.")}
         self._networks.load_state_dict(weights)
         load_optimizer_state(self._optimizer, state)
+
+    def _thinned(self, features: Tensor) -> Tensor:
+        """Rows without their target, and each without some other columns."""
+        kept = torch.rand(len(features), self._n_columns, generator=self._rng, device=features.device) >= DROPOUT
+        return features * self._visible * kept[:, self._column_of_feature] / (1 - DROPOUT)
 
 
 class _Classifier(nn.Module):

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from synthgan.errors import DataError, SettingsError
+from synthgan.evaluation.coverage import coverage_scores
 from synthgan.evaluation.detection import detection_scores
 from synthgan.evaluation.disclosure import closer_to_train_score, copy_score
 from synthgan.evaluation.features import ComparedTables, compare
@@ -20,6 +21,9 @@ from synthgan.evaluation.utility import utility_scores
 
 DETECTION_ROWS = 50_000
 """Most rows per table for the two-sample test."""
+
+FRECHET_ROWS = 50_000
+"""Most rows per table for the Frechet distance."""
 
 NEIGHBOUR_ROWS = 10_000
 """Most synthetic rows whose nearest real row is searched."""
@@ -39,7 +43,8 @@ def evaluate(
 ) -> Scores:
     """Score a synthetic table against the real one it stands for.
 
-    Shape, trend and missing shares (fidelity); a classifier that tries to tell the tables apart (detection); with a
+    Shape, trend and missing shares (fidelity); the modes of the table that are reached, and how far the encoded rows'
+    moments are apart (coverage); a classifier that tries to tell the tables apart (detection); with a
     ``target``, a model trained on synthetic rows (utility); repeated rows, and with a ``holdout`` rows closer to the
     training rows than to fresh ones (copies). It does not matter how the synthetic rows were made. The figures are
     computed from the real rows: treat them as private too.
@@ -73,6 +78,7 @@ def evaluate(
     rng = np.random.default_rng(random_state)
     fresh = None if holdout is None else "holdout"
     scores = fidelity_scores(tables, reference=fresh)
+    scores += coverage_scores(tables, rng, reference=fresh, max_rows=FRECHET_ROWS)
     scores += detection_scores(tables, rng, reference=fresh, max_rows=DETECTION_ROWS)
     notes = _notes(tables)
     if target is not None:
@@ -93,6 +99,7 @@ def evaluate(
             "numeric": list(tables.numeric),
             "categorical": list(tables.categorical),
             "left_out": tables.left_out,
+            "frechet_rows": FRECHET_ROWS,
             "detection_rows": DETECTION_ROWS,
             "neighbour_rows": NEIGHBOUR_ROWS,
         },
@@ -127,6 +134,8 @@ def _notes(tables: ComparedTables) -> list[str]:
         notes.append(f"Closeness to training rows was measured on {NEIGHBOUR_ROWS:,} synthetic rows drawn at random.")
     if min(tables.n_rows["real"], tables.n_rows["synthetic"]) > DETECTION_ROWS:
         notes.append(f"The two-sample test used {DETECTION_ROWS:,} rows of each table drawn at random.")
+    if max(tables.n_rows.values()) > FRECHET_ROWS:
+        notes.append(f"The Frechet distance used {FRECHET_ROWS:,} rows of a table, drawn at random.")
     return notes
 
 

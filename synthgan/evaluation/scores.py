@@ -13,13 +13,14 @@ if TYPE_CHECKING:
     import pandas as pd
 
 Direction = Literal["lower", "higher", "target", "none"]
-Group = Literal["fidelity", "detection", "utility", "disclosure"]
+Group = Literal["fidelity", "coverage", "detection", "utility", "disclosure"]
 
 HEADINGS = ("Score", "Synthetic", "95% interval", "Real rows", "Best")
 """Headings of `Scores.rows`."""
 
 _TITLES: dict[Group, str] = {
     "fidelity": "Fidelity",
+    "coverage": "Coverage",
     "detection": "Detection",
     "utility": "Utility",
     "disclosure": "Copies",

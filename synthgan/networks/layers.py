@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from synthgan.networks.products import dense
 from synthgan.tables.layout import Layout
 
 LEAK = 0.2
@@ -38,6 +39,12 @@ class _BlankLinear(nn.Linear):
 
     def reset_parameters(self) -> None:
         """Do nothing."""
+
+    def forward(self, rows: Tensor) -> Tensor:
+        """Shape: ``(n_rows, n_inputs)`` to ``(n_rows, n_outputs)``."""
+        if torch.is_grad_enabled():
+            return super().forward(rows)
+        return dense(rows, self.weight, self.bias)
 
 
 def gumbel_like(logits: Tensor, rng: torch.Generator) -> Tensor:

@@ -17,14 +17,22 @@ import torch
 from torch import Tensor
 
 from synthgan.networks.generator import Generator
-from synthgan.networks.layers import chunks_of, gumbel_like
+from synthgan.networks.layers import LevelAxis, chunks_of, gumbel_like
+from synthgan.networks.products import ROW_BLOCK
 from synthgan.tables.columns.protocol import LevelCondition
 
 CHUNK_ROWS = 8_192
+"""Latents weighed at a time under a condition."""
+FREE_CHUNK_ROWS = 1_024
+"""Rows drawn at a time without a condition on a CPU: few enough for its caches."""
+FREE_CHUNK_CELLS = 2**26
+"""Logits at a time without a condition on an accelerator: 256 MiB, so that starting kernels costs nothing."""
 FEW_ROWS = 1_024
 """Draws of at most this many rows may share latents with other draws of the session."""
 POOL_CAP = 524_288
 MIN_EFFECTIVE = 100.0
+SAFE_LOGIT = 60.0
+"""Exponentials of smaller logits, and sums of them, are ordinary float32 numbers."""
 
 
 @dataclass(frozen=True)
@@ -32,12 +40,12 @@ class Draw:
     """Generated rows in code space.
 
     Attributes:
-        codes: ``(n_rows, n_columns)`` int64.
-        positions: ``(n_rows, n_positions)`` float32 in [0, 1).
+        codes: ``(n_rows, n_columns)`` uint8 or int16, in Fortran order: decoding goes column by column.
+        positions: ``(n_rows, n_positions)`` float32 in [0, 1), in Fortran order.
         effective_sample_size: of the latents behind the rows (Kish 1965); ``n_rows`` without a condition.
     """
 
-    codes: npt.NDArray[np.int64]
+    codes: npt.NDArray[np.uint8] | npt.NDArray[np.int16]
     positions: npt.NDArray[np.float32]
     effective_sample_size: float
 
@@ -93,17 +101,70 @@ class DeviceCondition:
         return log_allowed.repeat(len(hidden), 1).index_copy(1, self.partial, share.clamp_min(1e-30).log())
 
 
-@torch.no_grad()
+class _Rows:
+    """Room for drawn rows on the device, a line per column, so that they go to the host in one copy."""
+
+    def __init__(self, generator: Generator, n_rows: int) -> None:
+        axis = generator.axis
+        device = axis.starts.device
+        code = torch.uint8 if max(axis.sizes) <= 256 else torch.int16
+        self._codes = torch.empty(axis.n_columns, n_rows, dtype=code, device=device)
+        self._positions = torch.empty(axis.n_positions, n_rows, device=device)
+        self._done = 0
+
+    def put(self, codes: Tensor, positions: Tensor) -> None:
+        """The next rows; those beyond the room are dropped. Shape: ``(n, n_columns)``, ``(n, n_positions)``."""
+        place = slice(self._done, self._done + len(codes))
+        room = self._codes[:, place].shape[1]
+        self._codes[:, place] = codes[:room].T
+        self._positions[:, place] = positions[:room].T
+        self._done += room
+
+    def draw(self, effective_sample_size: float) -> Draw:
+        """All rows, on the host."""
+        return Draw(self._codes.cpu().numpy().T, self._positions.cpu().numpy().T, effective_sample_size)
+
+
+@torch.inference_mode()
 def draw_rows(generator: Generator, n_rows: int, rng: torch.Generator) -> Draw:
     """Rows without a condition."""
-    codes, positions = [], []
-    for n in _chunks(n_rows):
-        z = torch.randn(n, generator.settings.latent_dim, generator=rng, device=rng.device)
+    rows = _Rows(generator, n_rows)
+    for n in _chunks(n_rows, _free_chunk(generator.axis)):
+        # Whole blocks of rows: see `products.dense`.
+        z = torch.randn(-(-n // ROW_BLOCK) * ROW_BLOCK, generator.settings.latent_dim, generator=rng, device=rng.device)
         hidden, logits = generator(z)
-        drawn = _draw_codes(generator, logits, rng)
-        codes.append(drawn.cpu())
-        positions.append(generator.draw_positions(hidden, drawn, rng).cpu())
-    return Draw(torch.cat(codes).numpy(), torch.cat(positions).numpy(), float(n_rows))
+        codes = draw_codes(generator.axis, logits, rng)
+        rows.put(codes, generator.draw_positions(hidden, codes, rng))
+    return rows.draw(float(n_rows))
+
+
+def draw_codes(axis: LevelAxis, logits: Tensor, rng: torch.Generator) -> Tensor:
+    """Exact categorical draws in every column. Minus infinity is never drawn.
+
+    On a CPU one uniform number per cell is looked up in the cumulative softmax: a sum from left to right does not
+    decrease and stays where a level has no probability, and ``uniform * total`` is below the total, so that neither
+    such a level nor one past the last is ever found. A parallel sum promises none of this; on accelerators, where
+    noise costs little, the Gumbel-max trick does.
+
+    Shape: ``(n_rows, n_levels)`` to ``(n_rows, n_columns)`` int64.
+    """
+    if logits.device.type != "cpu":
+        return axis.argmax(logits + gumbel_like(logits, rng))
+    uniform = torch.rand(axis.n_columns, len(logits), generator=rng)
+    codes = torch.empty(axis.n_columns, len(logits), dtype=torch.long)
+    for column, part in enumerate(axis.parts(_weights(axis, logits))):
+        below = part.cumsum(1)
+        ticks = uniform[column].unsqueeze(1) * below[:, -1:]
+        torch.sum(below <= ticks, 1, out=codes[column])
+    return codes.T
+
+
+def _weights(axis: LevelAxis, logits: Tensor) -> Tensor:
+    """Exponentials, scaled column by column only where they would leave float32. Shape: ``(n_rows, n_levels)``."""
+    lowest, highest = logits.aminmax()
+    if lowest > -SAFE_LOGIT and highest < SAFE_LOGIT:
+        return logits.exp()
+    return torch.cat([part - part.amax(1, keepdim=True) for part in axis.parts(logits)], 1).exp_()
 
 
 @dataclass(frozen=True)
@@ -156,7 +217,7 @@ def wanted_effective_size(n_rows: int) -> float:
     return max(min(MIN_EFFECTIVE, 10.0 * n_rows), n_rows / 10)
 
 
-@torch.no_grad()
+@torch.inference_mode()
 def draw_conditioned(
     generator: Generator,
     condition: DeviceCondition,
@@ -194,13 +255,12 @@ def draw_conditioned(
         if effective >= wanted or size >= POOL_CAP:
             break
     chosen = torch.cat(latents)[_resample(torch.cat(weights), n_rows, rng)]
-    codes, positions = [], []
+    rows = _Rows(generator, n_rows)
     for z in chunks_of(chosen, CHUNK_ROWS):
         hidden, logits = generator(z, told)
-        drawn = _draw_codes(generator, logits + condition.log_shares(generator, hidden), rng)
-        codes.append(drawn.cpu())
-        positions.append(_draw_truncated(generator, condition, hidden, drawn, rng).cpu())
-    return Draw(torch.cat(codes).numpy(), torch.cat(positions).numpy(), min(effective, float(n_rows)))
+        codes = draw_codes(generator.axis, logits + condition.log_shares(generator, hidden), rng)
+        rows.put(codes, _draw_truncated(generator, condition, hidden, codes, rng))
+    return rows.draw(min(effective, float(n_rows)))
 
 
 def _log_probability(generator: Generator, condition: DeviceCondition, hidden: Tensor, logits: Tensor) -> Tensor:
@@ -213,11 +273,6 @@ def _log_probability(generator: Generator, condition: DeviceCondition, hidden: T
         place = slice(starts[column], starts[column] + axis.sizes[column])
         total += (logits[:, place] + shares[:, place]).logsumexp(1) - logits[:, place].logsumexp(1)
     return total
-
-
-def _draw_codes(generator: Generator, logits: Tensor, rng: torch.Generator) -> Tensor:
-    """Exact categorical draws by the Gumbel-max trick. Shape: ``(n_rows, n_levels)`` to ``(n_rows, n_columns)``."""
-    return generator.axis.argmax(logits + gumbel_like(logits, rng))
 
 
 def _draw_truncated(
@@ -249,6 +304,12 @@ def _resample(log_weights: Tensor, n_rows: int, rng: torch.Generator) -> Tensor:
     return index[torch.randperm(n_rows, generator=rng, device=rng.device)]
 
 
-def _chunks(n_rows: int) -> list[int]:
-    full, rest = divmod(n_rows, CHUNK_ROWS)
-    return [CHUNK_ROWS] * full + ([rest] if rest else [])
+def _free_chunk(axis: LevelAxis) -> int:
+    if axis.starts.device.type == "cpu":
+        return FREE_CHUNK_ROWS
+    return int(np.clip(FREE_CHUNK_CELLS // axis.n_levels, FREE_CHUNK_ROWS, 2**17))
+
+
+def _chunks(n_rows: int, size: int) -> list[int]:
+    full, rest = divmod(n_rows, size)
+    return [size] * full + ([rest] if rest else [])

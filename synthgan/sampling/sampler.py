@@ -11,6 +11,7 @@ import torch
 
 from synthgan.errors import ConditionError
 from synthgan.networks.generator import Generator
+from synthgan.sampling.ahead import ahead
 from synthgan.sampling.draws import (
     DeviceCondition,
     Draw,
@@ -23,6 +24,9 @@ from synthgan.tables.codec import CodeCondition, Decoder, TableCodec
 from synthgan.tables.predicates import ColumnPredicate
 
 BATCH_ROWS = 65_536
+"""Most rows of a batch."""
+FREE_BATCH_ROWS = 16_384
+"""Most rows of a batch without a condition: its rows share nothing, and small ones are decoded sooner."""
 SELECTION_ROWS = 4_096
 SELECTION_TRIES = 64
 
@@ -75,17 +79,29 @@ class Sampler:
         return self._codec.compile_conditions(conditions)
 
     def batches(self, n_rows: int, rule: CodeCondition) -> Iterator[pa.Table]:
-        """Decoded rows in batches of at most `BATCH_ROWS`.
+        """Decoded rows in batches of at most `BATCH_ROWS`; the next ones are drawn while a batch is decoded and used.
 
         Raises:
             ConditionError: when rows have to be selected after decoding and none meets the conditions.
         """
         codes = DeviceCondition(rule.columns, self._generator) if rule.columns and self._generator is not None else None
+        if rule.residual:
+            yield from self._selected(n_rows, rule, codes)
+            return
+        size = BATCH_ROWS if codes is not None else min(BATCH_ROWS, FREE_BATCH_ROWS)
+        draws = (self._draw(codes, min(size, n_rows - done)) for done in range(0, n_rows, size))
+        for draw in ahead(draws) if n_rows > size else draws:
+            table = rule.settle(self._decode(draw))
+            self.report.n_rows += table.num_rows
+            yield table
+
+    def _selected(self, n_rows: int, rule: CodeCondition, codes: DeviceCondition | None) -> Iterator[pa.Table]:
+        """Batches of which only the rows that meet the conditions after decoding are left."""
         done = barren = 0
         while done < n_rows:
             wanted = min(BATCH_ROWS, n_rows - done)
-            # Where rows are selected after decoding, a handful at a time would take for ever.
-            drawn = max(wanted, SELECTION_ROWS) if rule.residual else wanted
+            # A handful at a time would take for ever.
+            drawn = max(wanted, SELECTION_ROWS)
             table = rule.settle(self._decode(self._draw(codes, drawn))).slice(0, wanted)
             if table.num_rows:
                 barren = 0
@@ -103,7 +119,7 @@ class Sampler:
 
     def _draw(self, condition: DeviceCondition | None, n_rows: int) -> Draw:
         if self._generator is None:
-            return Draw(np.zeros((n_rows, 0), dtype=np.int64), np.zeros((n_rows, 0), dtype=np.float32), float(n_rows))
+            return Draw(np.zeros((n_rows, 0), dtype=np.uint8), np.zeros((n_rows, 0), dtype=np.float32), float(n_rows))
         if condition is None:
             return draw_rows(self._generator, n_rows, self._rng)
         draw = draw_conditioned(self._generator, condition, n_rows, self._rng, pool=self._pool)

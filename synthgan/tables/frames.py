@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Hashable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -170,6 +171,9 @@ def _stored_array(series: pd.Series[Any], name: str) -> pa.Array | pa.ChunkedArr
 
 
 def _object_array(series: pd.Series[Any], name: str) -> pa.Array | pa.ChunkedArray:
+    if pd.api.types.infer_dtype(series, skipna=True) == "string":
+        with suppress(pa.ArrowException):  # a missing value that Arrow does not know: see below
+            return pa.array(series, from_pandas=True)
     present = series[series.notna()]
     kind = pd.api.types.infer_dtype(present)
     if kind == "mixed" and all(isinstance(value, UUID) for value in present):
@@ -342,7 +346,13 @@ def _numpy(values: pa.ChunkedArray, dtype: np.dtype[Any]) -> Any:
 
 
 def _objects(values: pa.ChunkedArray) -> pd.Series[Any]:
-    return pd.Series(values.to_numpy() if is_text(values.type) else values.to_pylist(), dtype=object)
+    if not is_text(values.type):
+        return pd.Series(values.to_pylist(), dtype=object)
+    # One object per distinct text, not per cell.
+    plain = values.cast(pa.large_string()) if pa.types.is_string_view(values.type) else values
+    encoded = plain.combine_chunks().dictionary_encode()
+    texts = np.array([*encoded.dictionary.to_pylist(), None], dtype=object)
+    return pd.Series(texts[encoded.indices.fill_null(len(texts) - 1).to_numpy()], dtype=object)
 
 
 def _periods(values: pa.ChunkedArray, text: str) -> pd.Series[Any]:

@@ -20,6 +20,9 @@ import pyarrow.parquet as pq
 from synthgan.errors import OutputError
 from synthgan.tables.arrow_types import physical_type, to_physical
 
+GROUP_ROWS = 65_536
+"""Rows of a Parquet row group, at least."""
+
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _FORBIDDEN = {errno.EACCES, errno.EPERM, errno.EROFS}
 _LINKS_UNSUPPORTED = {
@@ -189,16 +192,30 @@ def check_table_output(path: str | os.PathLike[str], *, force: bool = False) -> 
 
 
 class _ParquetSink:
+    """Gathers pieces until they fill a row group: small groups make large files that are slow to read."""
+
     def __init__(self, path: Path, schema: pa.Schema, metadata: Mapping[str, str]) -> None:
         own = {key.encode(): text.encode() for key, text in metadata.items()}
         self._metadata = {**(schema.metadata or {}), **own}
         self._writer = pq.ParquetWriter(path, schema.with_metadata(self._metadata), compression="zstd")
+        self._waiting: list[pa.Table] = []
 
     def write(self, table: pa.Table) -> None:
-        self._writer.write_table(table.replace_schema_metadata(self._metadata))
+        self._waiting.append(table.replace_schema_metadata(self._metadata))
+        if sum(piece.num_rows for piece in self._waiting) >= GROUP_ROWS:
+            self._flush()
+
+    def _flush(self) -> None:
+        group = pa.concat_tables(self._waiting)
+        self._waiting = []
+        self._writer.write_table(group)
 
     def close(self) -> None:
-        self._writer.close()
+        try:
+            if self._waiting:
+                self._flush()
+        finally:
+            self._writer.close()
 
 
 class _CsvSink:

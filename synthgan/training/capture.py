@@ -23,8 +23,8 @@ from torch import Tensor
 from synthgan.config import Capture
 from synthgan.errors import SynthganWarning
 
-StepKind = tuple[bool, ...]
-"""The choices that a step is made of. Steps of one kind run the same operations on the same memory."""
+StepKind = tuple[int, ...]
+"""The choices that a step is made of, whole numbers. Steps of one kind run the same operations on the same memory."""
 
 Losses = dict[str, Tensor]
 Step = Callable[[StepKind], Losses]

@@ -1,6 +1,6 @@
 """The training loop: generated rows go to the critics, their losses come back.
 
-The loop holds no row of the table. It sees the data through the marginal critics (which hold released marginals) and
+The loop holds no row of the table. It sees the data through the marginal critic (which holds released marginals) and
 the neural critic (which owns the rows), and cannot tell an exact critic from a private one.
 """
 
@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+import warnings
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,19 +18,24 @@ from torch import Tensor
 
 from synthgan.config import TrainingSettings
 from synthgan.critics.adversarial import NeuralCritic
-from synthgan.critics.marginal import GramTarget, MarginalCritic
+from synthgan.critics.losses import LOSSES
+from synthgan.critics.marginal import MarginalCritic
+from synthgan.critics.marginal_door import GramTarget
 from synthgan.critics.optimizer import adam, descend, learning_rate_tensor, load_optimizer_state, optimizer_state
 from synthgan.critics.positions import PositionCritic
-from synthgan.errors import TrainingError
+from synthgan.errors import SynthganWarning, TrainingError
 from synthgan.networks.generator import GeneratedRows, Generator
+from synthgan.training.alarms import alarms
 from synthgan.training.capture import StepKind, StepRunner, graphs_for
 from synthgan.training.conditions import ConditionSampler
 from synthgan.training.device import autocast, tensor_float
+from synthgan.training.monitor import Monitor
 
 Record = dict[str, float]
-"""One line of the training history: step, seconds, losses, and every ``evaluate_every`` steps the errors."""
+"""One line of the training history: step, seconds, losses, and at evaluations what `Monitor` and the errors say."""
 
 EVALUATION_ROWS = 8192
+EVALUATION_CELLS = 2**25  # a wide table is looked at in fewer rows
 RECORD_EVERY = 50
 
 
@@ -40,24 +46,26 @@ class Trainer:
     Attributes:
         generator: the network being trained.
         averaged: running average of its weights; samples are drawn from it.
-        marginal: marginal critics with their weights; the first covers all pairs of columns.
+        marginal: the marginal critic, None when its weight is 0.
         positions: the position critic, None when its weight is 0 or no column has bins.
         neural: the neural critic, None when its weight is 0.
         conditions: source of training conditions.
         settings: resolved settings.
         rng: drives noise and Gumbel draws, on the device.
+        monitor: compares the averaged generator with released marginals at each evaluation.
         holdout: marginals of the held-out rows, None without early stopping.
         history: one `Record` per `RECORD_EVERY` steps, at each evaluation and at the end.
     """
 
     generator: Generator
     averaged: Generator
-    marginal: Sequence[tuple[float, MarginalCritic]]
+    marginal: MarginalCritic | None
     positions: PositionCritic | None
     neural: NeuralCritic | None
     conditions: ConditionSampler
     settings: TrainingSettings
     rng: torch.Generator
+    monitor: Monitor
     holdout: GramTarget | None = None
     history: list[Record] = field(default_factory=list)
     step: int = 0
@@ -91,6 +99,10 @@ class Trainer:
 
         Raises:
             TrainingError: when a loss is no longer finite.
+
+        Warns:
+            SynthganWarning: when training diverges, the generator collapses or the neural critic has won
+                (`synthgan.training.alarms`), once each.
         """
         settings, started = self.settings, time.monotonic() - self.seconds
         reason, losses = "steps", dict[str, Tensor]()
@@ -110,10 +122,10 @@ class Trainer:
                 self.step += 1
                 evaluate = self.step % settings.evaluate_every == 0 or self.step == settings.n_steps
                 if evaluate or self.step % RECORD_EVERY == 0:
-                    on_record(self._record(losses, evaluate=evaluate))
+                    on_record(self._record(losses, evaluate=evaluate, last=self.step == settings.n_steps))
                 on_step(self)
             if reason == "time" and losses and (not self.history or self.history[-1]["step"] != self.step):
-                on_record(self._record(losses, evaluate=True))
+                on_record(self._record(losses, evaluate=True, last=True))
         if self._best_weights:
             self.averaged.load_state_dict(self._best_weights)
         return reason
@@ -124,30 +136,30 @@ class Trainer:
         self._rate.fill_(learning_rate)
         self._newness.fill_(1 - decay)
         penalised = () if self.neural is None else self.neural.plan(self.settings.discriminator_steps)
-        return (self.conditions.ready, *penalised)
+        turn = 0 if self.marginal is None else self.marginal.plan()
+        return (self.conditions.ready, turn, *penalised)
 
     def _step(self, kind: StepKind) -> dict[str, Tensor]:
         """The device's part: reads no value, counts nothing and keeps all state in place, so it can be replayed."""
         settings, losses = self.settings, dict[str, Tensor]()
-        _, *penalised = kind
+        _, turn, *penalised = kind
         with tensor_float(settings.precision, self.device):
             with autocast(settings.precision, self.device):
                 rows = self._draw()
                 if self.neural is not None:
                     for i, with_penalty in enumerate(penalised):
                         rows = self._draw() if i else rows
-                        losses["discriminator"] = self.neural.update(rows, self._rate, penalised=with_penalty)
+                        losses["discriminator"] = self.neural.update(rows, self._rate, penalised=bool(with_penalty))
                     losses["adversarial"] = self.neural.generator_loss(rows)
                 total = self.conditions.loss(rows.probabilities) + settings.adversarial_weight * losses.get(
                     "adversarial", 0.0
                 )
                 if self.positions is not None:
                     total = total + settings.position_weight * self.positions.loss(rows)
-                unconditioned = rows.probabilities[self.conditions.n_drawn :]
-                for weight, critic in self.marginal:
-                    loss, error = critic.loss(unconditioned)
-                    total = total + settings.marginal_weight * weight * loss
-                    losses.setdefault("marginal_error", error)
+                if self.marginal is not None:
+                    unconditioned = rows.probabilities[self.conditions.n_drawn :]
+                    loss, losses["marginal_error"] = self.marginal.loss(unconditioned, turn)
+                    total = total + settings.marginal_weight * loss
             losses["generator"] = total
             descend(self._optimizer, total, self._rate)
         with torch.no_grad():
@@ -175,32 +187,45 @@ class Trainer:
         floor = settings.final_learning_rate
         return settings.learning_rate * warm_up * (floor + (1 - floor) * 0.5 * (1 + math.cos(math.pi * progress)))
 
-    def _record(self, losses: Mapping[str, Tensor], *, evaluate: bool) -> Record:
+    def _record(self, losses: Mapping[str, Tensor], *, evaluate: bool, last: bool = False) -> Record:
         record: Record = {"step": self.step, "seconds": round(self.seconds, 3)}
         record |= {name: float(value) for name, value in losses.items()}
         broken = [name for name, value in record.items() if not math.isfinite(value)]
         if broken:
-            raise TrainingError(
-                f"training diverged at step {self.step}: the {broken[0]} loss is no longer a finite number; "
-                "fit again with a smaller learning_rate or a larger penalty."
-            )
-        if self.marginal and evaluate:
+            raise self._diverged(f"the {broken[0]} loss")
+        if evaluate:
             record |= self._evaluate()
         self.history.append(record)
+        for text in alarms(
+            self.history,
+            warmup_steps=self.settings.warmup_steps,
+            last=last,
+            baseline=self.monitor.baseline,
+            chance=LOSSES[self.settings.loss].chance,
+        ):
+            warnings.warn(text, SynthganWarning, stacklevel=5)  # at the call of `Synthesizer.fit`
         return record
+
+    def _diverged(self, what: str) -> TrainingError:
+        return TrainingError(
+            f"training diverged at step {self.step}: {what} is no longer a finite number; "
+            "fit again with a smaller learning_rate or a larger penalty."
+        )
 
     @torch.no_grad()
     def _evaluate(self) -> Record:
-        """Errors of the averaged generator: mean total variation distance of two-way marginals."""
+        """How the averaged generator compares with the released and the held-out marginals."""
         # Its own noise, apart from `rng`: evaluation must not steer training.
         noise = torch.Generator(self.device).manual_seed(self.step)
-        z = torch.randn(EVALUATION_ROWS, self.settings.generator.latent_dim, generator=noise, device=self.device)
+        n_rows = min(EVALUATION_ROWS, EVALUATION_CELLS // self.averaged.axis.n_levels)
+        z = torch.randn(n_rows, self.settings.generator.latent_dim, generator=noise, device=self.device)
         probabilities = self.averaged.axis.softmax(self.averaged(z)[1])
-        first = self.marginal[0][1]
-        record = {"averaged_marginal_error": float(first.distance(probabilities))}
+        if not probabilities.isfinite().all():
+            raise self._diverged("the averaged generator's output")
+        record = self.monitor.figures(probabilities)
         if self.holdout is not None:
-            score = float(first.distance(probabilities, self.holdout))
-            record["holdout_error"] = score
+            assert self.marginal is not None  # the settings see to it
+            score = record["holdout_error"] = float(self.marginal.distance(probabilities, self.holdout)[1])
             if score < self.best[0]:
                 self.best = (score, self.step)
                 self._best_weights = {k: v.detach().clone() for k, v in self.averaged.state_dict().items()}
@@ -221,9 +246,8 @@ class Trainer:
         tensors |= {f"conditions.{k}": v for k, v in self.conditions.state().items()}
         if self.positions is not None:
             tensors["positions"] = self.positions.average
-        for i, (_, critic) in enumerate(self.marginal):
-            if critic.average is not None:
-                tensors[f"gram.{i}"] = critic.average
+        if self.marginal is not None:
+            tensors |= {f"marginal.{k}": v for k, v in self.marginal.state().items()}
         if self.neural is not None:
             tensors |= {f"neural.{k}": v for k, v in self.neural.state().items()}
         values = {"step": self.step, "seconds": self.seconds, "best": list(self.best), "history": self.history}
@@ -246,9 +270,7 @@ class Trainer:
         self.conditions.load_state(below("conditions."))
         if self.positions is not None:
             self.positions.average.copy_(tensors["positions"])
-        for i, (_, critic) in enumerate(self.marginal):
-            if f"gram.{i}" in tensors:
-                kept = tensors[f"gram.{i}"]
-                critic.average = kept.to(self.device) if critic.average is None else critic.average.copy_(kept)
+        if self.marginal is not None:
+            self.marginal.load_state(below("marginal."))
         if self.neural is not None:
             self.neural.load_state(below("neural."))

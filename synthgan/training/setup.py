@@ -9,12 +9,14 @@ import torch
 
 from synthgan.config import TrainingSettings
 from synthgan.critics.adversarial import AdversarialCritic, RealRows
-from synthgan.critics.marginal import ExactMarginals, MarginalCritic, Marginals
+from synthgan.critics.marginal import MarginalCritic, SliceTarget
+from synthgan.critics.marginal_door import ExactMarginals, Marginals
 from synthgan.critics.positions import PositionCritic
 from synthgan.networks.generator import Generator
 from synthgan.tables.layout import EncodedTable, Layout
 from synthgan.training.conditions import ConditionSampler
 from synthgan.training.loop import Trainer
+from synthgan.training.monitor import Monitor
 
 N_SLICES = 4
 """Most slices of a target column whose three-way marginals are fitted."""
@@ -71,10 +73,12 @@ def build_trainer(
         rng = torch.Generator(device).manual_seed(seeds.critic)
         rows = RealRows(codes, positions)
         neural = AdversarialCritic(rows, layout, settings, rng=rng, initial=initial, target=target)
+    marginals = ExactMarginals(codes, layout)
+    critic = _marginal_critic(marginals, layout, generator, settings, target)
     return Trainer(
         generator=generator,
         averaged=averaged,
-        marginal=_marginal_critics(ExactMarginals(codes, layout), layout, generator, settings, target),
+        marginal=critic,
         positions=_position_critic(generator, settings),
         neural=neural,
         conditions=ConditionSampler(
@@ -86,6 +90,7 @@ def build_trainer(
         ),
         settings=settings,
         rng=torch.Generator(device).manual_seed(seeds.loop),
+        monitor=Monitor(marginals.pairs() if critic is None else critic.pairs, generator.axis),
         holdout=holdout,
     )
 
@@ -96,21 +101,18 @@ def _position_critic(generator: Generator, settings: TrainingSettings) -> Positi
     return PositionCritic(generator.axis, generator.marginal, settings.batch_size)
 
 
-def _marginal_critics(
+def _marginal_critic(
     marginals: Marginals, layout: Layout, generator: Generator, settings: TrainingSettings, target: int | None
-) -> list[tuple[float, MarginalCritic]]:
+) -> MarginalCritic | None:
     if not settings.marginal_weight:
-        return []
-    axis = generator.axis
-    critics = [(1.0, MarginalCritic(marginals.pairs(), axis, decay=settings.gram_decay))]
+        return None
+    axis, decay = generator.axis, settings.gram_decay
     if target is None or not settings.target_weight:
-        return critics
-    for levels in target_slices(layout, target):
-        released = marginals.slice(target, levels)
-        on_axis = torch.tensor(levels, device=axis.starts.device) + layout.spans[target].start
-        critic = MarginalCritic(released, axis, decay=settings.gram_decay, slice_levels=on_axis)
-        critics.append((settings.target_weight, critic))
-    return critics
+        return MarginalCritic(marginals.pairs(), axis, decay=decay)
+    slices = [SliceTarget(levels, marginals.slice(target, levels)) for levels in target_slices(layout, target)]
+    return MarginalCritic(
+        marginals.pairs(), axis, column=target, slices=slices, slice_weight=settings.target_weight, decay=decay
+    )
 
 
 def target_slices(layout: Layout, target: int) -> list[list[int]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pandas as pd
@@ -23,6 +24,7 @@ def test_it_shows_every_column_and_the_guarantee(cli, adult: pd.DataFrame, model
     assert "fewer than 10 rows" in facts["protection"]
     assert "1,000 rows" in facts["counts"]
     assert "20 steps" in facts["training"]
+    assert re.search(r"[\d.]+% of modes reached", facts["training"])
     assert synthgan.__version__ in facts["written"]
     assert lines[-1].startswith("Next: synthgan sample ")
     assert "\x1b" not in outcome.out

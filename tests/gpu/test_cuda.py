@@ -12,7 +12,7 @@ import torch
 
 import synthgan
 from synthgan import Synthesizer
-from synthgan.critics.marginal import ExactMarginals
+from synthgan.critics.marginal_door import ExactMarginals
 from synthgan.sampling.draws import DeviceCondition, draw_conditioned, draw_rows
 from tests.orders_table import TINY, orders
 from tests.small_tables import small_layout, small_table

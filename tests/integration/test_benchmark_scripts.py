@@ -115,3 +115,90 @@ def test_the_benchmark_of_scale_finds_flat_costs_and_bounded_memory(tmp_path: Pa
     assert per_million[1] < 3 * per_million[0]
     assert np.isclose(large["codec"]["code_table_mib"], 10 * small["codec"]["code_table_mib"], rtol=0.2)
     assert [path.name for path in tmp_path.iterdir()] == ["scale.json"], "the table is deleted afterwards"
+
+
+CTGAN_DOUBLE = """
+class Transformer:
+    def transform(self, table):
+        return table.copy()
+
+    def inverse_transform(self, rows):
+        return rows.reset_index(drop=True)
+
+
+class CTGAN:
+    def __init__(self, epochs):
+        self._transformer = Transformer()
+
+    def fit(self, table, discrete):
+        self._table = table
+
+    def sample(self, n_rows):
+        return self._transformer.inverse_transform(self._table.sample(n_rows, replace=True, random_state=0))
+
+
+TVAE = CTGAN
+"""
+
+
+@pytest.fixture
+def peer_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A python whose ctgan resamples the rows it was given."""
+    folder = tmp_path / "packages"
+    (folder / "ctgan").mkdir(parents=True)
+    (folder / "ctgan" / "__init__.py").write_text(CTGAN_DOUBLE)
+    for name in ("ctgan", "rdt"):
+        (folder / f"{name}-0.0.dist-info").mkdir()
+        (folder / f"{name}-0.0.dist-info" / "METADATA").write_text(
+            f"Metadata-Version: 2.1\nName: {name}\nVersion: 0.0\n"
+        )
+    monkeypatch.setenv("PYTHONPATH", str(folder))
+    return sys.executable
+
+
+def run_speed(output: Path, *more: str) -> str:
+    command = [sys.executable, str(ROOT / "benchmarks" / "speed.py"), "--quick", "--output", str(output), *more]
+    done = subprocess.run(command, cwd=output.parent, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_the_benchmark_of_speed_takes_turns_with_the_peer_and_resumes(tmp_path: Path, peer_environment: str) -> None:
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=2000)
+    data = tmp_path / "data"
+    data.mkdir()
+    pd.DataFrame({"x": x, "y": np.where(x > 0, "up", "down")}).to_parquet(data / "small.parquet")
+    output, page = tmp_path / "speed.json", tmp_path / "speed.md"
+    table = ["--data", str(data), "--table", "small", "--target", "y"]
+    peer = ["--peer-python", peer_environment, "--markdown", str(page)]
+    run_speed(output, *table, *peer, "--parts", "tasks", "quality")
+    results = json.loads(output.read_text())
+    assert list(results["cells"]) == ["tasks/small", "quality/small/ctgan", "quality/small/3"]
+    tasks = results["cells"]["tasks/small"]
+    assert (tasks["n_rows"], tasks["n_columns"]) == (1800, 2)
+    (ours,), (theirs,) = tasks["synthgan"], tasks["ctgan"]
+    assert {"encode", "decode", "draw", "forward", "sample_parquet", "sample_frame"} == ours["tasks"].keys()
+    assert [len(theirs[name]) for name in ("encode_seconds", "decode_seconds", "sample_seconds_each")] == [1, 1, 1]
+    quality = results["cells"]["quality/small/ctgan"]
+    assert quality["seconds_from"] == "the whole fit"
+    assert quality["scores"].keys() == {"shape", "trend_shared", "strong_pairs", "xgb_c2st", "mle_auc"}
+    assert "| ctgan |" in page.read_text()
+    again = run_speed(output, *table, *peer, "--parts", "quality")
+    assert "quality/small/3: already there" in again
+    assert json.loads(output.read_text())["cells"] == results["cells"]
+
+
+def test_the_benchmark_of_speed_without_the_peer_says_what_it_leaves_out(tmp_path: Path) -> None:
+    output = tmp_path / "speed.json"
+    said = run_speed(output, "--parts", "quality", "rows", "columns", "levels", "--threads", "1")
+    assert "ctgan: skipped" in said
+    assert "quality: skipped" in said
+    results = json.loads(output.read_text())
+    assert results["skipped"].keys() == {"ctgan", "quality"}
+    assert list(results["cells"]) == ["rows/2000", "columns/5", "levels/10"]
+    for cell in results["cells"].values():
+        assert cell["peak_rss_mib"] >= cell["fit"]["peak_rss_mib"] > 50
+        assert cell["tasks"]["sample_parquet"]["n_rows"] == 2000
+        assert cell["threads"] == 1
+        assert sum(cell["bytes_per_cell"].values()) <= 3
