@@ -8,7 +8,6 @@ Resumable: variants that the JSON already holds with the same steps are not run 
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import json
 import sys
 import time
@@ -22,6 +21,7 @@ if str(ROOT) not in sys.path:
 from benchmarks.machine import describe_run  # noqa: E402  (the path above makes it importable)
 from benchmarks.scoring import score_sample  # noqa: E402
 from benchmarks.tables import BenchmarkTable, load_table  # noqa: E402
+from synthgan.config import TrainingSettings, to_dict  # noqa: E402
 
 VARIANTS: dict[str, dict[str, Any]] = {
     "default": {},
@@ -55,29 +55,45 @@ def main() -> None:
     for variant in arguments.variants:
         key = f"{arguments.table}/{arguments.steps}/{arguments.seed}/{variant}"
         if key not in results["cells"]:
-            results["cells"][key] = run(table, variant, arguments.steps, arguments.seed)
+            changes = dict(VARIANTS[variant])
+            target = table.target if changes.pop("target", False) else None
+            settings = TrainingSettings(n_steps=arguments.steps, **changes)
+            results["cells"][key] = run(table, settings, arguments.seed, target=target)
             arguments.output.parent.mkdir(parents=True, exist_ok=True)
             arguments.output.write_text(json.dumps(results, indent=1) + "\n")
         print(key, results["cells"][key]["scores"], flush=True)
 
 
-def run(table: BenchmarkTable, variant: str, n_steps: int, seed: int) -> dict[str, Any]:
-    """Fit and score one variant."""
-    import synthgan
-    from synthgan.config import TrainingSettings, to_dict
+def run(table: BenchmarkTable, settings: TrainingSettings, seed: int, *, target: str | None) -> dict[str, Any]:
+    """Fit and score one cell.
 
-    changes = dict(VARIANTS[variant])
-    target = table.target if changes.pop("target", False) else None
-    settings = dataclasses.replace(TrainingSettings(n_steps=n_steps), **changes)
+    Args:
+        table: fitted on its training rows, scored on both halves.
+        settings: of the fit.
+        seed: of the fit and of the sample.
+        target: column named to the fit, None for none.
+
+    Returns:
+        resolved settings, device, target, scores, the figures that training last recorded, and what the fit took.
+
+    Raises:
+        TrainingError: when training diverges.
+    """
+    import synthgan
+    from synthgan.training.device import resolve_device
+
     synthesizer = synthgan.Synthesizer(settings=settings, target=target, random_state=seed, progress="off")
     wall, cpu = time.perf_counter(), time.process_time()
     synthesizer.fit(table.train)
     seconds = {"fit_seconds": time.perf_counter() - wall, "fit_cpu_seconds": time.process_time() - cpu}
     scores = score_sample(table.train, table.test, synthesizer.sample(len(table.train)), table)
+    last = {name: value for name, value in synthesizer.history_[-1].items() if isinstance(value, float)}
     return {
         "settings": to_dict(synthesizer.training_settings_),
+        "device": resolve_device(synthesizer.device).type,
         "target": target,
         "scores": {name: round(float(value), 4) for name, value in scores.items()},
+        "last_history": {name: round(value, 5) for name, value in last.items() if name != "seconds"},
         **{name: round(value, 1) for name, value in seconds.items()},
     }
 

@@ -17,9 +17,14 @@ from typing import Any
 
 import click
 
-from synthgan.cli.main import EXIT_CODES, group
+ROOT = Path(__file__).resolve().parent.parent
+if str(ROOT) not in sys.path:
+    sys.path.insert(0, str(ROOT))
 
-DOCS = Path(__file__).resolve().parent.parent / "docs"
+from benchmarks import losses_report  # noqa: E402  (the path above makes it importable)
+from synthgan.cli.main import EXIT_CODES, group  # noqa: E402
+
+DOCS = ROOT / "docs"
 
 CLI_INTRODUCTION = """\
 # Command line
@@ -91,9 +96,10 @@ make bench                                        # fidelity of all benchmark ta
 BENCHMARK_PAGES = {
     "fidelity.md": "- [Fidelity](benchmarks/fidelity.md): all measures, beside peers, published figures, noise floors.",
     "conditions.md": "- [Conditions](benchmarks/conditions.md): rows under conditions beside real ones.",
+    "losses.md": "- [Losses](benchmarks/losses.md): those of the literature, with and without the marginal critic.",
     "speed.md": "- [Speed](benchmarks/speed.md): rows a second, seconds to a fixed quality, growth, beside ctgan.",
 }
-"""Pages that the benchmarks write themselves, and their line here."""
+"""Pages of their own and their line here, which stands where the JSON of the same name does."""
 
 ABLATION_SCORES = {
     "shape": "shape %",
@@ -109,7 +115,7 @@ def benchmarks_page() -> str:
     folder = DOCS / "benchmarks"
     ablations = json.loads((folder / "ablations.json").read_text(encoding="utf-8"))
     scale = json.loads((folder / "scale.json").read_text(encoding="utf-8"))
-    pages = [line for name, line in BENCHMARK_PAGES.items() if (folder / name).exists()]
+    pages = [line for name, line in BENCHMARK_PAGES.items() if (folder / name).with_suffix(".json").exists()]
     return "\n".join([BENCHMARKS_INTRODUCTION, *pages, "", *_ablations(ablations), "", *_scale(scale)]) + "\n"
 
 
@@ -160,17 +166,25 @@ def _where(results: dict[str, Any]) -> str:
     return f"{run['date'][:10]}, commit `{commit}`, {machine['cores']} cores of {machine['processor']}"
 
 
-GENERATED: dict[str, Callable[[], str]] = {"cli.md": cli_reference, "benchmarks.md": benchmarks_page}
-"""What is generated: file name under ``docs/`` -> the function that returns its text."""
+def losses_page() -> str | None:
+    """The whole of ``docs/benchmarks/losses.md``; None before that benchmark has run."""
+    results = DOCS / "benchmarks" / "losses.json"
+    return losses_report.markdown(json.loads(results.read_text(encoding="utf-8"))) if results.exists() else None
+
+
+GENERATED: dict[str, Callable[[], str | None]] = {
+    "cli.md": cli_reference,
+    "benchmarks.md": benchmarks_page,
+    "benchmarks/losses.md": losses_page,
+}
+"""What is generated: file name under ``docs/`` -> the function that returns its text, or None for no such page."""
 
 
 def stale() -> list[str]:
-    """Names of the generated files that differ from what would be written now."""
-    return [
-        name
-        for name, write in GENERATED.items()
-        if not (DOCS / name).exists() or (DOCS / name).read_text(encoding="utf-8") != write()
-    ]
+    """Names of the generated files that differ from what would be written now, or should not be there."""
+    paths = {name: DOCS / name for name in GENERATED}
+    present = {name: path.read_text(encoding="utf-8") if path.exists() else None for name, path in paths.items()}
+    return [name for name, write in GENERATED.items() if present[name] != write()]
 
 
 def main() -> int:
@@ -181,7 +195,11 @@ def main() -> int:
             print(f"docs/{name} is out of date: run `make docs`", file=sys.stderr)
         return 1 if names else 0
     for name, write in GENERATED.items():
-        (DOCS / name).write_text(write(), encoding="utf-8")
+        text = write()
+        if text is None:
+            (DOCS / name).unlink(missing_ok=True)
+            continue
+        (DOCS / name).write_text(text, encoding="utf-8")
         print(f"docs/{name}")
     return 0
 

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
+import shutil
 import subprocess
 import sys
+import warnings
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -218,6 +222,192 @@ def test_the_page_averages_seeds_and_quotes_the_papers() -> None:
     assert text.index("synthgan-default") < text.index("| bootstrap")
     assert "| ctgan | adult | 2.00 | 605 s |" in text
     assert "trained on the real rows: 0.9000." in text
+
+
+# --------------------------------------------------------------------------------------------------------------- losses
+
+
+def test_the_variants_differ_from_each_other_as_they_say() -> None:
+    from benchmarks.losses import PARTNERS, VARIANTS, Cell
+    from synthgan.config import LOSS_NAMES, TrainingSettings
+
+    def settings(variant: str, partner: str = "with marginal critic") -> TrainingSettings:
+        return Cell(table="t", n_steps=7, seed=0, variant=variant, partner=partner, learning_rate=0.125).settings
+
+    default = TrainingSettings(n_steps=7, learning_rate=0.125, twin_weight=0.0)
+    replace = dataclasses.replace
+    for loss in LOSS_NAMES:
+        assert settings(loss) == replace(default, loss=loss)
+        assert settings(loss, "without marginal critic") == replace(default, loss=loss, marginal_weight=0.0)
+    base = replace(default, loss="relativistic")
+    discriminator = base.discriminator
+    options = {variant: settings(variant) for variant in VARIANTS if variant not in LOSS_NAMES}
+    assert list(options.values()) == [
+        replace(base, penalty=0.0, discriminator=replace(discriminator, spectral_norm=True)),
+        replace(base, auxiliary_weight=1.0),
+        replace(base, discriminator=replace(discriminator, packing=8)),
+    ]
+    assert len(PARTNERS) == 2
+
+
+def run_losses(data: Path, output: Path, *more: str) -> None:
+    pytest.importorskip("xgboost", reason="xgboost is not installed")
+    from benchmarks.losses import main
+
+    words = ["--data", str(data), "--table", "small", "--target", "y", "--steps", "2", "--output", str(output), *more]
+    main(words)
+
+
+def test_losses_are_measured_kept_and_resumed(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    from benchmarks.losses_report import markdown
+
+    output = tmp_path / "results" / "losses.json"
+    packed = "small/2/0/relativistic, packing of 8/without marginal critic/0.002"
+    run_losses(data, output, "--only", packed)
+    first = json.loads(output.read_text())["cells"]
+    assert list(first) == [packed]
+    assert first[packed]["settings"]["discriminator"]["packing"] == 8
+    assert first[packed]["settings"]["marginal_weight"] == first[packed]["settings"]["twin_weight"] == 0.0
+    assert first[packed]["target"] == "y"
+    assert {"adversarial", "discriminator", "generator"} <= set(first[packed]["last_history"])
+    assert {"commit", "machine", "versions", "date"} <= set(first[packed]["run"])
+
+    # A rate at which any loss diverges, beside one at which it does not.
+    run_losses(data, output, "--only", "hinge/with marginal", packed, "--learning-rates", "1e30", "0.002")
+    cells = json.loads(output.read_text())["cells"]
+    assert f"{packed}: already there" in capsys.readouterr().out
+    assert cells[packed] == first[packed]
+    start = "small/2/0/hinge/with marginal critic"
+    assert list(cells) == [f"{start}/1e+30", f"{start}/0.002", packed]
+    assert "training diverged at step 2" in cells[f"{start}/1e+30"]["diverged"]
+    assert "scores" not in cells[f"{start}/1e+30"]
+    assert cells[f"{start}/0.002"]["penalty"] == {"kind": "r1r2", "weight": 0.01}
+    assert [path.name for path in output.parent.iterdir()] == ["losses.json"]
+
+    text = markdown({"cells": cells})
+    shown = cells[f"{start}/0.002"]["scores"]
+    line = f"| hinge | with | R1 and R2 0.01 | {shown['shape']:.2f} | {shown['trend_shared']:.2f} | "
+    assert line in text
+    assert f"| {shown['xgb_c2st']:.3f} | {shown['mle_auc']:.3f} |" in text
+    assert "| 0.002 (1e+30 diverged) |" in text
+    assert "- hinge, with marginal critic, learning rate 1e+30: training diverged at step 2" in text
+    assert "| 0.002 (1e+30 not run) |" in text
+
+
+def test_alarms_of_training_are_kept_and_other_warnings_let_through(
+    data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("xgboost", reason="xgboost is not installed")
+    from benchmarks import losses
+    from benchmarks.tables import load_table
+    from synthgan import SynthganWarning, TrainingError
+
+    def run(*arguments: Any, **options: Any) -> dict[str, Any]:
+        warnings.warn("the generator has collapsed", SynthganWarning, stacklevel=1)
+        warnings.warn("a library is old", UserWarning, stacklevel=1)
+        raise TrainingError("training diverged at step 50")
+
+    monkeypatch.setattr(losses, "run", run)
+    cell = losses.Cell(
+        table="small", n_steps=2, seed=0, variant="hinge", partner="with marginal critic", learning_rate=0.002
+    )
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        found = losses.measure(load_table("small", data, target="y"), cell)
+    assert found["alarms"] == ["the generator has collapsed"]
+    assert found["diverged"] == "training diverged at step 50"
+    assert [str(warning.message) for warning in caught] == ["a library is old"]
+
+
+def test_several_writers_of_the_losses_lose_no_cell(tmp_path: Path) -> None:
+    from benchmarks.losses import keep, read
+
+    output = tmp_path / "losses.json"
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda i: keep(output, f"key {i}", losses_cell(1.0 / (i + 1))), range(64)))
+    assert list(read(output)["cells"]) == [f"key {i}" for i in range(64)]
+
+
+def test_a_part_of_the_losses_that_does_not_exist_is_refused(data: Path, tmp_path: Path) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        run_losses(data, tmp_path / "losses.json", "--only", "no such loss")
+    assert not (tmp_path / "losses.json").exists()
+
+
+def losses_cell(learning_rate: float, *, variant: str = "hinge", **more: Any) -> dict[str, Any]:
+    machine = {"cores": 2, "processor": "P"}
+    return {
+        "table": "adult",
+        "n_steps": 600,
+        "seed": 0,
+        "variant": variant,
+        "partner": "with marginal critic",
+        "learning_rate": learning_rate,
+        "reference": "Lim and Ye 2017",
+        "penalty": {"kind": "none", "weight": 0.0},
+        "settings": {"loss": "hinge"},
+        "alarms": [],
+        "run": {
+            "date": "2026-01-01T00:00:00",
+            "commit": None,
+            "uncommitted_changes": False,
+            "machine": machine,
+            "threads": "1",
+        },
+        **more,
+    }
+
+
+def scored(learning_rate: float, xgb_c2st: float, strong_pairs: float, **more: Any) -> dict[str, Any]:
+    scores = {"shape": 1.0, "trend_shared": 2.0, "strong_pairs": strong_pairs, "xgb_c2st": xgb_c2st, "mle_auc": 0.9}
+    figures = {"scores": scores, "fit_seconds": 60.0, "fit_cpu_seconds": 50.0, "device": "cpu"}
+    return losses_cell(learning_rate, **figures, **more)
+
+
+def test_the_better_learning_rate_is_shown() -> None:
+    from benchmarks.losses_report import better, markdown
+
+    low, high = scored(0.0005, 0.5, 3.0), scored(0.002, 0.6, 4.0)
+    assert better([low, high]) is better([high, low]) is high
+    tied = scored(0.001, 0.6, 3.5)
+    assert better([high, tied]) is better([tied, high]) is tied
+    unknown = scored(0.004, 0.6, float("nan"))
+    assert better([unknown, high]) is better([high, unknown]) is high
+    broken = losses_cell(0.002, diverged="training diverged at step 50.", variant="b")
+    assert better([broken]) is None
+
+    alarm = "training diverges: at step 50 the generator loss is 1e+06."
+    measured = scored(0.0005, 0.7, 1.0, variant="c", last_history={"mode_coverage": 0.75}) | {"alarms": [alarm]}
+    text = markdown({"cells": dict(enumerate([low, high, broken, measured]))})
+    assert "| hinge | with | none | 1.00 | 2.00 | 4.00 | 0.600 | 0.900 |  | 60 | 50 | 0.002 |" in text
+    assert "| c | with | none | 1.00 | 2.00 | 1.00 | 0.700 | 0.900 | 0.750 | 60 | 50 | 0.0005 (0.002 not run) |" in text
+    assert f"| b | with | none | {'diverged | ' * 6} |  | none (0.002 diverged; 0.0005 not run) |" in text
+    assert "- b, with marginal critic, learning rate 0.002: training diverged at step 50." in text
+    assert f"- c, with marginal critic, learning rate 0.0005: {alarm}" in text
+    assert "Papers: hinge (Lim and Ye 2017)." in text
+    assert "2026-01-01, commit `none`, 2 cores of P, 1 thread; fitted on: cpu." in text
+
+
+def test_the_page_of_the_losses_appears_with_its_json(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(ROOT / "scripts")
+    import generate_docs
+
+    folder = tmp_path / "benchmarks"
+    folder.mkdir()
+    for name in ("ablations.json", "scale.json"):
+        shutil.copy(ROOT / "docs" / "benchmarks" / name, folder)
+    monkeypatch.setattr(generate_docs, "DOCS", tmp_path)
+    monkeypatch.setattr(sys, "argv", ["generate_docs.py"])
+    assert generate_docs.main() == 0
+    assert "losses.md" not in (tmp_path / "benchmarks.md").read_text()
+    assert not (folder / "losses.md").exists()
+
+    (folder / "losses.json").write_text(json.dumps({"cells": {"key": scored(0.002, 0.6, 4.0)}}))
+    assert generate_docs.stale() == ["benchmarks.md", "benchmarks/losses.md"]
+    assert generate_docs.main() == 0
+    assert "(benchmarks/losses.md)" in (tmp_path / "benchmarks.md").read_text()
+    assert "## adult, 600 steps, seed 0" in (folder / "losses.md").read_text()
+    assert generate_docs.stale() == []
 
 
 # ---------------------------------------------------------------------------------------------------------------- peers
