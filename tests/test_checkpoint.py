@@ -72,7 +72,7 @@ def interrupt(monkeypatch: pytest.MonkeyPatch) -> Interrupt:
             )
         },
         {"settings": dataclasses.replace(TINY, n_steps=120, adversarial_weight=0.0)},
-        {"early_stopping": True},
+        {"early_stopping": True, "settings": dataclasses.replace(TINY, n_steps=120, patience=20)},
     ],
     ids=["plain", "conditional", "marginal critic only", "early stopping"],
 )
@@ -139,7 +139,7 @@ def test_a_checkpoint_is_for_its_owner_only_from_the_first_byte(
         {"target": None},
         {"settings": dataclasses.replace(TINY, n_steps=121)},
         {"schema": {"columns": [{"name": "items", "kind": "categorical"}]}},
-        {"early_stopping": True},
+        {"early_stopping": True, "settings": dataclasses.replace(TINY, n_steps=120, patience=20)},
     ],
     ids=lambda changes: next(iter(changes)),
 )

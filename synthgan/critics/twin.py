@@ -23,6 +23,9 @@ WIDTH = 128
 DROPOUT = 0.2
 """Share of columns, and of hidden units, hidden while learning: the real rows are few and seen often."""
 
+SMOOTHING = 0.05
+"""Added to each probability: where a target is next to impossible, how impossible is no better known than this."""
+
 
 class TwinClassifiers:
     """Two classifiers of the target's code, and the loss that their disagreement is to the generator.
@@ -90,7 +93,8 @@ class TwinClassifiers:
         """
         rest, drawn = generated * self._visible, generated[:, self._span.start : self._span.stop]
         with frozen(self._networks):
-            excess = self._generated(rest).float().log_softmax(1) - self._real(rest).float().log_softmax(1)
+            q, p = (network(rest).float().softmax(1) for network in (self._generated, self._real))
+            excess = ((q + SMOOTHING) / (p + SMOOTHING)).log()
         return (drawn * excess).sum(1).mean()
 
     def state(self) -> dict[str, Tensor]:
