@@ -32,10 +32,9 @@ def _of_effort(effort: str, n_rows: float, device: torch.device) -> TrainingSett
     if effort not in EFFORTS:
         raise SettingsError(f"effort must be one of {', '.join(EFFORTS)}, got {effort!r}.")
     on_gpu = device.type == "cuda"
-    n_steps = {"quick": 600, "default": 3000, "high": 12_000}[effort]
+    n_steps = {"quick": 600, "default": 3000, "high": 10_000}[effort]
     # A small table is learned in fewer passes; more only teach the critic the rows themselves.
     n_steps = max(200, min(n_steps, round(n_rows * n_steps / 10_000)))
-    width = 512 if effort == "high" else 256
     return TrainingSettings(
         n_steps=n_steps,
         batch_size=4000 if on_gpu else 1000,
