@@ -92,6 +92,7 @@ BENCHMARK_PAGES = {
     "fidelity.md": "- [Fidelity](benchmarks/fidelity.md): all measures, beside peers, published figures, noise floors.",
     "conditions.md": "- [Conditions](benchmarks/conditions.md): rows under conditions beside real ones.",
     "speed.md": "- [Speed](benchmarks/speed.md): rows a second, seconds to a fixed quality, growth, beside ctgan.",
+    "membership.md": "- [Membership](benchmarks/membership.md): attacks that look for training rows, on small tables.",
 }
 """Pages that the benchmarks write themselves, and their line here."""
 
