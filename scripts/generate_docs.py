@@ -98,6 +98,7 @@ BENCHMARK_PAGES = {
     "conditions.md": "- [Conditions](benchmarks/conditions.md): rows under conditions beside real ones.",
     "losses.md": "- [Losses](benchmarks/losses.md): those of the literature, with and without the marginal critic.",
     "speed.md": "- [Speed](benchmarks/speed.md): rows a second, seconds to a fixed quality, growth, beside ctgan.",
+    "membership.md": "- [Membership](benchmarks/membership.md): attacks that look for training rows, on small tables.",
 }
 """Pages of their own and their line here, which stands where the JSON of the same name does."""
 

@@ -410,6 +410,55 @@ def test_the_page_of_the_losses_appears_with_its_json(tmp_path: Path, monkeypatc
     assert generate_docs.stale() == []
 
 
+# ----------------------------------------------------------------------------------------------------------- membership
+
+
+def test_a_membership_split_cuts_the_whole_table_into_disjoint_parts(data: Path) -> None:
+    from benchmarks.membership import split_rows
+    from benchmarks.tables import load_table
+
+    table = load_table("small", data, target="y")
+    first, second = (split_rows(table, number) for number in (0, 1))
+    assert first.n_rows == {"members": 200, "judged_members": 100, "non_members": 100, "reference": 100}
+    parts = [first.members, first.non_members, first.reference]
+    everything = pd.concat([table.train, table.test])["x"]
+    assert sorted(pd.concat(parts)["x"]) == sorted(everything)
+    assert set(first.judged_members["x"]) < set(first.members["x"])
+    assert set(first.members["x"]) != set(second.members["x"])
+    pd.testing.assert_frame_equal(first.members, split_rows(table, 0).members)
+
+
+def test_membership_cells_are_pooled_resumed_and_shown(data: Path, tmp_path: Path) -> None:
+    output, page = tmp_path / "membership.json", tmp_path / "docs" / "membership.md"
+    command = [sys.executable, str(ROOT / "benchmarks" / "membership.py"), "--data", str(data), "--tables", "small"]
+    command += ["--target", "small=y", "--max-steps", "5", "--output", str(output), "--markdown", str(page)]
+
+    def run(splits: str) -> str:
+        done = subprocess.run([*command, "--splits", splits], cwd=data, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    run("1")
+    before = json.loads(output.read_text())
+    assert "small/synthgan-default-5-steps/0: already there" in run("2")
+    results = json.loads(output.read_text())
+    assert len(results["cells"]) == 4
+    assert results["cells"]["small/bootstrap/0"] == before["cells"]["small/bootstrap/0"]
+    assert results["cells"]["small/synthgan-default-5-steps/1"]["n_steps"] == 5
+    assert set(results["pooled"]) == {
+        f"small/{generator}/{times}" for generator in ("bootstrap", "synthgan-default-5-steps") for times in "15"
+    }
+    control = results["pooled"]["small/bootstrap/5"]
+    assert (control["n_splits"], control["guessing"]) == (2, False)
+    areas = [results["cells"][f"small/bootstrap/{k}"]["trials"]["5"]["closest"]["auc"] for k in (0, 1)]
+    assert control["attacks"]["closest"]["auc"] == pytest.approx(np.mean(areas))
+    assert min(areas) > 0.95
+    text = page.read_text()
+    assert "200 members, 100 non-members and as many members judged, 100 reference rows in each split." in text
+    assert "- bootstrap, 5x, 2 splits: 0.5 is outside the interval of " in text
+    assert text.count("| exact_match |") == 4
+
+
 # ---------------------------------------------------------------------------------------------------------------- peers
 
 

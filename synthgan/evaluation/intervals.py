@@ -13,13 +13,13 @@ Z = 1.959963984540054
 """Two-sided 95% quantile of the normal distribution."""
 
 
-def wilson(count: float, n: int) -> tuple[float, float]:
-    """95% interval of a share ``count / n`` (Wilson 1927)."""
+def wilson(count: float, n: float, *, z: float = Z) -> tuple[float, float]:
+    """Interval of a share ``count / n`` (Wilson 1927), 95% unless ``z`` is the normal quantile of another level."""
     if n == 0:
         return 0.0, 1.0
     share = count / n
-    centre = (share + Z**2 / (2 * n)) / (1 + Z**2 / n)
-    half = Z * math.sqrt(share * (1 - share) / n + Z**2 / (4 * n**2)) / (1 + Z**2 / n)
+    centre = (share + z**2 / (2 * n)) / (1 + z**2 / n)
+    half = z * math.sqrt(share * (1 - share) / n + z**2 / (4 * n**2)) / (1 + z**2 / n)
     return max(0.0, centre - half), min(1.0, centre + half)
 
 

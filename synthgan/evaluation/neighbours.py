@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
@@ -68,15 +69,25 @@ def nearest(queries: Points, points: Points, *, norm: Norm, same: bool = False) 
     """
     distances = np.empty(len(queries))
     places = np.empty(len(queries), dtype=np.int64)
+    for rows, cost in distance_blocks(queries, points, norm=norm):
+        within = np.arange(len(cost))
+        if same:
+            cost[within, rows.start + within] = np.inf
+        places[rows] = cost.argmin(axis=1)
+        distances[rows] = cost[within, places[rows]]
+    return (np.sqrt(distances) if norm == "l2" else distances), places
+
+
+def distance_blocks(queries: Points, points: Points, *, norm: Norm) -> Iterator[tuple[slice, Floats]]:
+    """Distances from some queries to all points, a block of queries at a time, as memory bounds it.
+
+    Yields:
+        The queries' rows, and ``(n_rows, n_points)`` L1 distances or *squared* L2 distances.
+    """
     block = max(1, _BLOCK_CELLS // max(len(points), 1))
     for start in range(0, len(queries), block):
-        stop = min(start + block, len(queries))
-        cost = _distances(queries[start:stop], points, norm)
-        if same:
-            cost[np.arange(stop - start), np.arange(start, stop)] = np.inf
-        places[start:stop] = cost.argmin(axis=1)
-        distances[start:stop] = cost[np.arange(stop - start), places[start:stop]]
-    return (np.sqrt(distances) if norm == "l2" else distances), places
+        rows = slice(start, min(start + block, len(queries)))
+        yield rows, _distances(queries[rows], points, norm)
 
 
 def _distances(queries: Points, points: Points, norm: Norm) -> Floats:

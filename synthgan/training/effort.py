@@ -6,7 +6,7 @@ import dataclasses
 
 import torch
 
-from synthgan.config import EFFORTS, DiscriminatorSettings, Effort, GeneratorSettings, TrainingSettings
+from synthgan.config import EFFORTS, Effort, TrainingSettings
 from synthgan.errors import SettingsError
 from synthgan.training.device import resolve_precision
 
@@ -39,6 +39,4 @@ def _of_effort(effort: str, n_rows: float, device: torch.device) -> TrainingSett
         n_steps=n_steps,
         batch_size=4000 if on_gpu else 1000,
         warmup_steps=min(100, n_steps // 5),
-        generator=GeneratorSettings(width=width),
-        discriminator=DiscriminatorSettings(width=width),
     )

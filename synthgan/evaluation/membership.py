@@ -1,0 +1,359 @@
+"""Membership inference: can an attacker tell from synthetic rows which real rows they were made from?
+
+The attacks are those of the literature on generated data. Each sees the synthetic rows, reference rows of the same
+population that the generator never saw, and the rows to be judged; never the generator. They are run against rows whose
+answer is known: members (training rows) and non-members (fresh rows). An area of 0.5 is guessing.
+
+That these attacks fail is no proof of privacy: it bounds them, on these rows, and no other attack. An attacker with the
+model, with many draws from it or with shadow models of his own may do better.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy.special import logsumexp
+from scipy.stats import norm
+
+from synthgan.errors import DataError
+from synthgan.evaluation.features import Floats, compare
+from synthgan.evaluation.intervals import roc_auc, wilson
+from synthgan.evaluation.neighbours import Points, as_points, distance_blocks, nearest
+
+Attack = Callable[[Points, Points, Points], Floats]
+"""Targets, synthetic rows and reference rows to one score per target, ``(n_targets,)``: higher says "member"."""
+
+FALSE_POSITIVE_RATES = (0.1, 0.01, 0.001)
+"""At which the true positive rate is read."""
+
+FAMILY_ERROR = 0.05
+"""Chance that any one of the attacks' intervals misses, at most."""
+
+N_NEIGHBOURS = 5
+N_COMPONENTS = 10
+
+_FLOOR = 1e-3
+
+
+# -------------------------------------------------------------------------------------------------------------- attacks
+
+
+def closest(targets: Points, synthetic: Points, reference: Points) -> Floats:
+    """Nearness of the closest synthetic row (Chen et al. 2020, *GAN-Leaks*, full black box), L1."""
+    del reference
+    return -nearest(targets, synthetic, norm="l1")[0]
+
+
+def monte_carlo(targets: Points, synthetic: Points, reference: Points) -> Floats:
+    """Share of synthetic rows within a radius: the median of the targets' closest distances (Hilprecht et al. 2019)."""
+    radius = float(np.median(-closest(targets, synthetic, reference)))
+    shares = np.empty(len(targets))
+    for rows, distances in distance_blocks(targets, synthetic, norm="l1"):
+        shares[rows] = (distances <= radius).mean(axis=1)
+    return shares
+
+
+def domias_neighbours(targets: Points, synthetic: Points, reference: Points) -> Floats:
+    """Density among synthetic over density among reference rows (van Breugel et al. 2023, *DOMIAS*), by neighbours.
+
+    The density is the nearest-neighbour estimate, averaged as a logarithm over the first five neighbours. Of the log
+    ratio of two such estimates only the difference of mean log distances depends on the target. Distances are at least
+    a thousandth of their median, so that a copy has a finite density.
+    """
+    near = [_smallest(targets, points, N_NEIGHBOURS) for points in (synthetic, reference)]
+    positive = np.concatenate([distances[distances > 0] for distances in near])
+    floor = _FLOOR * float(np.median(positive)) if len(positive) else 1.0
+    to_synthetic, to_reference = (np.log(np.maximum(distances, floor)).mean(axis=1) for distances in near)
+    return to_reference - to_synthetic
+
+
+def domias_kernel(targets: Points, synthetic: Points, reference: Points) -> Floats:
+    """DOMIAS with Gaussian kernels on the first principal components, at most ten, scaled to variance one.
+
+    Bandwidths are Scott's. Blurred where the neighbours are sharp: it looks for whole regions that follow the members.
+    """
+    pooled = np.concatenate([synthetic.matrix, reference.matrix])
+    centre = pooled.mean(axis=0)
+    values, vectors = np.linalg.eigh(np.cov(pooled - centre, rowvar=False).reshape(pooled.shape[1], -1))
+    kept = np.arange(len(values))[values > 1e-9][-N_COMPONENTS:]
+    if not len(kept):
+        return np.zeros(len(targets))
+    axes = vectors[:, kept] / np.sqrt(values[kept])
+
+    def project(points: Points) -> Points:
+        projected = (points.matrix - centre) @ axes
+        return Points(numbers=projected, levels=np.empty((len(points), 0), dtype=np.float32))
+
+    seen = project(targets)
+    return _log_density(seen, project(synthetic)) - _log_density(seen, project(reference))
+
+
+def exact_match(targets: Points, synthetic: Points, reference: Points) -> Floats:
+    """1 where a synthetic row equals the target in every compared column."""
+    del reference
+    return (nearest(targets, synthetic, norm="l1")[0] == 0.0).astype(np.float64)
+
+
+ATTACKS: dict[str, Attack] = {
+    "closest": closest,
+    "monte_carlo": monte_carlo,
+    "domias_neighbours": domias_neighbours,
+    "domias_kernel": domias_kernel,
+    "exact_match": exact_match,
+}
+
+
+def _smallest(targets: Points, points: Points, k: int) -> Floats:
+    """L1 distances to each target's ``k`` nearest points, or to all if there are fewer: ``(n_targets, k)``."""
+    k = min(k, len(points))
+    found = np.empty((len(targets), k))
+    for rows, distances in distance_blocks(targets, points, norm="l1"):
+        found[rows] = np.partition(distances, k - 1, axis=1)[:, :k]
+    return found
+
+
+def _log_density(targets: Points, points: Points) -> Floats:
+    """Log of the kernel estimate up to a constant: ``(n_targets,)``."""
+    n, dimensions = points.numbers.shape
+    bandwidth = n ** (-1.0 / (dimensions + 4))
+    density = np.empty(len(targets))
+    for rows, squares in distance_blocks(targets, points, norm="l2"):
+        density[rows] = logsumexp(squares / (-2.0 * bandwidth**2), axis=1)
+    return density
+
+
+# ------------------------------------------------------------------------------------------------------------- outcomes
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Trial:
+    """One attack on one synthetic table.
+
+    Attributes:
+        auc: area under the ROC curve, members against non-members; ties count half.
+        standard_error: of the area (DeLong et al. 1988).
+        n_members: members judged.
+        n_non_members: non-members judged.
+        hits: per entry of `FALSE_POSITIVE_RATES`, members found at a threshold that at most this share of the
+            non-members passes.
+    """
+
+    auc: float
+    standard_error: float
+    n_members: int
+    n_non_members: int
+    hits: tuple[int, ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TruePositives:
+    """Members found at one false positive rate.
+
+    Attributes:
+        false_positive_rate: the largest share of the non-members allowed through, of each trial's.
+        rate: share of the members found.
+        interval: of the rate.
+        chance: the rate an attack would have if members were fresh rows. Above ``false_positive_rate`` where the
+            non-members are few: even a threshold that none of n passes lets 1 in n + 1 fresh rows through.
+    """
+
+    false_positive_rate: float
+    rate: float
+    interval: tuple[float, float]
+    chance: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AttackResult:
+    """One attack over one or more trials.
+
+    Attributes:
+        attack: key in `ATTACKS`.
+        auc: area under the ROC curve; over several trials the mean, weighted by pairs compared.
+        interval: of the area, at ``level``.
+        level: of each interval; 1 - 0.05 / (number of attacks), so that those of all attacks hold at once with 95%.
+        row_error: standard error of the area from the rows of each trial.
+        split_error: standard error from how the trials differ; None for a single trial.
+        n_trials: synthetic tables attacked.
+        n_members: members judged, over all trials.
+        n_non_members: non-members judged, over all trials.
+        true_positives: one entry for each of `FALSE_POSITIVE_RATES`.
+    """
+
+    attack: str
+    auc: float
+    interval: tuple[float, float]
+    level: float
+    row_error: float
+    split_error: float | None
+    n_trials: int
+    n_members: int
+    n_non_members: int
+    true_positives: tuple[TruePositives, ...]
+
+    @property
+    def is_guessing(self) -> bool:
+        """Whether the interval of the area holds 0.5."""
+        return self.interval[0] <= 0.5 <= self.interval[1]
+
+
+def membership_attacks(
+    members: pd.DataFrame,
+    non_members: pd.DataFrame,
+    synthetic: pd.DataFrame,
+    reference: pd.DataFrame,
+    *,
+    numeric: Collection[str] | None = None,
+) -> tuple[AttackResult, ...]:
+    """Run every attack of `ATTACKS` on one synthetic table.
+
+    Args:
+        members: rows that the synthetic table was made from, or some of them.
+        non_members: fresh rows of the same population.
+        synthetic: what the attacker sees.
+        reference: other fresh rows, which the attacker has; none of them among the non-members.
+        numeric: names of the numeric columns; None reads them off the reference rows' dtypes.
+
+    Returns:
+        One result for each attack. The intervals of the areas hold together with 95%; so do those at each false
+        positive rate.
+
+    Raises:
+        DataError: a table is empty, has a single row to judge, or other columns than the reference rows.
+    """
+    trials = attack_trials(members, non_members, synthetic, reference, numeric=numeric)
+    return pooled_attacks([trials])
+
+
+def attack_trials(
+    members: pd.DataFrame,
+    non_members: pd.DataFrame,
+    synthetic: pd.DataFrame,
+    reference: pd.DataFrame,
+    *,
+    numeric: Collection[str] | None = None,
+) -> dict[str, Trial]:
+    """Each attack's outcome on one synthetic table, to be pooled; arguments and errors as of `membership_attacks`."""
+    for name, frame in (("members", members), ("non_members", non_members)):
+        if len(frame) < 2:
+            raise DataError(f"The {name} table has {len(frame)} row(s); membership attacks need at least two.")
+    # The attacker's own rows come first: they decide columns and scales, as the judged rows are not his to choose from.
+    tables = compare(
+        {"reference": reference, "synthetic": synthetic, "members": members, "non_members": non_members},
+        numeric=numeric,
+    )
+    if not tables.columns:
+        raise DataError("No column is left to attack: all are empty, identifiers or free text.")
+    points = {name: as_points(tables, name, real="reference") for name in tables.n_rows}
+    targets = Points(
+        numbers=np.concatenate([points["members"].numbers, points["non_members"].numbers]),
+        levels=np.concatenate([points["members"].levels, points["non_members"].levels]),
+    )
+    is_member = np.arange(len(targets)) < len(points["members"])
+    return {
+        name: score_trial(is_member, attack(targets, points["synthetic"], points["reference"]))
+        for name, attack in ATTACKS.items()
+    }
+
+
+def score_trial(is_member: NDArray[np.bool_], scores: Floats) -> Trial:
+    """What the scores of one trial are worth.
+
+    Args:
+        is_member: ``(n_targets,)`` truth, at least two of each kind.
+        scores: ``(n_targets,)`` higher for members.
+    """
+    auc, error = roc_auc(is_member, scores)
+    others = np.sort(scores[~is_member])[::-1]
+    thresholds = [others[allowed_false_positives(rate, len(others))] for rate in FALSE_POSITIVE_RATES]
+    return Trial(
+        auc=auc,
+        standard_error=error,
+        n_members=int(is_member.sum()),
+        n_non_members=len(others),
+        # Strictly above: rows tied with the first non-member that may not pass do not pass either.
+        hits=tuple(int((scores[is_member] > threshold).sum()) for threshold in thresholds),
+    )
+
+
+def allowed_false_positives(rate: float, n_non_members: int) -> int:
+    """Largest number of non-members that is no more than ``rate`` of them."""
+    return math.floor(rate * n_non_members + 1e-9)
+
+
+def pooled_attacks(trials: Sequence[Mapping[str, Trial]]) -> tuple[AttackResult, ...]:
+    """Each attack over several trials, one for each synthetic table; all with the same attacks.
+
+    Args:
+        trials: what `attack_trials` returned for each; at least one.
+
+    Returns:
+        One result for each attack, at the level 1 - 0.05 / (number of attacks) (Bonferroni).
+
+    Raises:
+        ValueError: there is no trial.
+    """
+    if not trials:
+        raise ValueError("there is no trial to pool; run attack_trials first")
+    level = 1.0 - FAMILY_ERROR / len(trials[0])
+    return tuple(pool(name, [trial[name] for trial in trials], level=level) for name in trials[0])
+
+
+def pool(attack: str, trials: Sequence[Trial], *, level: float) -> AttackResult:
+    """One attack over several trials, scores ranked within each trial only.
+
+    Two standard errors of the mean area are computed; the interval is the normal one with the larger. That of the rows
+    adds up DeLong's variances. It is right where nothing leaks: then membership is a fresh coin for each split, so
+    random splits of one table are independent given that table although they share rows. That of the splits is the
+    empirical one between trials. It also sees models that leak unequally, but few trials make it coarse: wrong by a
+    quarter with ten. Both speak for the table at hand, not for others of its population.
+
+    Intervals of true positive rates are Wilson's. As the threshold is estimated too, a trial with m members and n
+    non-members counts as mn / (m + n) rows: the exact variance where the ROC curve has slope one, which is where
+    nothing leaks.
+    """
+    pairs = np.array([trial.n_members * trial.n_non_members for trial in trials], dtype=np.float64)
+    weights = pairs / pairs.sum()
+    areas = np.array([trial.auc for trial in trials])
+    auc = float(weights @ areas)
+    z = float(norm.ppf((1.0 + level) / 2.0))
+    row_error = math.sqrt(sum((w * trial.standard_error) ** 2 for w, trial in zip(weights, trials, strict=True)))
+    split_error = None
+    n = len(trials)
+    if n > 1:
+        split_error = math.sqrt(n / (n - 1) * float(((weights * (areas - auc)) ** 2).sum()))
+    half = z * max(row_error, split_error or 0.0)
+    n_members = sum(trial.n_members for trial in trials)
+    rows = sum(trial.n_members * trial.n_non_members / (trial.n_members + trial.n_non_members) for trial in trials)
+    found = []
+    for place, allowed in enumerate(FALSE_POSITIVE_RATES):
+        rate = sum(trial.hits[place] for trial in trials) / n_members
+        chances = [
+            trial.n_members * (allowed_false_positives(allowed, trial.n_non_members) + 1) / (trial.n_non_members + 1)
+            for trial in trials
+        ]
+        found.append(
+            TruePositives(
+                false_positive_rate=allowed,
+                rate=rate,
+                interval=wilson(rate * rows, rows, z=z),
+                chance=sum(chances) / n_members,
+            )
+        )
+    return AttackResult(
+        attack=attack,
+        auc=auc,
+        interval=(max(0.0, auc - half), min(1.0, auc + half)),
+        level=level,
+        row_error=row_error,
+        split_error=split_error,
+        n_trials=n,
+        n_members=n_members,
+        n_non_members=sum(trial.n_non_members for trial in trials),
+        true_positives=tuple(found),
+    )

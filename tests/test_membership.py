@@ -1,0 +1,266 @@
+"""Membership attacks: a copying generator is caught by each of them, fresh rows are not accused, figures by hand."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from synthgan.errors import DataError
+from synthgan.evaluation.membership import (
+    ATTACKS,
+    FALSE_POSITIVE_RATES,
+    Trial,
+    allowed_false_positives,
+    attack_trials,
+    closest,
+    domias_kernel,
+    domias_neighbours,
+    exact_match,
+    membership_attacks,
+    monte_carlo,
+    pool,
+    pooled_attacks,
+    score_trial,
+)
+from synthgan.evaluation.neighbours import Points
+
+
+def line(*values: float) -> Points:
+    """Rows of one number."""
+    return Points(numbers=np.array(values)[:, None], levels=np.empty((len(values), 0), dtype=np.float32))
+
+
+def rows(n: int, rng: np.random.Generator) -> pd.DataFrame:
+    """Mixed rows with missing values; no two alike, as their numbers are continuous."""
+    frame = pd.DataFrame(rng.normal(size=(n, 8)), columns=[f"x{k}" for k in range(8)])
+    frame.loc[rng.random(n) < 0.2, "x0"] = np.nan
+    frame["c"] = pd.array(np.where(rng.random(n) < 0.1, None, rng.choice([*"abc"], n)), dtype="string")
+    frame["b"] = pd.array(rng.random(n) < 0.3, dtype="boolean")
+    frame["day"] = pd.Timestamp("2026-01-01") + pd.to_timedelta(rng.integers(365, size=n), unit="D")
+    return frame
+
+
+# -------------------------------------------------------------------------------------------------------------- attacks
+
+
+def test_nearness_by_hand() -> None:
+    scores = closest(line(0.0, 0.5), line(0.1, 0.4, 0.45), line(9.0))
+    assert scores == pytest.approx([-0.1, -0.05])
+
+
+def test_rows_within_the_median_radius_by_hand() -> None:
+    # Closest distances 0.1 and 0.05: the radius is 0.075, and only 0.45 lies so near to 0.5.
+    scores = monte_carlo(line(0.0, 0.5), line(0.1, 0.4, 0.45), line(9.0))
+    assert scores == pytest.approx([0.0, 1 / 3])
+
+
+def test_the_neighbours_density_ratio_by_hand() -> None:
+    # Fewer rows than neighbours: all count. From 0: log 0.3 against the mean of log 0.1 and log 0.4.
+    scores = domias_neighbours(line(0.0, 0.1), line(0.1, 0.4), line(0.3, -0.3))
+    floor = 1e-3 * np.median([0.1, 0.4, 0.3, 0.3, 0.3, 0.2, 0.4])  # all distances but the zero from 0.1 to itself
+    expected = [
+        math.log(0.3) - (math.log(0.1) + math.log(0.4)) / 2,
+        (math.log(0.2) + math.log(0.4)) / 2 - (math.log(floor) + math.log(0.3)) / 2,
+    ]
+    assert scores == pytest.approx(expected)
+
+
+def test_only_the_nearest_five_count() -> None:
+    near, far = [0.1, 0.2, 0.3, 0.4, 0.5], [5.0, 6.0, 7.0]
+    reference = line(1.0, 1.1, 1.2, 1.3, 1.4)
+    with_far, without = (domias_neighbours(line(0.0), line(*group), reference) for group in (near + far, near))
+    assert with_far == pytest.approx(without)
+
+
+def test_the_kernel_density_ratio_by_hand() -> None:
+    targets, synthetic, reference = [0.0, 0.7], [0.1, 0.4, 0.5], [0.9, 0.2]
+    pooled = np.array(synthetic + reference)
+
+    def density(x: float, points: list[float]) -> float:
+        bandwidth = len(points) ** (-1 / 5)
+        gaps = (x - np.array(points)) / pooled.std(ddof=1)
+        return float(np.exp(-(gaps**2) / (2 * bandwidth**2)).sum())
+
+    expected = [math.log(density(x, synthetic) / density(x, reference)) for x in targets]
+    assert domias_kernel(line(*targets), line(*synthetic), line(*reference)) == pytest.approx(expected)
+
+
+def test_the_kernel_says_nothing_where_nothing_varies() -> None:
+    assert domias_kernel(line(0.0, 1.0), line(2.0, 2.0), line(2.0)).tolist() == [0.0, 0.0]
+
+
+def test_equal_rows_by_hand() -> None:
+    assert exact_match(line(0.0, 0.5), line(0.1, 0.5), line(0.0)).tolist() == [0.0, 1.0]
+
+
+# ------------------------------------------------------------------------------------------------------------- outcomes
+
+
+def test_four_scores_by_hand() -> None:
+    trial = score_trial(np.array([True, False, True, False]), np.array([0.9, 0.5, 0.4, 0.1]))
+    # Three of four pairs in order; both placements are 1 and 1/2. No non-member may pass: 0.9 alone is above 0.5.
+    assert trial == Trial(
+        auc=0.75, standard_error=pytest.approx(math.sqrt(0.125)), n_members=2, n_non_members=2, hits=(1, 1, 1)
+    )
+
+
+def test_the_variance_is_delongs_by_brute_force() -> None:
+    rng = np.random.default_rng(0)
+    is_member = np.repeat([True, False], [30, 20])
+    scores = rng.integers(8, size=50) + 2.0 * is_member
+    wins = [[(a > b) + 0.5 * (a == b) for b in scores[~is_member]] for a in scores[is_member]]
+    by_member, by_other = np.mean(wins, axis=1), np.mean(wins, axis=0)
+    trial = score_trial(is_member, scores)
+    assert trial.auc == pytest.approx(np.mean(wins))
+    assert trial.standard_error**2 == pytest.approx(by_member.var(ddof=1) / 30 + by_other.var(ddof=1) / 20)
+
+
+def test_true_positives_at_false_positive_rates_by_hand() -> None:
+    members, others = [899.5, 989.5, 998.5, 5.0], list(range(1000))
+    trial = score_trial(np.repeat([True, False], [4, 1000]), np.array(members + others, dtype=float))
+    # 100, 10 and 1 non-members may pass: the thresholds are 899, 989 and 998.
+    assert FALSE_POSITIVE_RATES == (0.1, 0.01, 0.001)
+    assert trial.hits == (3, 2, 1)
+
+
+def test_members_tied_with_a_non_member_that_may_not_pass_do_not_pass() -> None:
+    trial = score_trial(np.repeat([True, False], [3, 20]), np.array([1.0, 1.0, 2.0, *[1.0] * 20]))
+    assert trial.hits == (1, 1, 1)
+
+
+@pytest.mark.parametrize(
+    ("rate", "n", "allowed"), [(0.1, 250, 25), (0.01, 250, 2), (0.001, 999, 0), (0.001, 1000, 1), (0.1, 30, 3)]
+)
+def test_allowed_false_positives(rate: float, n: int, allowed: int) -> None:
+    assert allowed_false_positives(rate, n) == allowed
+
+
+# -------------------------------------------------------------------------------------------------------------- pooling
+
+
+def trial(auc: float, error: float, n_members: int, hits: tuple[int, int, int] = (0, 0, 0)) -> Trial:
+    return Trial(auc=auc, standard_error=error, n_members=n_members, n_non_members=10, hits=hits)
+
+
+def test_pooling_by_hand_where_splits_differ_more_than_rows_explain() -> None:
+    result = pool("closest", [trial(0.5, 0.01, 10), trial(0.54, 0.01, 10), trial(0.58, 0.01, 10)], level=0.95)
+    assert result.auc == pytest.approx(0.54)
+    assert result.row_error == pytest.approx(0.01 / math.sqrt(3))
+    assert result.split_error == pytest.approx(0.04 / math.sqrt(3))
+    half = 1.9599640 * 0.04 / math.sqrt(3)
+    assert result.interval == pytest.approx((0.54 - half, 0.54 + half), abs=1e-6)
+    assert result.is_guessing
+    assert not pool("closest", [trial(auc, 0.01, 10) for auc in (0.53, 0.54, 0.55)], level=0.95).is_guessing
+    assert (result.n_trials, result.n_members, result.n_non_members) == (3, 30, 30)
+
+
+def test_pooling_by_hand_where_the_rows_say_more_and_pairs_weigh() -> None:
+    result = pool("closest", [trial(0.6, 0.02, 10), trial(0.6, 0.04, 30)], level=0.99)
+    assert result.split_error == pytest.approx(0.0, abs=1e-12)
+    error = math.hypot(0.25 * 0.02, 0.75 * 0.04)
+    assert result.row_error == pytest.approx(error)
+    assert result.interval == pytest.approx((0.6 - 2.5758293 * error, 0.6 + 2.5758293 * error), abs=1e-6)
+    assert not result.is_guessing
+    assert pool("closest", [trial(0.6, 0.02, 10), trial(0.8, 0.02, 30)], level=0.95).auc == pytest.approx(0.75)
+
+
+def test_a_single_trial_has_delongs_interval() -> None:
+    result = pool("closest", [trial(0.5, 0.1, 10)], level=0.95)
+    assert result.split_error is None
+    assert result.interval == pytest.approx((0.5 - 0.1959964, 0.5 + 0.1959964), abs=1e-6)
+
+
+def test_pooled_true_positives_by_hand() -> None:
+    found = pool("closest", [trial(0.5, 0.1, 10, (5, 2, 2)), trial(0.5, 0.1, 10, (3, 0, 0))], level=0.95).true_positives
+    assert [entry.rate for entry in found] == [0.4, 0.1, 0.1]
+    # One of ten non-members may pass at 10%, none below: of 11 exchangeable rows, two or one.
+    assert [entry.chance for entry in found] == pytest.approx([2 / 11, 1 / 11, 1 / 11])
+    # Twice 10 * 10 / 20 effective rows: Wilson's interval of 4 in 10.
+    assert found[0].interval == pytest.approx((0.1682, 0.6873), abs=1e-4)
+
+
+def test_the_level_is_shared_by_the_attacks() -> None:
+    single = {"closest": trial(0.5, 0.1, 10)}
+    assert pooled_attacks([single])[0].level == pytest.approx(0.95)
+    both = pooled_attacks([single | {"exact_match": trial(0.5, 0.1, 10)}] * 2)
+    assert [(result.attack, result.level) for result in both] == [("closest", 0.975), ("exact_match", 0.975)]
+
+
+def test_nothing_to_pool_is_refused() -> None:
+    with pytest.raises(ValueError, match="no trial to pool"):
+        pooled_attacks([])
+
+
+def test_the_pooled_interval_covers_when_splits_of_one_table_share_their_rows() -> None:
+    """One fixed score for each row, members drawn anew for each split: 0.5 is the truth, given the table."""
+    rng = np.random.default_rng(0)
+    held = 0
+    for _ in range(200):
+        scores = rng.standard_exponential(120)
+        trials = []
+        for _ in range(8):
+            judged = rng.permutation(120)[:60]
+            trials.append(score_trial(np.arange(60) < 30, scores[judged]))
+        held += pool("closest", trials, level=0.95).is_guessing
+    assert held >= 186  # 190 expected at the least
+
+
+# -------------------------------------------------------------------------------------------------------- whole attack
+
+
+def test_every_attack_catches_a_generator_that_copies() -> None:
+    rng = np.random.default_rng(0)
+    members, others, reference = rows(150, rng), rows(150, rng), rows(150, rng)
+    copies = members.sample(150, random_state=0, ignore_index=True)
+    results = membership_attacks(members, others, copies, reference)
+    assert [result.attack for result in results] == [*ATTACKS]
+    blurred = {"domias_kernel"}  # Scott's bandwidth is wide at 150 rows in ten dimensions
+    for result in results:
+        assert result.interval[0] > (0.75 if result.attack in blurred else 0.97), result.attack
+        assert result.true_positives[0].rate > (0.4 if result.attack in blurred else 0.95), result.attack
+
+
+def test_a_generator_that_jitters_its_training_rows_is_caught() -> None:
+    rng = np.random.default_rng(1)
+    members, others, reference = rows(150, rng), rows(150, rng), rows(150, rng)
+    near = members.copy()
+    numbers = [f"x{k}" for k in range(8)]
+    near[numbers] += 0.1 * rng.normal(size=(150, 8))
+    results = {result.attack: result for result in membership_attacks(members, others, near, reference)}
+    for name in ("closest", "domias_neighbours", "domias_kernel"):
+        assert results[name].interval[0] > 0.8, name
+    assert results["exact_match"].auc == 0.5
+
+
+def test_fresh_rows_are_not_accused() -> None:
+    rng = np.random.default_rng(2)
+    trials = [attack_trials(*(rows(n, rng) for n in (80, 80, 160, 80))) for _ in range(6)]
+    for result in pooled_attacks(trials):
+        assert result.is_guessing, result.attack
+        assert result.interval[1] - result.interval[0] < 0.3
+        assert result.true_positives[0].rate < 0.2
+
+
+def test_an_attack_is_repeatable_and_knows_no_order_of_synthetic_rows() -> None:
+    rng = np.random.default_rng(3)
+    members, others, synthetic, reference = (rows(60, rng) for _ in range(4))
+    first = membership_attacks(members, others, synthetic, reference)
+    assert first == membership_attacks(members, others, synthetic, reference)
+    shuffled = membership_attacks(members, others, synthetic.sample(frac=1.0, random_state=0), reference)
+    assert [result.auc for result in shuffled] == pytest.approx([result.auc for result in first], abs=1e-9)
+
+
+def test_too_little_to_judge_is_refused() -> None:
+    rng = np.random.default_rng(4)
+    frame = rows(10, rng)
+    with pytest.raises(DataError, match=r"non_members table has 1 row\(s\); membership attacks need at least two"):
+        membership_attacks(frame, frame.head(1), frame, frame)
+    with pytest.raises(DataError, match="synthetic table has no rows"):
+        membership_attacks(frame, frame, frame.head(0), frame)
+    with pytest.raises(DataError, match="lacks 1 column"):
+        membership_attacks(frame.drop(columns="c"), frame, frame, frame)
+    with pytest.raises(DataError, match="No column is left to attack"):
+        membership_attacks(*[pd.DataFrame({"x": [None, None]})] * 4)
