@@ -100,8 +100,8 @@ class RankFeatures(nn.Module):
                 picks[position, index] = 1
         self.columns = np.repeat(np.array(columns, dtype=np.int64), N_HARMONICS)
         self.register_buffer("maps", torch.from_numpy(maps.astype(np.float32)), persistent=False)
-        picks = picks.reshape(layout.n_positions, len(self.columns))
-        self.register_buffer("picks", torch.from_numpy(picks), persistent=False)
+        flat = picks.reshape(layout.n_positions, len(self.columns))
+        self.register_buffer("picks", torch.from_numpy(flat), persistent=False)
 
     def forward(self, one_hot: Tensor, positions: Tensor) -> Tensor:
         """Shape: ``(n_rows, n_levels)``, ``(n_rows, n_positions)`` to ``(n_rows, n_features)``."""
