@@ -139,7 +139,7 @@ class TrainingSettings:
     target_weight: float = 0.5
     condition_fraction: float = 0.0
     auxiliary_weight: float = 0.0
-    twin_weight: float = 1.0
+    twin_weight: float = 0.7
     early_stopping: bool = False
     holdout_fraction: float = 0.1
     patience: int = 5
