@@ -102,6 +102,8 @@ class TrainingSettings:
         position_weight: weight of the position critic, which keeps positions uniform in each bin; 0 switches it off.
         gram_decay: averaging of the marginal critic's Gram matrix over steps, 0 for the current batch alone.
         target_weight: weight of the three-way marginals with the target column, when there is one.
+        shrinkage: how strongly each pair's marginal is moved towards independence by the share of it that is sampling
+            noise (`synthgan.critics.shrinkage`); 0 for not at all, which is right for large tables.
         condition_fraction: share of each batch that the generator is told a condition for, as in CTGAN. At 0 it is
             never told one, and conditions are met at sampling by drawing latents in proportion to the probability of
             meeting them, which costs no fidelity (benchmarks/ablations.py measures it).
@@ -137,6 +139,7 @@ class TrainingSettings:
     position_weight: float = 1.0
     gram_decay: float = 0.0
     target_weight: float = 0.5
+    shrinkage: float = 0.0
     condition_fraction: float = 0.0
     auxiliary_weight: float = 0.0
     twin_weight: float = 0.7
@@ -161,6 +164,7 @@ class TrainingSettings:
             "target_weight",
             "auxiliary_weight",
             "twin_weight",
+            "shrinkage",
         ):
             _at_least(self, name, 0)
         if self.penalty is not None:

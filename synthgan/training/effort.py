@@ -7,8 +7,14 @@ import dataclasses
 import torch
 
 from synthgan.config import EFFORTS, Effort, TrainingSettings
+from synthgan.critics.losses import LOSSES
 from synthgan.errors import SettingsError
 from synthgan.training.device import resolve_precision
+
+SMALL_TABLE = 5000
+"""Tables with fewer rows are fitted more cautiously, by degrees."""
+
+MOST_SHRINKAGE = 2.0
 
 
 def resolve(
@@ -33,10 +39,27 @@ def _of_effort(effort: str, n_rows: float, device: torch.device) -> TrainingSett
         raise SettingsError(f"effort must be one of {', '.join(EFFORTS)}, got {effort!r}.")
     on_gpu = device.type == "cuda"
     n_steps = {"quick": 600, "default": 3000, "high": 10_000}[effort]
-    # A small table is learned in fewer passes; more only teach the critic the rows themselves.
-    n_steps = max(200, min(n_steps, round(n_rows * n_steps / 10_000)))
-    return TrainingSettings(
-        n_steps=n_steps,
-        batch_size=4000 if on_gpu else 1000,
-        warmup_steps=min(100, n_steps // 5),
+    # A small table is learned in fewer passes; more only teach the critics the rows themselves.
+    n_steps = max(100, min(n_steps, round(n_rows * n_steps / 10_000)))
+    settings = TrainingSettings(
+        n_steps=n_steps, batch_size=4000 if on_gpu else 1000, warmup_steps=min(100, n_steps // 5)
+    )
+    share = n_rows / SMALL_TABLE
+    return settings if share >= 1 else _for_small_table(settings, max(share, 0.02))
+
+
+def _for_small_table(settings: TrainingSettings, share: float) -> TrainingSettings:
+    """Hold the critics that see rows back, and fit no noise: a few hundred rows are soon known by heart.
+
+    Args:
+        settings: those of a table of `SMALL_TABLE` rows.
+        share: rows as a share of `SMALL_TABLE`.
+    """
+    return dataclasses.replace(
+        settings,
+        adversarial_weight=share * settings.adversarial_weight,
+        twin_weight=share * settings.twin_weight,
+        target_weight=share * settings.target_weight,
+        penalty=LOSSES[settings.loss].penalty_weight / share,
+        shrinkage=MOST_SHRINKAGE * (1 - share),
     )

@@ -12,6 +12,7 @@ from synthgan.critics.adversarial import AdversarialCritic, RealRows
 from synthgan.critics.marginal import MarginalCritic, SliceTarget
 from synthgan.critics.marginal_door import ExactMarginals, Marginals
 from synthgan.critics.positions import PositionCritic
+from synthgan.critics.shrinkage import shrunk
 from synthgan.networks.generator import Generator
 from synthgan.tables.layout import EncodedTable, Layout
 from synthgan.training.conditions import ConditionSampler
@@ -107,12 +108,11 @@ def _marginal_critic(
     if not settings.marginal_weight:
         return None
     axis, decay = generator.axis, settings.gram_decay
+    pairs = shrunk(marginals.pairs(), axis, settings.shrinkage)
     if target is None or not settings.target_weight:
-        return MarginalCritic(marginals.pairs(), axis, decay=decay)
+        return MarginalCritic(pairs, axis, decay=decay)
     slices = [SliceTarget(levels, marginals.slice(target, levels)) for levels in target_slices(layout, target)]
-    return MarginalCritic(
-        marginals.pairs(), axis, column=target, slices=slices, slice_weight=settings.target_weight, decay=decay
-    )
+    return MarginalCritic(pairs, axis, column=target, slices=slices, slice_weight=settings.target_weight, decay=decay)
 
 
 def target_slices(layout: Layout, target: int) -> list[list[int]]:
