@@ -1,8 +1,8 @@
 """Shrinkage of two-way marginals towards independence: what a small table cannot tell from noise is not fitted.
 
 The association that a pair of columns shows in ``n`` rows is the population's plus sampling noise. In a small table
-most pairs show little else, and a generator that fits it learns the rows themselves. A Stein estimate keeps of each pair
-the part beyond its noise (James and Stein 1961; towards a structured target as in Ledoit and Wolf 2004, for
+most pairs show little else, and a generator that fits it learns the rows themselves. A Stein estimate keeps the part
+of each pair that is beyond its noise (James and Stein 1961; towards a structured target as in Ledoit and Wolf 2004, for
 covariances).
 """
 
