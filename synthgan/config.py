@@ -142,7 +142,7 @@ class TrainingSettings:
     shrinkage: float = 0.0
     condition_fraction: float = 0.0
     auxiliary_weight: float = 0.0
-    twin_weight: float = 0.7
+    twin_weight: float = 0.5
     early_stopping: bool = False
     holdout_fraction: float = 0.1
     patience: int = 5

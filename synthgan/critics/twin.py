@@ -23,7 +23,7 @@ WIDTH = 128
 DROPOUT = 0.2
 """Share of columns, and of hidden units, hidden while learning: the real rows are few and seen often."""
 
-SMOOTHING = 0.005
+SMOOTHING = 0.05
 """Added to each probability: where a target is next to impossible, how impossible is no better known than this."""
 
 
