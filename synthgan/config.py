@@ -109,7 +109,8 @@ class TrainingSettings:
             meeting them, which costs no fidelity (benchmarks/ablations.py measures it).
         auxiliary_weight: weight of an auxiliary classifier of the target (AC-GAN, Odena et al. 2017); 0 for none.
         twin_weight: weight of the twin classifiers of the target column, when there is one: they hold the target's
-            law given the other columns to that of the real rows (TAC-GAN, Gong et al. 2019); 0 for none.
+            law given the other columns to that of the real rows (TAC-GAN, Gong et al. 2019); 0 for none. This weight
+            and `auxiliary_weight` count within the neural critic's loss, so `adversarial_weight` multiplies both.
         early_stopping: stop when the held-out score stops improving.
         holdout_fraction: share of rows kept out of training for that score.
         patience: evaluations without improvement before early stopping.

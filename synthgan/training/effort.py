@@ -58,7 +58,6 @@ def _for_small_table(settings: TrainingSettings, share: float) -> TrainingSettin
     return dataclasses.replace(
         settings,
         adversarial_weight=share * settings.adversarial_weight,
-        twin_weight=share * settings.twin_weight,
         target_weight=share * settings.target_weight,
         penalty=LOSSES[settings.loss].penalty_weight / share,
         shrinkage=MOST_SHRINKAGE * (1 - share),
