@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from synthgan.config import DiscriminatorSettings, GeneratorSettings, TrainingSettings, from_dict, to_dict
+from synthgan.critics.losses import LOSSES
 from synthgan.errors import SettingsError
 from synthgan.training.device import resolve_device, resolve_precision
 from synthgan.training.effort import resolve
@@ -62,6 +63,28 @@ def test_effort_grows_and_small_tables_get_fewer_steps() -> None:
     assert steps("default", 1000) < steps("default")
     with pytest.raises(SettingsError, match="effort must be one of quick, default, high"):
         steps("extreme")
+
+
+def test_small_tables_are_fitted_more_cautiously_by_degrees() -> None:
+    def settings(n_rows: float) -> TrainingSettings:
+        return resolve("default", n_rows=n_rows, device=torch.device("cpu"))
+
+    large, half, few = settings(5000), settings(2500), settings(50)
+    assert large.shrinkage == 0
+    assert large.penalty is None
+    assert half.shrinkage == pytest.approx(1)
+    for name in ("adversarial_weight", "target_weight"):
+        assert getattr(half, name) == pytest.approx(getattr(large, name) / 2)
+    assert half.penalty == pytest.approx(2 * LOSSES[half.loss].penalty_weight)
+    # Not below 1/50, where the critics would fall silent.
+    assert few.adversarial_weight == pytest.approx(large.adversarial_weight / 50)
+    assert few.n_steps == 100
+
+
+def test_high_effort_means_larger_batches() -> None:
+    cpu = torch.device("cpu")
+    sizes = [resolve(effort, n_rows=1e5, device=cpu).batch_size for effort in ("quick", "default", "high")]
+    assert sizes[0] <= sizes[1] < sizes[2]
 
 
 def test_max_steps_only_ever_shortens() -> None:

@@ -11,6 +11,14 @@ from synthgan.critics.losses import LOSSES
 from synthgan.errors import SettingsError
 from synthgan.training.device import resolve_precision
 
+SCHEDULES: dict[str, tuple[int, int, int]] = {
+    "quick": (600, 1000, 4000),
+    "default": (3000, 1000, 4000),
+    "high": (4000, 4000, 8000),
+}
+"""Generator steps, and rows per step on a CPU and on a GPU. Larger batches pay more than many more steps: the critics'
+gradients are less noisy, while each further step also shows the discriminator the same rows once more."""
+
 SMALL_TABLE = 5000
 """Tables with fewer rows are fitted more cautiously, by degrees."""
 
@@ -37,13 +45,11 @@ def resolve(
 def _of_effort(effort: str, n_rows: float, device: torch.device) -> TrainingSettings:
     if effort not in EFFORTS:
         raise SettingsError(f"effort must be one of {', '.join(EFFORTS)}, got {effort!r}.")
-    on_gpu = device.type == "cuda"
-    n_steps = {"quick": 600, "default": 3000, "high": 10_000}[effort]
+    n_steps, on_cpu, on_gpu = SCHEDULES[effort]
+    batch_size = on_gpu if device.type == "cuda" else on_cpu
     # A small table is learned in fewer passes; more only teach the critics the rows themselves.
     n_steps = max(100, min(n_steps, round(n_rows * n_steps / 10_000)))
-    settings = TrainingSettings(
-        n_steps=n_steps, batch_size=4000 if on_gpu else 1000, warmup_steps=min(100, n_steps // 5)
-    )
+    settings = TrainingSettings(n_steps=n_steps, batch_size=batch_size, warmup_steps=min(100, n_steps // 5))
     share = n_rows / SMALL_TABLE
     return settings if share >= 1 else _for_small_table(settings, max(share, 0.02))
 
