@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 N_FOLDS = 5
 MOST_CLASSES = 10
-"""Trees are grown per class; beyond this many they take too long, and neighbouring codes of a number have too few rows."""
+"""Trees are grown per class: beyond this many they take too long, and each class has few rows."""
 
 
 def out_of_fold_labels(
