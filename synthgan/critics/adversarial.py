@@ -36,14 +36,6 @@ class NeuralCritic(Protocol):
         """The random sources that it draws from."""
         ...
 
-    def prepare(self, *, time_limit: float | None = None) -> None:
-        """What must be learned of the real rows before the first step; nothing where it has been, or was loaded.
-
-        Args:
-            time_limit: seconds that the whole training may take.
-        """
-        ...
-
     def plan(self, n_updates: int) -> tuple[bool, ...]:
         """Count the coming updates; for each, whether it takes the penalty."""
         ...
@@ -136,11 +128,6 @@ class AdversarialCritic:
         """See `NeuralCritic.generators`."""
         return (self._rng,)
 
-    def prepare(self, *, time_limit: float | None = None) -> None:
-        """See `NeuralCritic.prepare`."""
-        if self._twins is not None and not self._twins.taught:
-            self._twins.teach(self._rows.codes, self._rows.positions, self._features, time_limit=time_limit)
-
     def plan(self, n_updates: int) -> tuple[bool, ...]:
         """See `NeuralCritic.plan`."""
         taken = self.loss.penalty in ("r1r2", "interpolated") and self._penalty_weight > 0
@@ -152,7 +139,7 @@ class AdversarialCritic:
         """See `NeuralCritic.update`."""
         fake = fake.detach()
         fake_features = self.discriminator.features(fake.one_hot, fake.positions, fake.condition_mask)
-        real_codes, real_features = self._real_batch(fake.condition_mask)
+        real_features, real_codes = self._real_features(fake.condition_mask)
         loss, total = self._discriminator_loss(real_features, fake_features, penalised=penalised)
         if self.discriminator.classify is not None:
             total = total + self._settings.auxiliary_weight * self._classify(real_features, real_codes)
@@ -162,7 +149,7 @@ class AdversarialCritic:
                 for parameter in self.discriminator.parameters():
                     parameter.clamp_(-self._penalty_weight, self._penalty_weight)
         if self._twins is not None:
-            self._twins.update(fake_features, fake.codes, learning_rate)
+            self._twins.update(real_features, real_codes, fake_features, fake.codes, learning_rate)
         return loss.detach()
 
     def generator_loss(self, fake: GeneratedRows) -> Tensor:
@@ -174,7 +161,7 @@ class AdversarialCritic:
                 real_scores = fake_scores.detach()
             else:
                 with torch.no_grad():
-                    real_scores = self.discriminator(self._real_batch(fake.condition_mask)[1])
+                    real_scores = self.discriminator(self._real_features(fake.condition_mask)[0])
             loss = self.loss.generator(real_scores, fake_scores)
             if self.discriminator.classify is not None:
                 loss = loss + self._settings.auxiliary_weight * self._classify(features, fake.codes)
@@ -200,15 +187,10 @@ class AdversarialCritic:
         self._rng.set_state(state["rng"].cpu())
         self._n_updates = int(state["n_updates"])
 
-    def _real_batch(self, condition_mask: Tensor) -> tuple[Tensor, Tensor]:
-        """Codes and discriminator inputs of as many real rows as the mask has."""
+    def _real_features(self, condition_mask: Tensor) -> tuple[Tensor, Tensor]:
         codes, positions = self._rows.batch(len(condition_mask), self._rng)
-        return codes, self._features(codes, positions, condition_mask)
-
-    def _features(self, codes: Tensor, positions: Tensor, condition_mask: Tensor | None = None) -> Tensor:
-        """Discriminator inputs of encoded rows, of which no column is a condition unless said."""
-        mask = torch.zeros_like(codes, dtype=torch.float32) if condition_mask is None else condition_mask
-        return self.discriminator.features(self._axis.one_hot(codes), positions, mask)
+        one_hot = self._axis.one_hot(codes)
+        return self.discriminator.features(one_hot, positions, condition_mask), codes
 
     def _discriminator_loss(self, real: Tensor, fake: Tensor, *, penalised: bool) -> tuple[Tensor, Tensor]:
         """Adversarial loss, and the same with the penalty where this update takes one."""

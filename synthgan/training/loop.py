@@ -106,9 +106,6 @@ class Trainer:
         """
         settings, started = self.settings, time.monotonic() - self.seconds
         reason, losses = "steps", dict[str, Tensor]()
-        if self.neural is not None:
-            with tensor_float(settings.precision, self.device), autocast(settings.precision, self.device):
-                self.neural.prepare(time_limit=time_limit)
         with StepRunner(self._step, graphs_for(self.device, self._generators(), settings.capture)) as run_step:
             while self.step < settings.n_steps:
                 if self._out_of_patience():
