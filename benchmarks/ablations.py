@@ -1,16 +1,24 @@
-"""One lever of the recipe at a time: named variants of the training settings, equal steps, all scores.
+"""One lever of the recipe at a time: named variants of the default recipe with a target, equal steps, all scores.
 
-python benchmarks/ablations.py --data ../shared/data --table adult --steps 1500 --output docs/benchmarks/ablations.json
+python benchmarks/ablations.py --data ../shared/data --tables adult --output docs/benchmarks/ablations.json
+python scripts/generate_docs.py        # the table in docs/benchmarks.md
 
-Resumable: variants that the JSON already holds with the same steps are not run again.
+Resumable: the JSON is written after each cell, and cells that it holds with the same settings and of the package as it
+is now are not run again. A fit that diverges is a result, and is kept with its message. Several processes may share the
+JSON, each with its own variants:
+
+    python benchmarks/ablations.py ... --variants default "batch 500" &
+    python benchmarks/ablations.py ... --variants "float32" "packing of 2"
 """
 
 from __future__ import annotations
 
 import argparse
-import json
+import dataclasses
 import sys
 import time
+from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,50 +26,110 @@ ROOT = Path(__file__).resolve().parent.parent
 if str(ROOT) not in sys.path:
     sys.path.insert(0, str(ROOT))
 
-from benchmarks.machine import describe_run  # noqa: E402  (the path above makes it importable)
-from benchmarks.scoring import score_sample  # noqa: E402
+from benchmarks.ablations_report import BASELINE  # noqa: E402  (the path above makes our own modules importable)
+from benchmarks.cells import CellStore  # noqa: E402
 from benchmarks.tables import BenchmarkTable, load_table  # noqa: E402
+from synthgan import TrainingError  # noqa: E402
 from synthgan.config import TrainingSettings, to_dict  # noqa: E402
 
+NO_TARGET = "no target"
+
 VARIANTS: dict[str, dict[str, Any]] = {
-    "default": {},
+    BASELINE: {},
     "marginal critic alone": {"adversarial_weight": 0.0},
     "neural critic alone": {"marginal_weight": 0.0},
+    "without the position critic": {"position_weight": 0.0},
+    "ranks off in the discriminator": {"discriminator": {"ranks": False}},
+    "ranks off in the generator": {"generator": {"ranks": False}},
+    NO_TARGET: {},
+    "target without twin classifiers": {"twin_weight": 0.0},
+    "target without three-way marginals": {"target_weight": 0.0},
+    "AC-GAN head": {"auxiliary_weight": 1.0},
     "told conditions in 20% of each batch": {"condition_fraction": 0.2},
+    "batch 500": {"batch_size": 500},
+    "batch 4,000": {"batch_size": 4000},
+    "width 128": {"generator": {"width": 128}, "discriminator": {"width": 128}},
+    "width 384": {"generator": {"width": 384}, "discriminator": {"width": 384}},
+    "1 block in the discriminator": {"discriminator": {"n_blocks": 1}},
+    "3 blocks in the discriminator": {"discriminator": {"n_blocks": 3}},
+    "packing of 2": {"discriminator": {"packing": 2}},
+    "temperature 0.4": {"temperature": 0.4},
+    "temperature 1": {"temperature": 1.0},
+    "average over 50 steps (EMA 0.98)": {"ema_decay": 0.98},
+    "average over 500 steps (EMA 0.998)": {"ema_decay": 0.998},
+    "averaged Gram, decay 0.5": {"gram_decay": 0.5},
+    "averaged Gram, decay 0.9": {"gram_decay": 0.9},
     "penalty at every step": {"penalty_interval": 1},
     "penalty 0.1": {"penalty": 0.1},
     "learning rate 0.001": {"learning_rate": 1e-3},
-    "averaged Gram, decay 0.9": {"gram_decay": 0.9},
     "float32": {"precision": "float32"},
-    "without the position critic": {"position_weight": 0.0},
-    "three-way slices of the target": {"target": True},
 }
+"""What each variant changes of the recipe."""
+
+MAX_STEPS = 700
+"""Steps of each fit: about a minute on two cores for Adult."""
 
 
-def main() -> None:
-    """Run the variants asked for and write one JSON."""
+def main(words: Sequence[str] | None = None) -> None:
+    """Run the variants asked for that the JSON does not hold yet."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--table", default="adult")
-    parser.add_argument("--steps", type=int, default=1500)
+    parser.add_argument("--data", type=Path, required=True, help="folder of Parquet tables")
+    parser.add_argument("--tables", nargs="+", default=["adult"])
+    parser.add_argument("--target", action="append", default=[], metavar="TABLE=COLUMN", help="for tables not listed")
+    parser.add_argument("--variants", nargs="+", choices=VARIANTS, default=list(VARIANTS), metavar="NAME")
+    parser.add_argument("--max-steps", type=int, default=MAX_STEPS)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--variants", nargs="+", choices=VARIANTS, default=list(VARIANTS))
-    parser.add_argument("--output", type=Path, required=True)
-    arguments = parser.parse_args()
+    parser.add_argument("--again", action="store_true", help="run cells that the output already holds")
+    parser.add_argument("--output", type=Path, required=True, help="JSON to write, or to add to")
+    arguments = parser.parse_args(words)
 
-    results = json.loads(arguments.output.read_text()) if arguments.output.exists() else {"cells": {}}
-    results["run"] = describe_run()
-    table = load_table(arguments.table, arguments.data)
-    for variant in arguments.variants:
-        key = f"{arguments.table}/{arguments.steps}/{arguments.seed}/{variant}"
-        if key not in results["cells"]:
-            changes = dict(VARIANTS[variant])
-            target = table.target if changes.pop("target", False) else None
-            settings = TrainingSettings(n_steps=arguments.steps, **changes)
-            results["cells"][key] = run(table, settings, arguments.seed, target=target)
-            arguments.output.parent.mkdir(parents=True, exist_ok=True)
-            arguments.output.write_text(json.dumps(results, indent=1) + "\n")
-        print(key, results["cells"][key]["scores"], flush=True)
+    store = CellStore(arguments.output, "ablations", rank=_rank)
+    targets = dict(pair.split("=", 1) for pair in arguments.target)
+    for name in arguments.tables:
+        table = load_table(name, arguments.data, target=targets.get(name))
+        recipe = default_recipe(len(table.train), arguments.max_steps)
+        for variant in arguments.variants:
+            settings = changed(recipe, VARIANTS[variant])
+            target = None if variant == NO_TARGET else table.target
+            facts = {"table": name, "n_steps": settings.n_steps, "seed": arguments.seed, "variant": variant}
+            store.measured(
+                f"{name}/{settings.n_steps}/{arguments.seed}/{variant}",
+                {"settings": to_dict(settings), "target": target},
+                partial(measure, table, settings, target, facts),
+                again=arguments.again,
+                brief=lambda cell: str(cell.get("diverged") or cell["scores"]),
+            )
+
+
+def default_recipe(n_rows: int, max_steps: int) -> TrainingSettings:
+    """What ``effort="default"`` means on a CPU for a table of ``n_rows`` rows, cut to ``max_steps`` steps."""
+    import torch
+
+    from synthgan.training.effort import resolve
+
+    return resolve("default", n_rows=n_rows, device=torch.device("cpu"), max_steps=max_steps)
+
+
+def changed(settings: TrainingSettings, changes: Mapping[str, Any]) -> TrainingSettings:
+    """The settings with some values changed, those of the networks within them."""
+    values = {
+        name: dataclasses.replace(getattr(settings, name), **value) if isinstance(value, dict) else value
+        for name, value in changes.items()
+    }
+    return dataclasses.replace(settings, **values)
+
+
+def measure(
+    table: BenchmarkTable, settings: TrainingSettings, target: str | None, facts: Mapping[str, Any]
+) -> dict[str, Any]:
+    """One cell, ``facts`` in front; a fit that diverges has its message in place of scores."""
+    began = time.perf_counter()
+    try:
+        found = run(table, settings, facts["seed"], target=target)
+    except TrainingError as error:
+        seconds = round(time.perf_counter() - began, 1)
+        found = {"settings": to_dict(settings), "target": target, "diverged": str(error), "fit_seconds": seconds}
+    return {**facts, **found}
 
 
 def run(table: BenchmarkTable, settings: TrainingSettings, seed: int, *, target: str | None) -> dict[str, Any]:
@@ -80,6 +148,7 @@ def run(table: BenchmarkTable, settings: TrainingSettings, seed: int, *, target:
         TrainingError: when training diverges.
     """
     import synthgan
+    from benchmarks.scoring import score_sample
     from synthgan.training.device import resolve_device
 
     synthesizer = synthgan.Synthesizer(settings=settings, target=target, random_state=seed, progress="off")
@@ -96,6 +165,11 @@ def run(table: BenchmarkTable, settings: TrainingSettings, seed: int, *, target:
         "last_history": {name: round(value, 5) for name, value in last.items() if name != "seconds"},
         **{name: round(value, 1) for name, value in seconds.items()},
     }
+
+
+def _rank(cell: Mapping[str, Any]) -> tuple[str, int, int, int]:
+    place = list(VARIANTS).index(cell["variant"])
+    return cell["table"], cell["n_steps"], cell["seed"], place
 
 
 if __name__ == "__main__":

@@ -3,9 +3,9 @@
 python benchmarks/conditions.py --data ../shared/data --tables adult hotel_bookings \
     --output conditions.json --markdown docs/benchmarks/conditions.md
 
-Each table is fitted once (``--models FOLDER`` keeps the models and uses those that are there). For each condition, as
-many rows are drawn as the training table has rows that meet it; their other columns are compared with those of these
-real rows, several times over where they are few. Beside it stand the same figures for other rows:
+Each table is fitted once (``--models FOLDER`` keeps the models, and uses those of the package as it is now). For each
+condition, as many rows are drawn as the training table has rows that meet it; their other columns are compared with
+those of these real rows, several times over where they are few. Beside it stand the same figures for other rows:
 
 ``floor``      a bootstrap of the real rows that meet the condition: what sampling noise alone costs
 ``ignored``    training rows drawn without regard to the condition: what there is to be learned
@@ -21,6 +21,7 @@ import sys
 import time
 import warnings
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -31,9 +32,12 @@ if str(ROOT) not in sys.path:
 import numpy as np  # noqa: E402  (the path above makes our own modules importable)
 import pandas as pd  # noqa: E402
 
-from benchmarks.machine import describe_run  # noqa: E402
+from benchmarks.cells import CellStore  # noqa: E402
+from benchmarks.machine import source_fingerprint  # noqa: E402
+from benchmarks.provenance import provenance  # noqa: E402
 from benchmarks.tables import BenchmarkTable, load_table  # noqa: E402
 from synthgan import Synthesizer, SynthganWarning, load  # noqa: E402
+from synthgan.config import to_dict  # noqa: E402
 from synthgan.evaluation.features import compare  # noqa: E402
 from synthgan.evaluation.fidelity import shape_errors, trend_errors  # noqa: E402
 
@@ -79,11 +83,12 @@ FEWEST_SELECTED = 100
 def main() -> None:
     """Fit the tables, measure every condition and write the results."""
     arguments = _arguments()
-    results = _read(arguments.output)
-    results["run"] = describe_run()
+    store = CellStore(arguments.output, "conditions")
+    options = {"effort": arguments.effort, "max_steps": arguments.max_steps, "time_limit": arguments.time_limit}
+    options["device"] = arguments.device
     for name in arguments.tables:
         keys = {case: f"{name}/{case}/{arguments.seed}" for case in CASES[name]}
-        todo = [case for case, key in keys.items() if arguments.again or key not in results["cells"]]
+        todo = [case for case, key in keys.items() if arguments.again or store.find(key, options) is None]
         if not todo:
             print(f"{name}: already there", flush=True)
             continue
@@ -91,13 +96,18 @@ def main() -> None:
         model, fitted = _model(table, arguments)
         free = model.sample(SELECTED_FROM, random_state=arguments.seed)
         for case in todo:
-            cell = measure(table, model, CASES[name][case], free, seed=arguments.seed)
-            results["cells"][keys[case]] = {"table": name, "case": case, "seed": arguments.seed, **fitted, **cell}
-            _write(arguments.output, results)
-            print(f"{keys[case]}: {_brief(cell)}", flush=True)
+            facts = {"table": name, "case": case, "seed": arguments.seed, **fitted}
+            conditions = CASES[name][case]
+            store.measured(
+                keys[case],
+                options,
+                partial(_cell, facts, table, model, conditions, free, seed=arguments.seed),
+                again=arguments.again,
+                brief=_brief,
+            )
     if arguments.markdown:
         arguments.markdown.parent.mkdir(parents=True, exist_ok=True)
-        arguments.markdown.write_text(markdown(results), encoding="utf-8")
+        arguments.markdown.write_text(markdown(store.read()), encoding="utf-8")
 
 
 def _arguments() -> argparse.Namespace:
@@ -118,9 +128,9 @@ def _arguments() -> argparse.Namespace:
 
 def _model(table: BenchmarkTable, arguments: argparse.Namespace) -> tuple[Synthesizer, dict[str, Any]]:
     """The fitted model and what there is to say about the fit."""
-    kept = None if arguments.models is None else arguments.models / f"{table.name}-{arguments.seed}.synthgan"
+    kept = None if arguments.models is None else arguments.models / _model_name(table.name, arguments)
     if kept is not None and kept.exists():
-        print(f"{table.name}: {kept} is used", flush=True)
+        print(f"{table.name}: {kept.name} is used", flush=True)
         model, seconds = load(kept, device=arguments.device), None
     else:
         began = time.perf_counter()
@@ -138,7 +148,25 @@ def _model(table: BenchmarkTable, arguments: argparse.Namespace) -> tuple[Synthe
             kept.parent.mkdir(parents=True, exist_ok=True)
             model.save(kept)
     history = {key: value for key, value in model.history_[-1].items() if key != "seconds"}
-    return model, {"n_steps": model.training_settings_.n_steps, "fit_seconds": seconds, "last_history": history}
+    settings = model.training_settings_
+    facts = {
+        "n_steps": settings.n_steps,
+        "settings": to_dict(settings),
+        "fit_seconds": seconds,
+        "last_history": history,
+    }
+    return model, facts
+
+
+def _model_name(table: str, arguments: argparse.Namespace) -> str:
+    """File name of a kept model: one for each set of options and each state of the package."""
+    options = (arguments.effort, arguments.max_steps, arguments.time_limit, arguments.seed, source_fingerprint())
+    return "-".join([table, *(str(option) for option in options if option is not None)]) + ".synthgan"
+
+
+def _cell(facts: dict[str, Any], *arguments: Any, seed: int) -> dict[str, Any]:
+    """What there is to say about the fit, and the figures of one condition."""
+    return facts | measure(*arguments, seed=seed)
 
 
 def measure(
@@ -243,13 +271,10 @@ def _brief(cell: Mapping[str, Any]) -> str:
 
 def markdown(results: Mapping[str, Any]) -> str:
     """The page: one table of conditions per real table."""
-    run = results["run"]
     lines = [
         "# Conditions",
         "",
-        f"Written by `benchmarks/conditions.py` from its JSON; do not edit. {run['date'][:10]}, commit "
-        f"`{(run['commit'] or 'none')[:12]}`{' with uncommitted changes' if run['uncommitted_changes'] else ''}, "
-        f"{run['machine']['cores']} cores of {run['machine']['processor']}.",
+        "Written by `benchmarks/conditions.py` from its JSON; do not edit.",
         "",
         "Shape and trend (shared bins) of the columns that are not conditioned, in percent, against the training rows "
         "that meet the condition; lower is better. *Floor*: a bootstrap of these real rows. *Ignored*: training rows "
@@ -279,20 +304,11 @@ def markdown(results: Mapping[str, Any]) -> str:
                 + " | ".join(figures)
                 + " |"
             )
-        lines += ["", f"{cells[0]['n_steps']:,} steps, seed {cells[0]['seed']}."]
+        rows: dict[str, list[Mapping[str, Any]]] = {}
+        for cell in cells:
+            rows.setdefault(cell["case"], []).append(cell)
+        lines += ["", f"{cells[0]['n_steps']:,} steps, seed {cells[0]['seed']}. {provenance(rows)}"]
     return "\n".join(lines) + "\n"
-
-
-def _read(path: Path) -> dict[str, Any]:
-    empty: dict[str, Any] = {"benchmark": "conditions", "run": {}, "cells": {}}
-    return empty | (json.loads(path.read_text(encoding="utf-8")) if path.exists() else {})
-
-
-def _write(path: Path, results: dict[str, Any]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    fresh = path.with_name(path.name + ".part")
-    fresh.write_text(json.dumps(results, indent=2), encoding="utf-8")
-    fresh.replace(path)
 
 
 if __name__ == "__main__":

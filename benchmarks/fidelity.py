@@ -4,7 +4,8 @@ python benchmarks/fidelity.py --data ../shared/data --tables adult default shopp
     --output results.json --markdown docs/benchmarks/fidelity.md --peers ctgan
 
 A cell is one fit of one generator on one table with one seed. Each runs in a process of its own; the JSON is written
-after each, and cells that it already holds with the same options are not run again (``--again`` runs them).
+after each. Cells that it already holds with the same options are not run again (``--again`` runs them), those of
+synthgan only if they were made by the package as it is now. Several processes may share the JSON.
 """
 
 from __future__ import annotations
@@ -24,7 +25,8 @@ ROOT = Path(__file__).resolve().parent.parent
 if str(ROOT) not in sys.path:
     sys.path.insert(0, str(ROOT))
 
-from benchmarks.machine import describe_run  # noqa: E402  (the path above makes it importable)
+from benchmarks.cells import CellStore  # noqa: E402  (the path above makes our own modules importable)
+from benchmarks.machine import describe_run  # noqa: E402
 from benchmarks.report import markdown  # noqa: E402
 from benchmarks.tables import BenchmarkTable, load_table  # noqa: E402
 
@@ -38,28 +40,26 @@ PEER_FOLDER = ROOT / "benchmarks" / "peers"
 def main() -> None:
     """Run the cells that are asked for and write the results."""
     arguments = _arguments()
-    results = _read(arguments.output)
-    results["run"] = describe_run()
+    store = CellStore(arguments.output, "fidelity")
     targets = dict(pair.split("=", 1) for pair in arguments.target)
     for name in arguments.tables:
         table = load_table(name, arguments.data, target=targets.get(name))
         for cell in _cells(arguments, table):
-            key = f"{name}/{cell['generator']}/{cell['seed']}"
-            done = results["cells"].get(key)
-            if done is not None and done["options"] == cell["options"] and not arguments.again:
-                print(f"{key}: already there", flush=True)
-                continue
-            print(f"{key}: running", flush=True)
-            results["cells"][key] = _run_cell(arguments, table, cell, targets.get(name))
-            _write(arguments.output, results)
-            print(f"{key}: {_brief(results['cells'][key]['scores'])}", flush=True)
+            store.measured(
+                f"{name}/{cell['generator']}/{cell['seed']}",
+                _named(cell["options"]),
+                lambda table=table, cell=cell: _run_cell(arguments, table, cell, targets.get(table.name)),
+                ours=cell["generator"].startswith("synthgan"),
+                again=arguments.again,
+                brief=lambda found: _brief(found["scores"]),
+            )
         for peer in arguments.peers if arguments.peer_timing else ():
-            results["peer_timing"][f"{peer}/{name}"] = _time_peer(arguments, table, peer)
-            _write(arguments.output, results)
-    _write(arguments.output, results)
+            timing = _time_peer(arguments, table, peer) | {"run": describe_run()}
+            with store.change() as results:
+                results.setdefault("peer_timing", {})[f"{peer}/{name}"] = timing
     if arguments.markdown:
         arguments.markdown.parent.mkdir(parents=True, exist_ok=True)
-        arguments.markdown.write_text(markdown(results), encoding="utf-8")
+        arguments.markdown.write_text(markdown(store.read()), encoding="utf-8")
         print(f"{arguments.markdown} written", flush=True)
 
 
@@ -133,6 +133,11 @@ def _cells(arguments: argparse.Namespace, table: BenchmarkTable) -> list[dict[st
     return cells
 
 
+def _named(options: dict[str, Any]) -> dict[str, Any]:
+    """The options as they are kept: of files made earlier, the names without the machine's folders."""
+    return {key: Path(value).name if key in ("cached", "meta") else value for key, value in options.items()}
+
+
 def _run_cell(
     arguments: argparse.Namespace, table: BenchmarkTable, cell: dict[str, Any], target: str | None
 ) -> dict[str, Any]:
@@ -168,7 +173,8 @@ def _run_cell(
             scores[name] = cost.pop(name)
     return {
         "table": table.name,
-        **cell,
+        "generator": generator,
+        "seed": cell["seed"],
         "cached": cached,
         "n_rows": {
             "train": len(table.train),
@@ -177,8 +183,8 @@ def _run_cell(
             "columns": table.train.shape[1],
         },
         "scores": scores,
+        "settings": cost.pop("training_settings", None),
         "generator_facts": cost,
-        "run": describe_run(),
     }
 
 
@@ -237,18 +243,6 @@ def _peer_python(arguments: argparse.Namespace) -> Path:
 def _brief(scores: dict[str, float]) -> str:
     names = ("shape", "trend_shared", "strong_pairs", "xgb_c2st", "mle_auc", "mle_rmse", "mode_coverage", "fit_seconds")
     return ", ".join(f"{name} {scores[name]:.3f}" for name in names if name in scores)
-
-
-def _read(path: Path) -> dict[str, Any]:
-    empty: dict[str, Any] = {"benchmark": "fidelity", "run": {}, "cells": {}, "peer_timing": {}}
-    return empty | (json.loads(path.read_text(encoding="utf-8")) if path.exists() else {})
-
-
-def _write(path: Path, results: dict[str, Any]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    fresh = path.with_name(path.name + ".part")
-    fresh.write_text(json.dumps(results, indent=2), encoding="utf-8")
-    fresh.replace(path)
 
 
 if __name__ == "__main__":

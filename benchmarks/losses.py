@@ -5,7 +5,8 @@ python scripts/generate_docs.py        # docs/benchmarks/losses.md
 
 Every variant gets the same steps and the same learning rates to choose from. A fit that diverges is a result, and is
 kept with its message, as are the alarms that training raises. Resumable: the JSON is written after each cell, and cells
-that it holds are not run again. Several processes may write the same JSON, each with its own part of the cells:
+that it holds of the package as it is now are not run again. Several processes may write the same JSON, each with its
+own part of the cells:
 
     python benchmarks/losses.py ... --only "with marginal critic" &
     python benchmarks/losses.py ... --only "without marginal critic"
@@ -14,9 +15,6 @@ that it holds are not run again. Several processes may write the same JSON, each
 from __future__ import annotations
 
 import argparse
-import fcntl
-import json
-import os
 import sys
 import time
 import warnings
@@ -30,7 +28,7 @@ if str(ROOT) not in sys.path:
     sys.path.insert(0, str(ROOT))
 
 from benchmarks.ablations import run  # noqa: E402  (the path above makes our own modules importable)
-from benchmarks.machine import describe_run  # noqa: E402
+from benchmarks.cells import CellStore  # noqa: E402
 from benchmarks.tables import BenchmarkTable, load_table  # noqa: E402
 from synthgan import SynthganWarning, TrainingError  # noqa: E402
 from synthgan.config import LOSS_NAMES, TrainingSettings, from_dict, to_dict  # noqa: E402
@@ -114,16 +112,15 @@ def main(words: Sequence[str] | None = None) -> None:
     cells = [cell for cell in every if any(part in cell.key for part in arguments.only)]
     if not cells:
         parser.error(f"no cell's key holds what --only names; keys are like {every[0].key}")
-    description = describe_run()
+    store = CellStore(arguments.output, "losses", rank=_rank)
     table = load_table(arguments.table, arguments.data, target=arguments.target)
-    arguments.output.parent.mkdir(parents=True, exist_ok=True)
     for cell in cells:
-        if cell.key in read(arguments.output)["cells"]:
-            print(f"{cell.key}: already there", flush=True)
-            continue
-        result = measure(table, cell) | {"run": description}
-        keep(arguments.output, cell.key, result)
-        print(f"{cell.key}: {result.get('diverged') or result['scores']}", flush=True)
+        store.measured(
+            cell.key,
+            {"settings": to_dict(cell.settings)},
+            lambda cell=cell: measure(table, cell),
+            brief=lambda found: str(found.get("diverged") or found["scores"]),
+        )
 
 
 def measure(table: BenchmarkTable, cell: Cell) -> dict[str, Any]:
@@ -153,27 +150,6 @@ def measure(table: BenchmarkTable, cell: Cell) -> dict[str, Any]:
         if not issubclass(found.category, SynthganWarning):
             warnings.warn_explicit(found.message, found.category, found.filename, found.lineno)
     return facts
-
-
-def read(path: Path) -> dict[str, Any]:
-    """The results so far, or none."""
-    empty: dict[str, Any] = {"benchmark": "losses", "cells": {}}
-    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else empty
-
-
-def keep(path: Path, key: str, cell: Mapping[str, Any]) -> None:
-    """Add one cell to the JSON, in the order of `VARIANTS`; another process may be adding to it at the same time."""
-    lock = os.open(path.parent, os.O_RDONLY)  # the folder, so that no lock file is left lying about
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        results = read(path)
-        cells = results["cells"] | {key: cell}
-        results["cells"] = dict(sorted(cells.items(), key=lambda item: _rank(item[1])))
-        fresh = path.with_name(path.name + ".part")
-        fresh.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
-        fresh.replace(path)
-    finally:
-        os.close(lock)
 
 
 def _rank(cell: Mapping[str, Any]) -> tuple[str, int, int, int, int, float]:

@@ -9,6 +9,8 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from benchmarks.provenance import provenance
+
 COLUMNS: tuple[tuple[str, str, str, int], ...] = (
     ("scores", "shape", "shape %", 2),
     ("scores", "trend_shared", "trend %", 2),
@@ -138,17 +140,8 @@ def _penalty(cell: Mapping[str, Any]) -> str:
 
 def _where(cells: Sequence[Mapping[str, Any]]) -> str:
     """Dates, commits and machines of the cells."""
-    runs = [cell["run"] for cell in cells]
-    dates = sorted({run["date"][:10] for run in runs})
-    commits = dict.fromkeys(
-        f"`{(run['commit'] or 'none')[:12]}`{' with uncommitted changes' if run['uncommitted_changes'] else ''}"
-        for run in runs
-    )
-    machines = dict.fromkeys(
-        f"{run['machine']['cores']} cores of {run['machine']['processor']}"
-        + (f", {run['threads']} thread{'' if run['threads'] == '1' else 's'}" if run["threads"] else "")
-        for run in runs
-    )
+    labels: dict[str, list[Mapping[str, Any]]] = {}
+    for cell in cells:
+        labels.setdefault(f"{cell['variant']} {cell['partner'].split()[0]}", []).append(cell)
     devices = dict.fromkeys(cell["device"] for cell in cells if "device" in cell)
-    days = " to ".join(dict.fromkeys((dates[0], dates[-1])))
-    return f"{days}, commit {', '.join(commits)}, {'; '.join(machines)}; fitted on: {', '.join(devices) or 'unknown'}."
+    return f"{provenance(labels).removesuffix('.')}; fitted on: {', '.join(devices) or 'unknown'}."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib.metadata
 import os
 import platform
@@ -14,6 +15,9 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 
+SOURCES = ("synthgan", "benchmarks")
+"""Folders whose uncommitted changes can change a figure."""
+
 PACKAGES = ("synthgan", "numpy", "pandas", "pyarrow", "scikit-learn", "scipy", "sdmetrics", "torch", "xgboost-cpu")
 
 
@@ -22,7 +26,7 @@ def describe_run(packages: Sequence[str] = PACKAGES) -> dict[str, Any]:
     return {
         "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
         "commit": _git("rev-parse", "HEAD"),
-        "uncommitted_changes": bool(_git("status", "--porcelain", "--untracked-files=no")),
+        "uncommitted_changes": bool(_git("status", "--porcelain", "--", *SOURCES)),
         "machine": {
             "processor": _processor(),
             "cores": len(os.sched_getaffinity(0)),
@@ -33,8 +37,23 @@ def describe_run(packages: Sequence[str] = PACKAGES) -> dict[str, Any]:
         "threads": os.environ.get("OMP_NUM_THREADS"),
         "python": platform.python_version(),
         "versions": {name: version for name in packages if (version := _version(name)) is not None},
-        "command": [Path(sys.argv[0]).name, *sys.argv[1:]],
+        "command": [Path(sys.argv[0]).name, *(without_folders(word) for word in sys.argv[1:])],
     }
+
+
+def source_fingerprint() -> str:
+    """Hash of the package's modules as they lie there now, committed or not."""
+    found = hashlib.sha256()
+    for path in sorted((ROOT / "synthgan").rglob("*.py")):
+        content = path.read_bytes()
+        found.update(f"{path.relative_to(ROOT).as_posix()}\0{len(content)}\0".encode() + content)
+    return found.hexdigest()[:16]
+
+
+def without_folders(word: str) -> str:
+    """The word of a command without the machine's own folders: of an absolute path, only its last part."""
+    option, equals, value = word.rpartition("=")
+    return option + equals + (Path(value).name if Path(value).is_absolute() else value)
 
 
 def _git(*words: str) -> str | None:

@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from benchmarks.provenance import provenance
 from benchmarks.published import SOURCE, published
 
 COLUMNS: tuple[tuple[str, str, int], ...] = (
@@ -31,24 +32,33 @@ COLUMNS: tuple[tuple[str, str, int], ...] = (
 )
 """Score, heading and decimals of each column, in order; columns without any figure are dropped."""
 
+CURVE = frozenset(
+    (
+        "shape",
+        "trend_shared",
+        "strong_pairs",
+        "xgb_c2st",
+        "mle_auc",
+        "mle_rmse",
+        "beta_recall",
+        "dcr_share",
+        "exact_copies",
+    )
+)
+"""Scores of the table of quality against time."""
+
 
 def markdown(results: Mapping[str, Any]) -> str:
     """The document: one section per table, ours first, then the peers, then published figures."""
-    run = results["run"]
-    machine = run["machine"]
     lines = [
         "# Fidelity",
         "",
-        f"Written by `benchmarks/fidelity.py` from its JSON; do not edit. {run['date'][:10]}, commit "
-        f"`{(run['commit'] or 'none')[:12]}`{' with uncommitted changes' if run['uncommitted_changes'] else ''}, "
-        f"{machine['cores']} cores of {machine['processor']}, {machine['memory_gib']} GiB, Python {run['python']}, "
-        + ", ".join(f"{name} {version}" for name, version in run["versions"].items())
-        + ".",
+        "Written by `benchmarks/fidelity.py` from its JSON; do not edit.",
         "",
         "Mean and deviation over the seeds. Errors in percent, lower is better; C2ST, MLE AUC, alpha-precision, "
-        "beta-recall and coverage, higher is better; DCR share, near 0.5; copies, near the count that as many fresh "
-        f"rows would have. Rows in italics are published figures ({SOURCE}; their trend has own edges). `bootstrap` is "
-        "the noise floor of a perfect sampler and copies rows by construction.",
+        "beta-recall and coverage, higher is better; DCR share, near 0.5; copies, within the interval that is given "
+        f"for as many fresh rows. Rows in italics are published figures ({SOURCE}; their trend has own edges). "
+        "`bootstrap` is the noise floor of a perfect sampler and copies rows by construction.",
     ]
     cells: dict[str, dict[str, list[dict[str, Any]]]] = {}
     for cell in results["cells"].values():
@@ -90,12 +100,68 @@ def _section(table: str, generators: Mapping[str, list[dict[str, Any]]]) -> list
         )
         if key in real[0]
     ]
-    copies = [s["exact_copies_expected"] for s in real if "exact_copies_expected" in s]
-    if copies:
-        beside.append(f"Copies that as many fresh rows would have: {copies[0]:.1f}.")
+    counted = [cell for cell in every if "exact_copies_holdout" in cell["scores"]]
+    if counted:
+        expected, low, high = holdout_copies(counted[0])
+        beside.append(
+            f"Copies that as many fresh rows would have: {expected:.1f}, 95% interval {low:.1f} to {high:.1f} "
+            f"(from {counted[0]['scores']['exact_copies_holdout']:.0f} among the test rows)."
+        )
     rows = every[0]["n_rows"]
     beside.append(f"{rows['train']:,} training rows, {rows['test']:,} test rows, {rows['columns']} columns.")
-    return [*lines, "", " ".join(beside)]
+    return [*lines, "", " ".join(beside), "", provenance(generators, versions=True), *_against_time(generators)]
+
+
+def holdout_copies(cell: Mapping[str, Any]) -> tuple[float, float, float]:
+    """Copies that as many fresh rows as synthetic ones would have: expected, and the ends of its 95% interval.
+
+    The test rows that equal a training row, with their exact binomial interval (Clopper and Pearson 1934), scaled to
+    the number of synthetic rows.
+    """
+    from scipy.stats import binomtest
+
+    n_copies, n_rows = round(cell["scores"]["exact_copies_holdout"]), cell["n_rows"]
+    share = binomtest(n_copies, n_rows["test"]).proportion_ci(0.95, method="exact")
+    n_synthetic = n_rows["synthetic"]
+    return n_copies / n_rows["test"] * n_synthetic, share.low * n_synthetic, share.high * n_synthetic
+
+
+def _against_time(generators: Mapping[str, list[dict[str, Any]]]) -> list[str]:
+    """What more steps buy: our efforts from the shortest fit to the longest; nothing where there is but one."""
+    ours = {name: cells for name, cells in generators.items() if name.startswith("synthgan-")}
+    ours = {name: cells for name, cells in ours.items() if all(cell.get("settings") for cell in cells)}
+    efforts = {name: cells for name, cells in ours.items() if not name.endswith("-unprotected")}
+    if len(efforts) < 2:
+        return []
+    shown = [column for column in COLUMNS if column[0] in CURVE]
+    shown = [
+        column for column in shown if any(column[0] in cell["scores"] for cells in efforts.values() for cell in cells)
+    ]
+    lines = [
+        *("", "### Quality against time", ""),
+        "| effort | steps | batch | fit s | " + " | ".join(heading for _, heading, _ in shown) + " |",
+        "|---" * (len(shown) + 4) + "|",
+    ]
+
+    def seconds(cells: list[dict[str, Any]]) -> list[float]:
+        return [cell["scores"]["fit_seconds"] for cell in cells]
+
+    for name, cells in sorted(efforts.items(), key=lambda item: sum(seconds(item[1])) / len(item[1])):
+        steps = " / ".join(f"{n:,}" for n in sorted({_steps(cell) for cell in cells}))
+        batch = " / ".join(f"{n:,}" for n in sorted({cell["settings"]["batch_size"] for cell in cells}))
+        figures = [_mean_and_deviation([cell["scores"].get(key) for cell in cells], places) for key, _, places in shown]
+        lines.append(
+            f"| {name.removeprefix('synthgan-')} | {steps} | {batch} | {_mean_and_deviation(seconds(cells), 1)} | "
+            + " | ".join(figures)
+            + " |"
+        )
+    return lines
+
+
+def _steps(cell: Mapping[str, Any]) -> int:
+    """Steps that were taken, which a time limit may have cut short."""
+    history = cell["generator_facts"].get("last_history") or [{}]
+    return int(history[-1].get("step", cell["settings"]["n_steps"]))
 
 
 def _rank(generator: str) -> tuple[int, str]:

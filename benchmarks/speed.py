@@ -8,10 +8,11 @@ python benchmarks/speed.py --data ../shared/data --peer-python PEERS/bin/python 
               until every measure is at least as good as ctgan's; the seconds of both
 ``rows``      the same table resampled to more and more rows
 ``columns``   made-up tables of more and more columns
-``levels``    a made-up table with more and more levels in one column
+``levels``    a made-up table with more and more levels in one column, at least 40 rows each
 
 Each cell is measured in a process of its own, whose high-water mark of resident memory is its peak, libraries included.
-The JSON is written after each; cells that it holds with the same options are not measured again (``--again`` does).
+The JSON is written after each; cells that it holds with the same options are not measured again (``--again`` does),
+those of synthgan only if they were measured of the package as it is now. Several processes may share the JSON.
 ctgan's whole fit may have been done before: ``--peer-sample`` takes its rows, and its seconds are given with
 ``--peer-seconds`` or extrapolated from two short fits in this run, ``--peer-epochs-timed 1 3``.
 Without ``--peer-python`` everything that runs ctgan is skipped, and the output says so.
@@ -34,37 +35,37 @@ ROOT = Path(__file__).resolve().parent.parent
 if str(ROOT) not in sys.path:
     sys.path.insert(0, str(ROOT))
 
-from benchmarks.machine import describe_run  # noqa: E402  (the path above makes it importable)
+from benchmarks.cells import CellStore  # noqa: E402  (the path above makes our own modules importable)
+from benchmarks.made_up import write_made_up  # noqa: E402
 from benchmarks.speed_report import QUALITY, markdown, unmet  # noqa: E402
 
 PARTS = ("tasks", "quality", "rows", "columns", "levels")
 PEER_SCRIPT = ROOT / "benchmarks" / "peers" / "ctgan_peer.py"
-GROWTH_ROWS = 20_000
-GROWTH_COLUMNS = 15
+COLUMNS_ROWS = 20_000
+LEVELS_ROWS = 200_000
+LEVELS_COLUMNS = 15
 
 
 def main() -> None:
     """Measure what is asked for and write the results."""
     arguments = _arguments()
-    results: dict[str, Any] = {"benchmark": "speed", "run": {}, "skipped": {}, "cells": {}}
-    if arguments.output.exists():
-        results |= json.loads(arguments.output.read_text(encoding="utf-8"))
-    results["run"] = describe_run() | {"threads": arguments.threads or os.environ.get("OMP_NUM_THREADS")}
-    results["skipped"] = {}
+    store = CellStore(arguments.output, "speed")
+    skipped: dict[str, str] = {}
     if arguments.peer_python is None or not arguments.peer_python.exists():
-        results["skipped"]["ctgan"] = "no python of an environment with ctgan was given (--peer-python)"
-        print(f"ctgan: skipped, {results['skipped']['ctgan']}", flush=True)
+        skipped["ctgan"] = "no python of an environment with ctgan was given (--peer-python)"
+        print(f"ctgan: skipped, {skipped['ctgan']}", flush=True)
         arguments.peer_python = None
     with tempfile.TemporaryDirectory(prefix="synthgan-bench-", dir=arguments.folder) as scratch:
         if arguments.data is None:
             arguments.data = _bundled_table(Path(scratch))
-        session = Session(arguments, results, Path(scratch))
+        session = Session(arguments, store, skipped, Path(scratch))
         for part in arguments.parts:
             MEASURED[part](session)
-    _write(arguments.output, results)
+    with store.change() as results:
+        results["skipped"] = skipped
     if arguments.markdown:
         arguments.markdown.parent.mkdir(parents=True, exist_ok=True)
-        arguments.markdown.write_text(markdown(results), encoding="utf-8")
+        arguments.markdown.write_text(markdown(store.read()), encoding="utf-8")
 
 
 def _arguments() -> argparse.Namespace:
@@ -76,8 +77,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--threads", type=int, help="of every process; the libraries' own choice by default")
     parser.add_argument("--rounds", type=int, default=3, help="turns of synthgan and ctgan in 'tasks'")
     parser.add_argument("--repeats", type=int, default=5, help="of encoding, decoding and sampling in each process")
-    parser.add_argument("--steps", type=int, default=50, help="of the fits in all parts but 'quality'")
-    parser.add_argument("--sampled-rows", type=int, default=200_000, help="rows sampled in 'columns' and 'levels'")
+    parser.add_argument("--steps", type=int, default=50, help="of the fits in 'tasks'")
+    parser.add_argument("--growth-steps", type=int, default=20, help="of the fits in 'rows', 'columns' and 'levels'")
+    parser.add_argument("--sampled-rows", type=int, default=100_000, help="most rows sampled in the growth")
     parser.add_argument("--rows", nargs="+", type=int, default=[10_000, 100_000, 1_000_000, 10_000_000])
     parser.add_argument("--columns", nargs="+", type=int, default=[15, 50, 100, 200])
     parser.add_argument("--levels", nargs="+", type=int, default=[10, 100, 1_000, 5_000])
@@ -105,7 +107,7 @@ def _arguments() -> argparse.Namespace:
     arguments = parser.parse_args()
     if arguments.quick:
         small = {"rows": [2_000], "columns": [5], "levels": [10], "budgets": [3], "steps": 3, "rounds": 1, "repeats": 1}
-        vars(arguments).update(small, sampled_rows=2_000, peer_epochs=1)
+        vars(arguments).update(small, growth_steps=3, sampled_rows=2_000, peer_epochs=1)
     n_ways = sum(way is not None for way in (arguments.peer_seconds, arguments.peer_epochs_timed))
     if n_ways != (arguments.peer_sample is not None):
         parser.error("--peer-sample goes with either --peer-seconds or --peer-epochs-timed, and these only with it")
@@ -115,27 +117,29 @@ def _arguments() -> argparse.Namespace:
 class Session:
     """One run: its options, its results and how cells are measured."""
 
-    def __init__(self, arguments: argparse.Namespace, results: dict[str, Any], scratch: Path) -> None:
+    def __init__(self, arguments: argparse.Namespace, store: CellStore, skipped: dict[str, str], scratch: Path) -> None:
         self.arguments = arguments
-        self.results = results
+        self.store = store
+        self.skipped = skipped
         self.scratch = scratch
         self.environment = dict(os.environ)
         if arguments.threads is not None:
             names = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
             self.environment |= dict.fromkeys(names, str(arguments.threads))
 
-    def cell(self, key: str, options: dict[str, Any], measure: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-        """The cell as the output holds it, measured now unless it is there with the same options."""
-        options = options | {"threads": self.arguments.threads, "seed": self.arguments.seed}
-        found: dict[str, Any] | None = self.results["cells"].get(key)
-        if found is not None and found["options"] == options and not self.arguments.again:
-            print(f"{key}: already there", flush=True)
-            return found
-        print(f"{key}: running", flush=True)
-        cell = {"options": options, **measure(), "run": describe_run()}
-        self.results["cells"][key] = cell
-        _write(self.arguments.output, self.results)
-        return cell
+    def cell(
+        self, key: str, options: dict[str, Any], measure: Callable[[], dict[str, Any]], *, ours: bool = True
+    ) -> dict[str, Any]:
+        """The cell as the output holds it, measured now unless it is there."""
+        threads = self.arguments.threads
+        return self.store.measured(
+            key,
+            options | {"threads": threads, "seed": self.arguments.seed},
+            measure,
+            ours=ours,
+            again=self.arguments.again,
+            more={} if threads is None else {"threads": threads},
+        )
 
     def synthgan(self, **options: Any) -> dict[str, Any]:
         """`benchmarks.speed_tasks` in a process of its own."""
@@ -198,8 +202,8 @@ def measure_quality(session: Session) -> None:
 
     arguments = session.arguments
     if arguments.peer_python is None and arguments.peer_seconds is None:
-        session.results["skipped"]["quality"] = "there is no ctgan to compare with"
-        print(f"quality: skipped, {session.results['skipped']['quality']}", flush=True)
+        session.skipped["quality"] = "there is no ctgan to compare with"
+        print(f"quality: skipped, {session.skipped['quality']}", flush=True)
         return
     table = load_table(arguments.table, arguments.data, target=arguments.target)
     train = session.scratch / "train.parquet"
@@ -212,6 +216,7 @@ def measure_quality(session: Session) -> None:
             "timed": arguments.peer_epochs_timed,
         },
         lambda: _peer_quality(session, table, train),
+        ours=False,
     )
     for budget in sorted(arguments.budgets):
         found = session.cell(
@@ -255,14 +260,15 @@ def _our_quality(session: Session, table: Any, budget: int) -> dict[str, Any]:
     sample, meta = session.scratch / "ours.parquet", session.scratch / "ours.json"
     command = [
         *(sys.executable, "-m", "benchmarks.generate", "--generator", "synthgan", "--table", table.name),
-        *("--data", str(arguments.data.absolute()), "--seed", str(arguments.seed), "--target", table.target),
+        *("--data", str(arguments.data.absolute()), "--seed", str(arguments.seed)),
+        *(() if arguments.target is None else ("--target", arguments.target)),
         *("--options", json.dumps({"max_steps": budget, "effort": arguments.effort, "device": "cpu"})),
         *("--sample", str(sample), "--meta", str(meta)),
     ]
     subprocess.run(command, cwd=ROOT, env=session.environment, check=True)
     cost = json.loads(meta.read_text(encoding="utf-8"))
     kept = {name: cost[name] for name in ("fit_seconds", "sample_seconds", "peak_rss_mib")}
-    return kept | {"scores": _scores(table, sample)}
+    return kept | {"settings": cost["training_settings"], "scores": _scores(table, sample)}
 
 
 def _scores(table: Any, sample: Path) -> dict[str, float]:
@@ -275,7 +281,7 @@ def _scores(table: Any, sample: Path) -> dict[str, float]:
 
 
 def measure_rows(session: Session) -> None:
-    """Resampled Adult of more and more rows; as many are sampled."""
+    """Resampled Adult of more and more rows; as many are sampled, up to a point."""
     from benchmarks.scale import write_table
 
     for n_rows in session.arguments.rows:
@@ -285,7 +291,7 @@ def measure_rows(session: Session) -> None:
                 f"rows/{n_rows}",
                 path,
                 lambda path=path, n_rows=n_rows: write_table(path, n_rows, session.arguments.seed),
-                sampled_rows=n_rows,
+                sampled_rows=min(n_rows, session.arguments.sampled_rows),
                 target="income",
             )
 
@@ -298,7 +304,9 @@ def measure_columns(session: Session) -> None:
                 session,
                 f"columns/{n_columns}",
                 path,
-                lambda path=path, n=n_columns: write_made_up(path, n, n_levels=10, seed=session.arguments.seed),
+                lambda path=path, n=n_columns: write_made_up(
+                    path, COLUMNS_ROWS, n, n_levels=10, seed=session.arguments.seed
+                ),
                 sampled_rows=session.arguments.sampled_rows,
             )
 
@@ -312,7 +320,7 @@ def measure_levels(session: Session) -> None:
                 f"levels/{n_levels}",
                 path,
                 lambda path=path, n=n_levels: write_made_up(
-                    path, GROWTH_COLUMNS, n_levels=n, seed=session.arguments.seed
+                    path, LEVELS_ROWS, LEVELS_COLUMNS, n_levels=n, seed=session.arguments.seed
                 ),
                 sampled_rows=session.arguments.sampled_rows,
             )
@@ -328,7 +336,7 @@ def _grow(
     target: str | None = None,
 ) -> None:
     arguments = session.arguments
-    options = {"steps": arguments.steps, "sampled_rows": sampled_rows}
+    options = {"steps": arguments.growth_steps, "sampled_rows": sampled_rows}
 
     def measure() -> dict[str, Any]:
         write()
@@ -344,31 +352,6 @@ def _scratch_file(session: Session, name: str) -> Iterator[Path]:
     path.unlink(missing_ok=True)
 
 
-def write_made_up(path: Path, n_columns: int, *, n_levels: int, seed: int) -> None:
-    """A table of `GROWTH_ROWS` rows: texts and floats in turn, all driven by three hidden factors.
-
-    The first column has ``n_levels`` levels with frequencies like 1/rank, the other texts have ten.
-    """
-    import numpy as np
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    rng = np.random.default_rng(seed)
-    factors = rng.normal(size=(GROWTH_ROWS, 3))
-    columns: dict[str, Any] = {}
-    for i in range(n_columns):
-        score = factors @ rng.normal(size=3) + rng.normal(size=GROWTH_ROWS)
-        if i % 2:
-            columns[f"number {i}"] = score
-            continue
-        n = n_levels if i == 0 else 10
-        share = 1 / np.arange(1, n + 1)
-        rank = np.argsort(np.argsort(score)) / GROWTH_ROWS
-        level = np.searchsorted(np.cumsum(share / share.sum()), rank).clip(max=n - 1)
-        columns[f"text {i}"] = np.array([f"level {k}" for k in range(n)], dtype=object)[level]
-    pq.write_table(pa.table(columns), path)
-
-
 def _bundled_table(scratch: Path) -> Path:
     from synthgan.datasets import load_adult
 
@@ -377,13 +360,6 @@ def _bundled_table(scratch: Path) -> Path:
     for part in ("train", "test"):
         load_adult(part).to_parquet(folder / f"adult_{part}.parquet")
     return folder
-
-
-def _write(path: Path, results: dict[str, Any]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    fresh = path.with_name(path.name + ".part")
-    fresh.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
-    fresh.replace(path)
 
 
 MEASURED: dict[str, Callable[[Session], None]] = {

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from statistics import median
 from typing import Any
 
+from benchmarks.provenance import provenance
+
 TASKS = {
     "encode": "encode (from pandas, codec fitted)",
     "decode": "decode (to Arrow)",
@@ -45,27 +47,20 @@ GROWTH = {"rows": "rows", "columns": "columns", "levels": "levels in one column"
 
 def markdown(results: Mapping[str, Any]) -> str:
     """The document: tasks, fit to a fixed quality, growth."""
-    run = results["run"]
-    machine = run["machine"]
-    lines = [
-        "# Speed",
-        "",
-        f"Written by `benchmarks/speed.py` from its JSON; do not edit. {run['date'][:10]}, commit "
-        f"`{(run['commit'] or 'none')[:12]}`{' with uncommitted changes' if run['uncommitted_changes'] else ''}, "
-        f"{machine['cores']} cores of {machine['processor']}, threads: {run['threads'] or 'as the libraries choose'}. "
-        "Each cell of the JSON says on which commit and at which load it was measured.",
-    ]
+    lines = ["# Speed", "", "Written by `benchmarks/speed.py` from its JSON; do not edit."]
     lines += [f"Left out: {name}, {why}." for name, why in results.get("skipped", {}).items()]
     cells = results["cells"]
     for key, cell in cells.items():
         if key.startswith("tasks/"):
-            lines += ["", *_tasks(key.partition("/")[2], cell)]
+            lines += ["", *_tasks(key.partition("/")[2], cell), "", provenance({key: [cell]})]
     for table in dict.fromkeys(key.split("/")[1] for key in cells if key.startswith("quality/")):
-        lines += ["", *_quality(table, cells)]
+        measured = {key.split("/")[2]: [cell] for key, cell in cells.items() if key.startswith(f"quality/{table}/")}
+        lines += ["", *_quality(table, cells), "", provenance(measured)]
     for part, heading in GROWTH.items():
         grown = {key.partition("/")[2]: cell for key, cell in cells.items() if key.startswith(f"{part}/")}
         if grown:
-            lines += ["", *_growth(heading, grown)]
+            measured = {label: [cell] for label, cell in grown.items()}
+            lines += ["", *_growth(heading, grown), "", provenance(measured)]
     return "\n".join(lines) + "\n"
 
 
@@ -159,17 +154,21 @@ def _growth(heading: str, cells: Mapping[str, Any]) -> list[str]:
     lines = [
         f"## Growth with {heading}",
         "",
-        f"| {heading} | levels in all | encode us/row | step ms | draw us/row | decode us/row "
+        "*Codes*: length of the code axis, all columns together. *Kept levels*: values that the most varied column of "
+        "levels can give; where they are more than 256, the rarer ones share codes.",
+        "",
+        f"| {heading} | codes | kept levels | encode us/row | step ms | draw us/row | decode us/row "
         "| sample to Parquet us/row | peak MiB, fit | peak MiB, all |",
-        "|---" * 9 + "|",
+        "|---" * 10 + "|",
     ]
     for label, cell in cells.items():
         micro = {}
         for name, task in cell["tasks"].items():
             micro[name] = 1e6 * median(task["seconds"]) / task["n_rows"]
         fit = cell["fit"]
+        kept = f"{cell['kept_levels']:,}" if "kept_levels" in cell else ""
         lines.append(
-            f"| {int(label):,} | {cell['n_levels']:,} | {micro['encode']:.2f} "
+            f"| {int(label):,} | {cell['n_levels']:,} | {kept} | {micro['encode']:.2f} "
             f"| {1e3 * fit['training_seconds'] / fit['steps']:.1f} | {micro['draw']:.2f} | {micro['decode']:.2f} "
             f"| {micro['sample_parquet']:.2f} | {fit['peak_rss_mib']:.0f} | {cell['peak_rss_mib']:.0f} |"
         )

@@ -34,7 +34,7 @@ def measure(
     stream: bool = False,
     seed: int = 0,
 ) -> dict[str, Any]:
-    """Seconds and peak memory of each task.
+    """Seconds and peak memory of each task, with the most levels that the codec kept of one column.
 
     Args:
         path: Parquet file of the table.
@@ -51,8 +51,10 @@ def measure(
 
     from benchmarks.generate import peak_rss_mib
     from synthgan import Synthesizer
+    from synthgan.config import to_dict
     from synthgan.networks.generator import Generator
     from synthgan.sampling.draws import FREE_CHUNK_ROWS, draw_rows
+    from synthgan.tables.columns.levels import LevelEncoder
     from synthgan.tables.sources import open_source
 
     data: Any = Path(path) if stream else pd.read_parquet(path)
@@ -109,6 +111,8 @@ def measure(
         "tasks": found,
         "bytes_per_cell": bytes_per_cell,
         "n_levels": codec.layout.n_levels,
+        "kept_levels": max((len(e.values) for e in codec.encoders if isinstance(e, LevelEncoder)), default=0),
+        "settings": to_dict(model.training_settings_),
         "peak_rss_mib": peak_rss_mib(),
         "threads": torch.get_num_threads(),
     }

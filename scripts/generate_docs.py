@@ -21,7 +21,13 @@ ROOT = Path(__file__).resolve().parent.parent
 if str(ROOT) not in sys.path:
     sys.path.insert(0, str(ROOT))
 
-from benchmarks import losses_report  # noqa: E402  (the path above makes it importable)
+from benchmarks import (  # noqa: E402  (the path above makes them importable)
+    ablations_report,
+    losses_report,
+    membership_report,
+    report,
+    speed_report,
+)
 from synthgan.cli.main import EXIT_CODES, group  # noqa: E402
 
 DOCS = ROOT / "docs"
@@ -102,14 +108,6 @@ BENCHMARK_PAGES = {
 }
 """Pages of their own and their line here, which stands where the JSON of the same name does."""
 
-ABLATION_SCORES = {
-    "shape": "shape %",
-    "trend_shared": "trend %",
-    "strong_pairs": "strong pairs %",
-    "xgb_c2st": "XGB-C2ST",
-    "mle_auc": "MLE AUC",
-}
-
 
 def benchmarks_page() -> str:
     """The whole of ``docs/benchmarks.md``."""
@@ -117,26 +115,10 @@ def benchmarks_page() -> str:
     ablations = json.loads((folder / "ablations.json").read_text(encoding="utf-8"))
     scale = json.loads((folder / "scale.json").read_text(encoding="utf-8"))
     pages = [line for name, line in BENCHMARK_PAGES.items() if (folder / name).with_suffix(".json").exists()]
-    return "\n".join([BENCHMARKS_INTRODUCTION, *pages, "", *_ablations(ablations), "", *_scale(scale)]) + "\n"
-
-
-def _ablations(results: dict[str, Any]) -> list[str]:
-    """One lever at a time."""
-    first = next(iter(results["cells"]))
-    table, steps, seed, _ = first.split("/", 3)
-    lines = [
-        "## One lever at a time",
-        "",
-        f"`benchmarks/ablations.py`, table {table}, {int(steps):,} steps, seed {seed}, {_where(results)}. One seed "
-        "each: differences in the last digit mean nothing. CPU seconds are of one thread beside other work.",
-        "",
-        "| variant | " + " | ".join(ABLATION_SCORES.values()) + " | CPU s |",
-        "|---" * (len(ABLATION_SCORES) + 2) + "|",
-    ]
-    for key, cell in results["cells"].items():
-        scores = [f"{cell['scores'][name]:.{3 if name in ('xgb_c2st', 'mle_auc') else 2}f}" for name in ABLATION_SCORES]
-        lines.append(f"| {key.split('/', 3)[3]} | " + " | ".join(scores) + f" | {cell['fit_cpu_seconds']:.0f} |")
-    return lines
+    return (
+        "\n".join([BENCHMARKS_INTRODUCTION, *pages, "", *ablations_report.markdown(ablations), "", *_scale(scale)])
+        + "\n"
+    )
 
 
 def _scale(results: dict[str, Any]) -> list[str]:
@@ -167,16 +149,19 @@ def _where(results: dict[str, Any]) -> str:
     return f"{run['date'][:10]}, commit `{commit}`, {machine['cores']} cores of {machine['processor']}"
 
 
-def losses_page() -> str | None:
-    """The whole of ``docs/benchmarks/losses.md``; None before that benchmark has run."""
-    results = DOCS / "benchmarks" / "losses.json"
-    return losses_report.markdown(json.loads(results.read_text(encoding="utf-8"))) if results.exists() else None
+def _page(name: str, markdown: Callable[[dict[str, Any]], str]) -> str | None:
+    """A page of its own from ``docs/benchmarks/NAME.json``; None before that benchmark has run."""
+    path = DOCS / "benchmarks" / f"{name}.json"
+    return markdown(json.loads(path.read_text(encoding="utf-8"))) if path.exists() else None
 
 
 GENERATED: dict[str, Callable[[], str | None]] = {
     "cli.md": cli_reference,
     "benchmarks.md": benchmarks_page,
-    "benchmarks/losses.md": losses_page,
+    "benchmarks/fidelity.md": lambda: _page("fidelity", report.markdown),
+    "benchmarks/losses.md": lambda: _page("losses", losses_report.markdown),
+    "benchmarks/membership.md": lambda: _page("membership", membership_report.markdown),
+    "benchmarks/speed.md": lambda: _page("speed", speed_report.markdown),
 }
 """What is generated: file name under ``docs/`` -> the function that returns its text, or None for no such page."""
 

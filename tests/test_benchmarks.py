@@ -8,7 +8,6 @@ import shutil
 import subprocess
 import sys
 import warnings
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -173,7 +172,9 @@ def test_cells_are_written_resumed_and_shown(data: Path, tmp_path: Path) -> None
     results = json.loads(output.read_text())
     assert results["cells"]["small/bootstrap/0"] == before
     assert results["cells"]["small/ctgan/0"]["scores"]["fit_seconds"] == 12.5
-    assert {"commit", "machine", "versions", "date"} <= set(results["run"])
+    assert {"commit", "machine", "versions", "date", "source"} <= set(before["run"])
+    assert results["cells"]["small/ctgan/0"]["options"] == {"cached": "peer.parquet", "meta": "peer.json"}
+    assert str(tmp_path) not in output.read_text(), "no folder of the machine"
 
     text = page.read_text()
     assert [line.split("|")[1].strip() for line in text.splitlines() if line.startswith("| ")] == [
@@ -188,15 +189,6 @@ def test_cells_are_written_resumed_and_shown(data: Path, tmp_path: Path) -> None
 def test_the_page_averages_seeds_and_quotes_the_papers() -> None:
     from benchmarks.report import markdown
 
-    machine = {"cores": 2, "processor": "P", "memory_gib": 8.0}
-    run = {
-        "date": "2026-01-01T00:00:00",
-        "commit": None,
-        "uncommitted_changes": False,
-        "machine": machine,
-        "python": "3",
-        "versions": {},
-    }
     rows = {"train": 10, "test": 5, "synthetic": 10, "columns": 3}
 
     def cell(generator: str, shape: float) -> dict[str, Any]:
@@ -215,7 +207,7 @@ def test_the_page_averages_seeds_and_quotes_the_papers() -> None:
 
     cells = {"a": cell("bootstrap", 1.0), "b": cell("synthgan-default", 0.5), "c": cell("synthgan-default", 0.7)}
     timing = {"ctgan/adult": {"seconds_per_epoch": 2.0, "fixed_seconds": 5.0}}
-    text = markdown({"run": run, "cells": cells, "peer_timing": timing})
+    text = markdown({"cells": cells, "peer_timing": timing})
     assert "| synthgan-default | 2 | 0.60 ± 0.14 | 0.7500 ± 0.0000 |" in text
     assert "Mode coverage of the test rows in a synthetic table's place: 0.9999. Frechet %" in text
     assert "| *TabDiff, published* | | *0.68* |  |" in text
@@ -319,15 +311,6 @@ def test_alarms_of_training_are_kept_and_other_warnings_let_through(
     assert [str(warning.message) for warning in caught] == ["a library is old"]
 
 
-def test_several_writers_of_the_losses_lose_no_cell(tmp_path: Path) -> None:
-    from benchmarks.losses import keep, read
-
-    output = tmp_path / "losses.json"
-    with ThreadPoolExecutor(8) as pool:
-        list(pool.map(lambda i: keep(output, f"key {i}", losses_cell(1.0 / (i + 1))), range(64)))
-    assert list(read(output)["cells"]) == [f"key {i}" for i in range(64)]
-
-
 def test_a_part_of_the_losses_that_does_not_exist_is_refused(data: Path, tmp_path: Path) -> None:
     with pytest.raises(SystemExit, match="2"):
         run_losses(data, tmp_path / "losses.json", "--only", "no such loss")
@@ -385,7 +368,7 @@ def test_the_better_learning_rate_is_shown() -> None:
     assert "- b, with marginal critic, learning rate 0.002: training diverged at step 50." in text
     assert f"- c, with marginal critic, learning rate 0.0005: {alarm}" in text
     assert "Papers: hinge (Lim and Ye 2017)." in text
-    assert "2026-01-01, commit `none`, 2 cores of P, 1 thread; fitted on: cpu." in text
+    assert "Measured: 2026-01-01, commit `none`, 2 cores of P, 1 thread; fitted on: cpu." in text
 
 
 def test_the_page_of_the_losses_appears_with_its_json(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -444,7 +427,8 @@ def test_membership_cells_are_pooled_resumed_and_shown(data: Path, tmp_path: Pat
     results = json.loads(output.read_text())
     assert len(results["cells"]) == 4
     assert results["cells"]["small/bootstrap/0"] == before["cells"]["small/bootstrap/0"]
-    assert results["cells"]["small/synthgan-default-5-steps/1"]["n_steps"] == 5
+    assert results["cells"]["small/synthgan-default-5-steps/1"]["settings"]["n_steps"] == 5
+    assert all("source" in cell["run"] for cell in results["cells"].values())
     assert set(results["pooled"]) == {
         f"small/{generator}/{times}" for generator in ("bootstrap", "synthgan-default-5-steps") for times in "15"
     }

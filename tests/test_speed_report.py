@@ -16,13 +16,6 @@ def _importable(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 GOOD = {"shape": 1.0, "trend_shared": 2.0, "strong_pairs": 3.0, "xgb_c2st": 0.7, "mle_auc": 0.9}
-RUN = {
-    "date": "2026-01-01T00:00:00",
-    "commit": None,
-    "uncommitted_changes": False,
-    "machine": {"cores": 2, "processor": "P"},
-    "threads": 2,
-}
 
 
 def ours(seconds: list[float], n_rows: int = 1000) -> dict[str, Any]:
@@ -32,6 +25,7 @@ def ours(seconds: list[float], n_rows: int = 1000) -> dict[str, Any]:
         "tasks": tasks,
         "bytes_per_cell": {"codes": 1.0, "positions": 0.33},
         "n_levels": 381,
+        "kept_levels": 42,
         "peak_rss_mib": 500.0,
     }
 
@@ -64,14 +58,14 @@ def test_the_page_gives_medians_ratios_and_the_first_budget_that_is_enough() -> 
         "quality/adult/100": {"options": {"max_steps": 100}, "fit_seconds": 9.0, "scores": GOOD | {"shape": 1.5}},
         "rows/10000": ours([0.02], 10_000),
     }
-    text = markdown({"run": RUN, "skipped": {"quality": "why"}, "cells": cells})
+    text = markdown({"skipped": {"quality": "why"}, "cells": cells})
     assert "| sample to Parquet | 2,000 | 500 | 4.0 |" in text
     assert "| decode (to Arrow) | 2,000 | 1,000 | 2.0 |" in text
     assert "| draw codes and positions | 2,000 |  |  |" in text
     assert "positions 0.33 more. Peak memory of the process: 500 MiB (ctgan: 900 MiB)." in text
     assert text.index("synthgan, 100 steps") < text.index("synthgan, 200 steps")
     assert "Reached with 200 steps, in 1/30 of ctgan's seconds." in text
-    assert "| 10,000 | 381 | 2.00 | 200.0 | 2.00 | 2.00 | 2.00 | 400 | 500 |" in text
+    assert "| 10,000 | 381 | 42 | 2.00 | 200.0 | 2.00 | 2.00 | 2.00 | 400 | 500 |" in text
     assert "Left out: quality, why." in text
     del cells["quality/adult/200"]
-    assert "No budget reached ctgan's figures" in markdown({"run": RUN, "cells": cells})
+    assert "No budget reached ctgan's figures" in markdown({"cells": cells})

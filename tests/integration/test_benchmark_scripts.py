@@ -82,9 +82,10 @@ def test_the_benchmark_of_conditions_writes_figures_and_a_page(tmp_path: Path, m
     conditions.main()
     results = json.loads(output.read_text())
     assert results["benchmark"] == "conditions"
-    assert {"commit", "machine", "versions"} <= results["run"].keys()
     assert list(results["cells"]) == ["adult/two columns/0", "adult/missing/0"]
     cell = results["cells"]["adult/missing/0"]
+    assert {"commit", "machine", "versions", "source"} <= cell["run"].keys()
+    assert cell["settings"]["n_steps"] == 3
     assert (cell["satisfied"], cell["n_real_rows"], cell["n_steps"]) == (1.0, 1836, 3)
     assert cell["n_rows_drawn"] == 2 * 1836
     assert 0 < cell["effective_sample_size"] <= cell["n_rows_drawn"]
@@ -92,7 +93,7 @@ def test_the_benchmark_of_conditions_writes_figures_and_a_page(tmp_path: Path, m
     assert scores.keys() == {"synthetic", "floor", "ignored", "selected"}
     assert scores["floor"]["shape"] < 3 < scores["synthetic"]["shape"]
     assert scores["floor"]["trend_shared"] < scores["ignored"]["trend_shared"]
-    assert (tmp_path / "models" / "adult-0.synthgan").exists()
+    assert [path.suffix for path in (tmp_path / "models").iterdir()] == [".synthgan"]
     assert '| missing: `{"workclass": null}` | 1,836 | 100% |' in page.read_text()
     conditions.main()
     assert json.loads(output.read_text())["cells"] == results["cells"], "what is there is not measured again"
@@ -200,5 +201,7 @@ def test_the_benchmark_of_speed_without_the_peer_says_what_it_leaves_out(tmp_pat
     for cell in results["cells"].values():
         assert cell["peak_rss_mib"] >= cell["fit"]["peak_rss_mib"] > 50
         assert cell["tasks"]["sample_parquet"]["n_rows"] == 2000
-        assert cell["threads"] == 1
+        assert cell["threads"] == cell["run"]["threads"] == 1
+        assert cell["settings"]["n_steps"] == 3
         assert sum(cell["bytes_per_cell"].values()) <= 3
+    assert results["cells"]["levels/10"]["kept_levels"] == 10
