@@ -79,7 +79,8 @@ class Synthesizer:
         generator_: the trained network, None when the table has no column to model.
         training_settings_: the resolved settings, a `TrainingSettings`.
         history_: one dict per 50 steps: losses, marginal error, seconds; at each evaluation also what the averaged
-            generator reaches (``mode_coverage``, ``frechet_distance`` and others, see docs/architecture.md).
+            generator reaches (``mode_coverage``, ``frechet_distance`` and others, see docs/architecture.md). The last
+            one has these figures for the weights that stay.
         stopped_by_: why training ended: ``"steps"``, ``"time"`` or ``"early stopping"``.
         n_rows_: number of rows fitted.
         n_features_in_: number of columns fitted.
