@@ -58,7 +58,8 @@ class Synthesizer:
     """A conditional GAN for one table, with scikit-learn's conventions.
 
     Args:
-        target: name of the column that downstream models will predict; its three-way marginals get extra attention.
+        target: name of the column that downstream models will predict. Its three-way marginals are fitted besides, and
+            twin classifiers hold its law given the other columns to that of the real rows.
         schema: what you know about the columns: a `TableSchema`, a mapping as in the schema file, or a path to one.
             Whatever it leaves out is inferred.
         effort: ``"quick"``, ``"default"`` or ``"high"``; the one knob most people touch.
