@@ -253,7 +253,8 @@ class Synthesizer:
             "device": device.type,
             "table": source.fingerprint(),
             "schema": schema_to_json(codec.schema),
-            "settings": to_dict(settings),
+            # How steps are launched changes no result: a run may go on without recordings.
+            "settings": {name: value for name, value in to_dict(settings).items() if name != "capture"},
             "codec": codec.settings.to_json(),
             "target": self.target,
         }
