@@ -58,7 +58,8 @@ class Synthesizer:
     """A conditional GAN for one table, with scikit-learn's conventions.
 
     Args:
-        target: name of the column that downstream models will predict; its three-way marginals get extra attention.
+        target: name of the column that downstream models will predict. Its three-way marginals are fitted besides, and
+            twin classifiers hold its law given the other columns to that of the real rows.
         schema: what you know about the columns: a `TableSchema`, a mapping as in the schema file, or a path to one.
             Whatever it leaves out is inferred.
         effort: ``"quick"``, ``"default"`` or ``"high"``; the one knob most people touch.
@@ -79,7 +80,8 @@ class Synthesizer:
         generator_: the trained network, None when the table has no column to model.
         training_settings_: the resolved settings, a `TrainingSettings`.
         history_: one dict per 50 steps: losses, marginal error, seconds; at each evaluation also what the averaged
-            generator reaches (``mode_coverage``, ``frechet_distance`` and others, see docs/architecture.md).
+            generator reaches (``mode_coverage``, ``frechet_distance`` and others, see docs/architecture.md). The last
+            one has these figures for the weights that stay.
         stopped_by_: why training ended: ``"steps"``, ``"time"`` or ``"early stopping"``.
         n_rows_: number of rows fitted.
         n_features_in_: number of columns fitted.
@@ -251,7 +253,8 @@ class Synthesizer:
             "device": device.type,
             "table": source.fingerprint(),
             "schema": schema_to_json(codec.schema),
-            "settings": to_dict(settings),
+            # How steps are launched changes no result: a run may go on without recordings.
+            "settings": {name: value for name, value in to_dict(settings).items() if name != "capture"},
             "codec": codec.settings.to_json(),
             "target": self.target,
         }

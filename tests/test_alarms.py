@@ -35,7 +35,7 @@ def said(*changes: dict[str, float], ended: bool = False, chance: float | None =
         last = ended and i == len(history) - 1
         texts = alarms(history[: i + 1], warmup_steps=100, last=last, baseline=BASELINE, chance=chance)
         if texts:
-            found[150 + 50 * i] = texts
+            found[150 + 50 * i] = list(texts.values())
     return found
 
 
@@ -80,9 +80,9 @@ def test_one_matter_is_said_once_though_two_figures_show_it() -> None:
 
 def test_the_first_steps_are_not_judged() -> None:
     history = [{"step": step, **HEALTHY, "mode_coverage": 0.1} for step in (20, 40, 60, 80, 100)]
-    assert alarms(history, warmup_steps=10, last=True, baseline=BASELINE, chance=None) == []
+    assert alarms(history, warmup_steps=10, last=True, baseline=BASELINE, chance=None) == {}
     history = [{"step": step, **HEALTHY, "mode_coverage": 0.1} for step in (200, 400)]
-    assert alarms(history, warmup_steps=500, last=True, baseline=BASELINE, chance=None) == []
+    assert alarms(history, warmup_steps=500, last=True, baseline=BASELINE, chance=None) == {}
 
 
 def test_records_without_an_evaluation_neither_repeat_nor_break_a_row() -> None:

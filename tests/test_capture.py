@@ -2,8 +2,10 @@ from __future__ import annotations
 
 import dataclasses
 import gc
+import logging
 import warnings
 from collections.abc import Callable, Iterator
+from functools import partial
 
 import pytest
 import torch
@@ -11,9 +13,10 @@ from torch import Tensor
 
 from synthgan.config import DiscriminatorSettings, GeneratorSettings, TrainingSettings
 from synthgan.critics.losses import LOSSES
+from synthgan.critics.marginal import MAX_LEVELS, MarginalCritic
 from synthgan.errors import SynthganWarning
-from synthgan.training import loop
-from synthgan.training.capture import WARM_UP_RUNS, StepRunner, graphs_for
+from synthgan.training import loop, setup
+from synthgan.training.capture import MAX_KINDS, WARM_UP_RUNS, StepRunner, graphs_for
 from synthgan.training.loop import Trainer
 from synthgan.training.setup import build_trainer
 from tests.small_tables import small_table
@@ -48,13 +51,20 @@ OPTIONS: dict[str, dict[str, object]] = {
     "no-marginals": {"marginal_weight": 0.0, "position_weight": 0.0},
     "early-stopping": {"early_stopping": True, "patience": 1, "learning_rate": 3e-2},
     "bfloat16": {"precision": "bfloat16", "discriminator_steps": 2},
+    "wide": {"max_levels": 5},
 }
+"""Changes to the settings. With ``max_levels``, the small table is a wide one: its packs take three turns."""
+
 each_option = pytest.mark.parametrize("changes", OPTIONS.values(), ids=OPTIONS.keys())
 
 
 def trainer(changes: dict[str, object], seed: int = 0) -> Trainer:
+    changes = dict(changes)
+    critic = partial(MarginalCritic, max_levels=changes.pop("max_levels", MAX_LEVELS))  # type: ignore[arg-type]
     settings = dataclasses.replace(SETTINGS, **changes)  # type: ignore[arg-type]
-    return build_trainer(small_table(500), settings, CPU, seed, target=2)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(setup, "MarginalCritic", critic)
+        return build_trainer(small_table(500), settings, CPU, seed, target=2)
 
 
 def outcome(run: Trainer) -> tuple[dict[str, Tensor], list[dict[str, float]]]:
@@ -132,14 +142,33 @@ def test_recorded_steps_train_exactly_as_steps_do(changes: dict[str, object], ta
             plain.step += 1
             if plain.step % 8 == 0:
                 plain._record(losses, evaluate=True)
-    if plain._best_weights:
-        plain.averaged.load_state_dict(plain._best_weights)
+        plain._conclude(losses, lambda _: None)
     assert_same(plain, recorded)
     (recorder,) = tapes
     kinds = set(steps)
     assert recorder.n_recorded >= 1
     assert recorder.n_replayed == recorded.step - sum(min(steps.count(kind), WARM_UP_RUNS) for kind in kinds)
     assert recorder.n_replayed >= recorded.step / 3
+
+
+def test_the_wide_table_takes_turns() -> None:
+    run = trainer(OPTIONS["wide"])
+    assert [run._prepare(1e-3)[1] for _ in range(7)] == [0, 1, 2, 0, 1, 2, 0]
+
+
+@pytest.mark.parametrize("n_kinds", [MAX_KINDS, MAX_KINDS + 1])
+def test_many_kinds_of_steps_are_not_recorded(n_kinds: int, caplog: pytest.LogCaptureFixture) -> None:
+    graphs, done = TapeGraphs([]), torch.zeros(n_kinds)
+
+    def step(kind: tuple[int, ...]) -> dict[str, Tensor]:
+        return {"done": done[kind[0]].add_(1) * 1}
+
+    with caplog.at_level(logging.DEBUG, "synthgan"), StepRunner(step, graphs) as run_step:
+        for turn in range(5):
+            assert [float(run_step((kind,))["done"]) for kind in range(n_kinds)] == [turn + 1.0] * n_kinds
+        assert graphs.closed == (n_kinds > MAX_KINDS)
+    assert graphs.n_recorded == (MAX_KINDS if n_kinds == MAX_KINDS else 0)
+    assert ("more than 8 kinds" in caplog.text) == (n_kinds > MAX_KINDS)
 
 
 def test_a_number_of_python_is_frozen_in_a_recording_and_a_tensor_is_not() -> None:
@@ -193,7 +222,8 @@ def test_state_stays_where_it_is(changes: dict[str, object]) -> None:
         run._step(run._prepare(1e-3))
     assert places(run) == before
     tensors, values = other.state()
-    run.load_state({name: tensor.clone() for name, tensor in tensors.items()}, values)
+    for each in (run, other):  # the best weights have taken the place of the other's running average
+        each.load_state({name: tensor.clone() for name, tensor in tensors.items()}, values)
     assert places(run) == before
     assert_same(run, other)
     run._step(run._prepare(1e-3))
@@ -202,7 +232,7 @@ def test_state_stays_where_it_is(changes: dict[str, object]) -> None:
     assert_same(run, other)
 
 
-@pytest.mark.parametrize("changes", [{}, OPTIONS["conditions"], OPTIONS["averaged-gram"]])
+@pytest.mark.parametrize("changes", [{}, *(OPTIONS[name] for name in ("conditions", "averaged-gram", "wide"))])
 def test_a_recorded_run_resumes_to_the_same_result(changes: dict[str, object], tapes: list[TapeGraphs]) -> None:
     whole, halted, resumed = trainer(changes), trainer(changes), trainer(changes, seed=5)
     whole.run()

@@ -153,6 +153,13 @@ def test_the_checkpoint_of_another_fit_is_refused(
     assert path.read_bytes() == checkpoint
 
 
+def test_a_fit_goes_on_without_recording_its_steps(table: pd.DataFrame, tmp_path: Path, checkpoint: bytes) -> None:
+    path = tmp_path / "fit.checkpoint"
+    path.write_bytes(checkpoint)
+    fitted = tiny(settings=dataclasses.replace(TINY, n_steps=120, capture="off")).fit(table, checkpoint=path)
+    assert fitted.history_[-1]["step"] == 120
+
+
 def test_the_checkpoint_of_another_table_is_refused(table: pd.DataFrame, tmp_path: Path, checkpoint: bytes) -> None:
     path = tmp_path / "fit.checkpoint"
     path.write_bytes(checkpoint)

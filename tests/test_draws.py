@@ -8,6 +8,7 @@ from synthgan.config import GeneratorSettings
 from synthgan.networks.generator import Generator
 from synthgan.sampling import draws
 from synthgan.sampling.draws import DeviceCondition, draw_conditioned, draw_rows
+from synthgan.sampling.sampler import BATCH_ROWS, FREE_BATCH_ROWS, free_batch_rows
 from synthgan.tables.columns.protocol import LevelCondition
 from tests.small_tables import small_layout
 
@@ -127,3 +128,11 @@ def test_no_more_rows_than_asked_for() -> None:
         assert draw.codes.shape == (n_rows, 3)
         assert draw.positions.shape == (n_rows, 1)
         assert draw.codes.dtype == np.uint8
+
+
+def test_an_accelerator_draws_large_batches_in_few_chunks_and_a_cpu_small_ones() -> None:
+    assert free_batch_rows(torch.device("cuda")) == BATCH_ROWS > FREE_BATCH_ROWS
+    assert free_batch_rows(torch.device("cpu")) == FREE_BATCH_ROWS
+    axis = generator().axis
+    assert draws._free_chunk(axis) == draws.FREE_CHUNK_ROWS
+    assert draws._free_chunk(axis.to("meta")) >= BATCH_ROWS

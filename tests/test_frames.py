@@ -284,6 +284,8 @@ def test_any_rows_come_back(rows: list[tuple[Any, ...]]) -> None:
             pd.DataFrame({"a": pd.Series([MOMENT, MOMENT.replace(tzinfo=dt.timezone.utc)], dtype=object)}),
             "column 'a' mixes datetimes with and without a time zone",
         ),
+        (pd.DataFrame({"a": [f"{SECRET}\ud800", "b"]}, dtype=object), "column 'a' holds text with lone surrogates"),
+        (pd.DataFrame({"a": [f"{SECRET}\ud800", None, pd.NA]}, dtype=object), "holds text with lone surrogates"),
         (pd.DataFrame({"a": [1j, 2j]}), "column 'a' has the dtype complex128"),
         (pd.DataFrame({"a": pd.interval_range(0, 2)}), "column 'a' has the dtype interval[int64, right]"),
     ],

@@ -8,8 +8,9 @@ import torch
 
 from synthgan.config import DiscriminatorSettings, GeneratorSettings, TrainingSettings
 from synthgan.critics.losses import LOSSES
-from synthgan.errors import TrainingError
-from synthgan.training.loop import Trainer
+from synthgan.errors import SynthganWarning, TrainingError
+from synthgan.training import loop
+from synthgan.training.loop import Record, Trainer
 from synthgan.training.setup import build_trainer, target_slices
 from tests.small_tables import small_layout, small_table
 
@@ -111,8 +112,55 @@ def test_early_stopping_keeps_the_best_weights() -> None:
     assert run.best == (min(scores.values()), min(scores, key=scores.__getitem__))
     assert run.holdout is not None
     assert run.marginal is not None
-    again = run._evaluate()
-    assert again["holdout_error"] < max(scores.values())
+    again = run._evaluate(run.best[1])
+    assert again["holdout_error"] == min(scores.values())
+
+
+def test_the_last_record_judges_the_weights_that_early_stopping_keeps() -> None:
+    run = trainer(early_stopping=True, patience=1, evaluate_every=50, n_steps=2000, learning_rate=3e-2)
+    shown: list[Record] = []
+    run.run(on_record=shown.append)
+    last, best = run.history[-1], next(r for r in run.history if r["step"] == run.best[1])
+    assert run.best[1] < run.step == last["step"]
+    assert last["best_step"] == run.best[1]
+    figures = run._evaluate(run.best[1])
+    assert {name: last[name] for name in figures} == figures == {name: best[name] for name in figures}
+    assert [r["step"] for r in run.history] == list(range(50, run.step + 1, 50)), "one record a step"
+    assert shown[-1] is last
+
+
+def test_the_last_record_of_early_stopping_is_judged_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[bool] = []
+
+    def judge(history: object, *, last: bool, **_: object) -> dict[str, str]:
+        asked.append(last)
+        return {"collapse": f"said {len(asked)}"}
+
+    monkeypatch.setattr(loop, "alarms", judge)
+    run = trainer(early_stopping=True, patience=1, evaluate_every=50, n_steps=2000, learning_rate=3e-2)
+    with pytest.warns(SynthganWarning, match="said 1") as caught:
+        run.run()
+    assert asked == [False] * (len(asked) - 1) + [True]
+    assert len(caught) == 1, "judged twice, the last record speaks once"
+
+
+def test_a_run_goes_on_from_its_running_average_not_from_the_best_weights() -> None:
+    def interrupted(run: Trainer) -> None:
+        run.settings = dataclasses.replace(run.settings, patience=1)
+
+    changes: dict[str, object] = {"early_stopping": True, "evaluate_every": 20, "n_steps": 120, "learning_rate": 3e-2}
+    whole, halted = (trainer(patience=100, **changes) for _ in range(2))
+    whole.run()
+    assert halted.run(on_step=interrupted) == "early stopping"
+    tensors, values = halted.state()
+    resumed = trainer(patience=100, **changes)
+    resumed.load_state({k: v.clone() for k, v in tensors.items()}, values)
+    for run in (halted, resumed):
+        run.settings = whole.settings
+        assert run.run() == "steps"
+        for a, b in zip(whole.averaged.parameters(), run.averaged.parameters(), strict=True):
+            assert torch.equal(a, b)
+        assert run.history[-1].keys() == whole.history[-1].keys()
 
 
 def test_a_time_limit_ends_the_schedule() -> None:
@@ -131,6 +179,40 @@ def test_a_run_that_a_time_limit_ends_is_recorded_to_its_end_and_checked() -> No
         broken.generator.logits.weight.fill_(float("nan"))
     with pytest.raises(TrainingError, match="diverged"):
         broken.run(time_limit=0.01)
+
+
+@pytest.mark.parametrize("early_stopping", [False, True])
+def test_a_record_at_the_step_that_a_time_limit_ends_gets_its_figures(
+    early_stopping: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = [0.0]
+    monkeypatch.setattr(loop.time, "monotonic", lambda: clock[0])
+    run = trainer(n_steps=1000, evaluate_every=1000, early_stopping=early_stopping)
+
+    def tick(_: Trainer) -> None:
+        clock[0] += 1.0
+
+    assert run.run(time_limit=99.5, on_step=tick) == "time"
+    assert [r["step"] for r in run.history] == [50, 100]
+    assert {"generator", "averaged_marginal_error", "mode_coverage"} <= run.history[-1].keys()
+    assert "best_step" not in run.history[-1]
+
+
+def test_a_resumed_run_without_time_left_is_judged_where_it_stands() -> None:
+    halted = trainer(n_steps=1000, evaluate_every=1000)
+
+    def kill(run: Trainer) -> None:
+        if run.step == 61:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        halted.run(on_step=kill)
+    resumed = trainer(n_steps=1000, evaluate_every=1000)
+    resumed.load_state(*halted.state())
+    assert resumed.run(time_limit=1e-3) == "time"
+    assert [r["step"] for r in resumed.history] == [50, 61]
+    assert "mode_coverage" in resumed.history[-1]
+    assert "generator" not in resumed.history[-1], "no step, no losses"
 
 
 def test_evaluations_come_when_they_were_asked_for() -> None:

@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from synthgan.errors import DataError
+from synthgan.evaluation.features import compare
 from synthgan.evaluation.membership import (
     ATTACKS,
     FALSE_POSITIVE_RATES,
@@ -25,12 +26,13 @@ from synthgan.evaluation.membership import (
     pooled_attacks,
     score_trial,
 )
-from synthgan.evaluation.neighbours import Points
+from synthgan.evaluation.neighbours import Points, as_points
 
 
 def line(*values: float) -> Points:
     """Rows of one number."""
-    return Points(numbers=np.array(values)[:, None], levels=np.empty((len(values), 0), dtype=np.float32))
+    numbers = np.array(values)[:, None]
+    return Points(numbers=numbers, levels=np.empty((len(values), 0), dtype=np.float32), values=numbers)
 
 
 def rows(n: int, rng: np.random.Generator) -> pd.DataFrame:
@@ -94,6 +96,15 @@ def test_the_kernel_says_nothing_where_nothing_varies() -> None:
 
 def test_equal_rows_by_hand() -> None:
     assert exact_match(line(0.0, 0.5), line(0.1, 0.5), line(0.0)).tolist() == [0.0, 1.0]
+    assert exact_match(line(0.0, np.nan), line(-0.0, -np.nan), line(0.0)).tolist() == [1.0, 1.0]
+
+
+def test_different_extremes_are_no_match() -> None:
+    """Both lie beyond one range outside the reference's, where distances are cut off."""
+    frames = {"reference": [0.0, 1.0], "synthetic": [1000.0, np.inf, 1.0], "target": [5000.0, 1000.0, np.inf, -np.inf]}
+    tables = compare({name: pd.DataFrame({"x": x, "c": "a"}) for name, x in frames.items()}, numeric=["x"])
+    points = {name: as_points(tables, name, real="reference") for name in frames}
+    assert exact_match(points["target"], points["synthetic"], points["reference"]).tolist() == [0.0, 1.0, 1.0, 0.0]
 
 
 # ------------------------------------------------------------------------------------------------------------- outcomes

@@ -122,3 +122,10 @@ class ExactMarginals:
                 cells = index[first : first + group] + (own * (right - left) - left)
                 counted = torch.bincount(cells.flatten(), minlength=(stop - start) * (right - left))
                 counts[start:stop, left:right] += counted.view(stop - start, right - left)
+
+
+def per_pair(cells: Tensor, axis: LevelAxis) -> Tensor:
+    """Sums over each pair of columns. Shape: ``(n_levels, n_levels)`` to ``(n_columns, n_columns)``."""
+    member = cells.new_zeros(axis.n_levels, axis.n_columns)
+    member.scatter_(1, axis.column_of_level[:, None], 1.0)
+    return member.T @ cells @ member

@@ -87,7 +87,7 @@ def domias_kernel(targets: Points, synthetic: Points, reference: Points) -> Floa
 
     def project(points: Points) -> Points:
         projected = (points.matrix - centre) @ axes
-        return Points(numbers=projected, levels=np.empty((len(points), 0), dtype=np.float32))
+        return Points(numbers=projected, levels=np.empty((len(points), 0), dtype=np.float32), values=projected)
 
     seen = project(targets)
     return _log_density(seen, project(synthetic)) - _log_density(seen, project(reference))
@@ -96,7 +96,8 @@ def domias_kernel(targets: Points, synthetic: Points, reference: Points) -> Floa
 def exact_match(targets: Points, synthetic: Points, reference: Points) -> Floats:
     """1 where a synthetic row equals the target in every compared column."""
     del reference
-    return (nearest(targets, synthetic, norm="l1")[0] == 0.0).astype(np.float64)
+    seen = set(synthetic.keys)
+    return np.array([float(key in seen) for key in targets.keys])
 
 
 ATTACKS: dict[str, Attack] = {
@@ -250,10 +251,7 @@ def attack_trials(
     if not tables.columns:
         raise DataError("No column is left to attack: all are empty, identifiers or free text.")
     points = {name: as_points(tables, name, real="reference") for name in tables.n_rows}
-    targets = Points(
-        numbers=np.concatenate([points["members"].numbers, points["non_members"].numbers]),
-        levels=np.concatenate([points["members"].levels, points["non_members"].levels]),
-    )
+    targets = points["members"].followed_by(points["non_members"])
     is_member = np.arange(len(targets)) < len(points["members"])
     return {
         name: score_trial(is_member, attack(targets, points["synthetic"], points["reference"]))

@@ -24,25 +24,45 @@ class Points:
         numbers: ``(n_rows, n_numbers)`` scaled numbers; a missing one is the middle of the range, with an indicator
             column beside it, so that two missing values are equal and one alone is far.
         levels: ``(n_rows, n_levels)`` one-hot categories.
+        values: ``(n_rows, n_values)`` the numbers as they came, NaN for a missing one. Scaled ones may be equal where
+            these differ.
     """
 
     numbers: Floats
     levels: NDArray[np.float32]
+    values: Floats
 
     def __len__(self) -> int:
         return len(self.numbers)
 
     def __getitem__(self, rows: NDArray[np.int64] | slice) -> Points:
-        return Points(numbers=self.numbers[rows], levels=self.levels[rows])
+        return Points(numbers=self.numbers[rows], levels=self.levels[rows], values=self.values[rows])
+
+    def followed_by(self, others: Points) -> Points:
+        """These rows, then those of other points of the same columns."""
+        return Points(
+            numbers=np.concatenate([self.numbers, others.numbers]),
+            levels=np.concatenate([self.levels, others.levels]),
+            values=np.concatenate([self.values, others.values]),
+        )
 
     @property
     def matrix(self) -> Floats:
         """Numbers and levels side by side: ``(n_rows, n_numbers + n_levels)``."""
         return np.concatenate([self.numbers, self.levels.astype(np.float64)], axis=1)
 
+    @property
+    def keys(self) -> list[bytes]:
+        """One per row: equal where all numbers and levels are. Missing equals missing, and -0.0 equals 0.0."""
+        values = np.where(np.isnan(self.values), np.nan, self.values + 0.0)
+        return [value.tobytes() + level.tobytes() for value, level in zip(values, self.levels, strict=True)]
+
 
 def as_points(tables: ComparedTables, table: str, *, real: str = "real") -> Points:
-    """One table's rows as points, scaled so that the real table's finite numbers span [0, 1]."""
+    """One table's rows as points, scaled so that the real table's finite numbers span [0, 1].
+
+    Numbers beyond one such span outside of it count as that far.
+    """
     columns: list[Floats] = []
     for name in tables.numeric:
         own = tables.numbers[real][name]
@@ -54,8 +74,12 @@ def as_points(tables: ComparedTables, table: str, *, real: str = "real") -> Poin
         columns.append(np.where(missing, 0.5, scaled))
         if any(bool(np.isnan(numbers[name]).any()) for numbers in tables.numbers.values()):
             columns.append(missing.astype(np.float64))
-    numbers = np.column_stack(columns) if columns else np.empty((tables.n_rows[table], 0))
-    return Points(numbers=numbers, levels=tables.one_hot(table, tables.categorical))
+    none = np.empty((tables.n_rows[table], 0))
+    return Points(
+        numbers=np.column_stack([none, *columns]),
+        levels=tables.one_hot(table, tables.categorical),
+        values=np.column_stack([none, *(tables.numbers[table][name] for name in tables.numeric)]),
+    )
 
 
 def nearest(queries: Points, points: Points, *, norm: Norm, same: bool = False) -> tuple[Floats, NDArray[np.int64]]:

@@ -307,7 +307,7 @@ def _resample(log_weights: Tensor, n_rows: int, rng: torch.Generator) -> Tensor:
 def _free_chunk(axis: LevelAxis) -> int:
     if axis.starts.device.type == "cpu":
         return FREE_CHUNK_ROWS
-    return int(np.clip(FREE_CHUNK_CELLS // axis.n_levels, FREE_CHUNK_ROWS, 2**17))
+    return max(FREE_CHUNK_ROWS, FREE_CHUNK_CELLS // axis.n_levels)
 
 
 def _chunks(n_rows: int, size: int) -> list[int]:

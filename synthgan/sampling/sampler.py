@@ -26,7 +26,7 @@ from synthgan.tables.predicates import ColumnPredicate
 BATCH_ROWS = 65_536
 """Most rows of a batch."""
 FREE_BATCH_ROWS = 16_384
-"""Most rows of a batch without a condition: its rows share nothing, and small ones are decoded sooner."""
+"""Most rows of a batch without a condition on a CPU: its rows share nothing, and small ones are decoded sooner."""
 SELECTION_ROWS = 4_096
 SELECTION_TRIES = 64
 
@@ -88,7 +88,7 @@ class Sampler:
         if rule.residual:
             yield from self._selected(n_rows, rule, codes)
             return
-        size = BATCH_ROWS if codes is not None else min(BATCH_ROWS, FREE_BATCH_ROWS)
+        size = BATCH_ROWS if codes is not None else free_batch_rows(self._rng.device)
         draws = (self._draw(codes, min(size, n_rows - done)) for done in range(0, n_rows, size))
         for draw in ahead(draws) if n_rows > size else draws:
             table = rule.settle(self._decode(draw))
@@ -128,6 +128,11 @@ class Sampler:
 
     def _decode(self, draw: Draw) -> pa.Table:
         return self._decoder.decode(draw.codes, draw.positions)
+
+
+def free_batch_rows(device: torch.device) -> int:
+    """Most rows of a batch without a condition. An accelerator draws many as fast as few."""
+    return min(BATCH_ROWS, FREE_BATCH_ROWS) if device.type == "cpu" else BATCH_ROWS
 
 
 def _names(predicates: Iterable[str]) -> str:

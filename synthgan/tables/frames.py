@@ -172,7 +172,7 @@ def _stored_array(series: pd.Series[Any], name: str) -> pa.Array | pa.ChunkedArr
 
 def _object_array(series: pd.Series[Any], name: str) -> pa.Array | pa.ChunkedArray:
     if pd.api.types.infer_dtype(series, skipna=True) == "string":
-        with suppress(pa.ArrowException):  # a missing value that Arrow does not know: see below
+        with suppress(pa.ArrowException, ValueError):  # a missing value that Arrow does not know, or no Unicode: below
             return pa.array(series, from_pandas=True)
     present = series[series.notna()]
     kind = pd.api.types.infer_dtype(present)
@@ -192,6 +192,10 @@ def _object_array(series: pd.Series[Any], name: str) -> pa.Array | pa.ChunkedArr
     try:
         # where() puts None for NaN and NaT, which Arrow takes for values among objects
         return pa.array(series.where(series.notna(), None), type=_OBJECT_TYPES[kind], from_pandas=True)
+    except UnicodeEncodeError:
+        raise DataError(
+            f"column {name!r} holds text with lone surrogates, which is no valid Unicode: replace or drop these cells"
+        ) from None
     except (pa.ArrowException, OverflowError, ValueError, TypeError):
         raise DataError(
             f"column {name!r} holds {kind} objects that do not fit one Arrow type (too large, infinite or mixed): "

@@ -21,7 +21,7 @@ from synthgan.errors import OutputError
 from synthgan.tables.arrow_types import physical_type, to_physical
 
 GROUP_ROWS = 65_536
-"""Rows of a Parquet row group, at least."""
+"""Rows of a Parquet row group, at least; the last one of a file may hold fewer."""
 
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _FORBIDDEN = {errno.EACCES, errno.EPERM, errno.EROFS}

@@ -50,7 +50,7 @@ def alarms(
     last: bool,
     baseline: Baseline,
     chance: float | None,
-) -> list[str]:
+) -> dict[str, str]:
     """What the newest record gives reason to say for the first time: a sentence on divergence, collapse, a won critic.
 
     Args:
@@ -59,22 +59,25 @@ def alarms(
         last: whether the newest record is the run's last.
         baseline: what the fit started from.
         chance: the discriminator's loss when it cannot tell rows apart, None where the loss has no such level.
+
+    Returns:
+        matter to sentence; the matters are ``"divergence"``, ``"collapse"`` and ``"critic"``.
     """
-    matters = [
-        [(2, _large_losses(history)), (2, _large_errors(history, baseline))],
-        [(2, _lost_modes(history, baseline)), (2, _equal_rows(history, baseline))],
-        [(3, _won(history, chance))] if chance is not None else [],
-    ]
+    matters = {
+        "divergence": [(2, _large_losses(history)), (2, _large_errors(history, baseline))],
+        "collapse": [(2, _lost_modes(history, baseline)), (2, _equal_rows(history, baseline))],
+        "critic": [(3, _won(history, chance))] if chance is not None else [],
+    }
     newest, first_judged = history[-1]["step"], max(warmup_steps, FIRST_STEPS)
-    texts = []
-    for matter in matters:
+    texts = {}
+    for matter, rules in matters.items():
         firsts = [
             _first_alarm([r for r in readings if r.step > first_judged], in_a_row, newest if last else None)
-            for in_a_row, readings in matter
+            for in_a_row, readings in rules
         ]
         said = [first for first in firsts if first is not None]
         if said and min(first.step for first in said) == newest:
-            texts.append(said[0].text)
+            texts[matter] = said[0].text
     return texts
 
 
@@ -92,6 +95,8 @@ def _large_losses(history: Sequence[Record]) -> Iterator[Reading]:
     """Divergence: losses are means of bounded or penalised scores, so of order 1 in a fit that works."""
     for record in history:
         losses = {name: record[name] for name in ("discriminator", "adversarial", "generator") if name in record}
+        if not losses:
+            continue
         name = max(losses, key=lambda key: abs(losses[key]))
         step = int(record["step"])
         yield Reading(

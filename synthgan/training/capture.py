@@ -6,11 +6,13 @@ for them. A recorded step is asked for in one call.
 What a recorded step must not do, `Trainer` keeps out of `Trainer._step`: read a tensor's value, take a number or a
 choice from Python that differs from step to step, or move its state in memory. Numbers come in tensors; choices (does
 this step take the gradient penalty, which comes only every few steps?) make the *kind* of a step, and each kind has a
-recording. Every option of `TrainingSettings` can be recorded.
+recording. Every option of `TrainingSettings` can be recorded. Wide tables have a kind for each turn of the marginal
+critic; where there are more than `MAX_KINDS`, each would come too rarely to repay its recording, and none is made.
 """
 
 from __future__ import annotations
 
+import logging
 import warnings
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -23,6 +25,8 @@ from torch import Tensor
 from synthgan.config import Capture
 from synthgan.errors import SynthganWarning
 
+logger = logging.getLogger("synthgan")
+
 StepKind = tuple[int, ...]
 """The choices that a step is made of, whole numbers. Steps of one kind run the same operations on the same memory."""
 
@@ -31,6 +35,9 @@ Step = Callable[[StepKind], Losses]
 
 WARM_UP_RUNS = 3
 """Steps of a kind that run before it is recorded: libraries and optimiser states are set up in them. They do train."""
+
+MAX_KINDS = 8
+"""With more kinds of steps than this, steps are launched one by one."""
 
 
 class Graphs(Protocol):
@@ -50,7 +57,7 @@ class Graphs(Protocol):
 
 
 class StepRunner:
-    """Runs steps: recorded where a recorder is given and the kind is warmed up, else as they are.
+    """Runs steps: recorded where a recorder is given, kinds are few and this one is warmed up, else as they are.
 
     What fails to be recorded runs on as it is, after one `SynthganWarning`: a recording changes no state before it is
     replayed, so nothing is lost but speed.
@@ -81,6 +88,10 @@ class StepRunner:
         if self._graphs is None:
             return self._step(kind)
         if kind not in self._recorded:
+            if kind not in self._runs and len(self._runs) == MAX_KINDS:
+                logger.debug("steps are of more than %d kinds: they are launched one by one, not recorded", MAX_KINDS)
+                self._let_go()
+                return self._step(kind)
             if self._runs[kind] < WARM_UP_RUNS:
                 self._runs[kind] += 1
                 return self._graphs.run(lambda: self._step(kind))
@@ -91,11 +102,15 @@ class StepRunner:
                 return self._step(kind)
         return self._recorded[kind]()
 
-    def _give_up(self, error: RuntimeError) -> None:
+    def _let_go(self) -> None:
+        """Close the recorder and run every further step as it is."""
         assert self._graphs is not None
         self._recorded.clear()
         self._graphs.close()
         self._graphs = None
+
+    def _give_up(self, error: RuntimeError) -> None:
+        self._let_go()
         reason = next(iter(str(error).splitlines()), type(error).__name__)
         warnings.warn(
             f"a training step could not be recorded as a CUDA graph ({reason}), so training goes on without: with the "

@@ -54,7 +54,8 @@ class Trainer:
         rng: drives noise and Gumbel draws, on the device.
         monitor: compares the averaged generator with released marginals at each evaluation.
         holdout: marginals of the held-out rows, None without early stopping.
-        history: one `Record` per `RECORD_EVERY` steps, at each evaluation and at the end.
+        history: one `Record` per `RECORD_EVERY` steps, at each evaluation and at the end. The last one judges the
+            weights that stay; its ``best_step`` names their step where early stopping chose an earlier one.
     """
 
     generator: Generator
@@ -72,6 +73,8 @@ class Trainer:
     seconds: float = 0.0
     best: tuple[float, int] = (math.inf, 0)
     _best_weights: dict[str, Tensor] = field(default_factory=dict)
+    _set_aside: dict[str, Tensor] = field(default_factory=dict)
+    _warned_of: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         """Set up the generator's optimiser, and the tensors through which a step is told what changes each time."""
@@ -105,6 +108,7 @@ class Trainer:
                 (`synthgan.training.alarms`), once each.
         """
         settings, started = self.settings, time.monotonic() - self.seconds
+        self._take_up()
         reason, losses = "steps", dict[str, Tensor]()
         with StepRunner(self._step, graphs_for(self.device, self._generators(), settings.capture)) as run_step:
             while self.step < settings.n_steps:
@@ -122,12 +126,9 @@ class Trainer:
                 self.step += 1
                 evaluate = self.step % settings.evaluate_every == 0 or self.step == settings.n_steps
                 if evaluate or self.step % RECORD_EVERY == 0:
-                    on_record(self._record(losses, evaluate=evaluate, last=self.step == settings.n_steps))
+                    on_record(self._record(losses, evaluate=evaluate))
                 on_step(self)
-            if reason == "time" and losses and (not self.history or self.history[-1]["step"] != self.step):
-                on_record(self._record(losses, evaluate=True, last=True))
-        if self._best_weights:
-            self.averaged.load_state_dict(self._best_weights)
+            self._conclude(losses, on_record)
         return reason
 
     def _prepare(self, learning_rate: float) -> StepKind:
@@ -187,24 +188,64 @@ class Trainer:
         floor = settings.final_learning_rate
         return settings.learning_rate * warm_up * (floor + (1 - floor) * 0.5 * (1 + math.cos(math.pi * progress)))
 
-    def _record(self, losses: Mapping[str, Tensor], *, evaluate: bool, last: bool = False) -> Record:
+    def _record(self, losses: Mapping[str, Tensor], *, evaluate: bool) -> Record:
+        record = self._losses_now(losses)
+        if evaluate:
+            record |= self._evaluate(self.step)
+        self.history.append(record)
+        self._warn(last=False)
+        return record
+
+    def _losses_now(self, losses: Mapping[str, Tensor]) -> Record:
         record: Record = {"step": self.step, "seconds": round(self.seconds, 3)}
         record |= {name: float(value) for name, value in losses.items()}
         broken = [name for name, value in record.items() if not math.isfinite(value)]
         if broken:
             raise self._diverged(f"the {broken[0]} loss")
-        if evaluate:
-            record |= self._evaluate()
-        self.history.append(record)
-        for text in alarms(
+        return record
+
+    def _conclude(self, losses: Mapping[str, Tensor], on_record: Callable[[Record], None]) -> None:
+        """Put the best weights in place, and see to it that the last record judges the weights that stay.
+
+        Args:
+            losses: of the last step; none if this run took no step.
+            on_record: called with the last record if it is new or other than it was.
+        """
+        if not self.step:
+            return
+        newest = self.history[-1] if self.history and self.history[-1]["step"] == self.step else None
+        record = newest or self._losses_now(losses)
+        if "averaged_marginal_error" not in record:
+            record = record | self._evaluate(self.step)
+        if self._best_weights and self.best[1] != self.step:
+            self._set_aside = {k: v.detach().clone() for k, v in self.averaged.state_dict().items()}
+            self.averaged.load_state_dict(self._best_weights)
+            if record.get("best_step") != self.best[1]:
+                record = record | self._evaluate(self.best[1]) | {"best_step": self.best[1]}
+        if record is not newest:
+            self.history = [*self.history[: None if newest is None else -1], record]
+            on_record(record)
+        if losses:
+            self._warn(last=True)
+
+    def _take_up(self) -> None:
+        """Go on with the running average, where the best weights have taken its place."""
+        if self._set_aside:
+            self.averaged.load_state_dict(self._set_aside)
+            self._set_aside = {}
+
+    def _warn(self, *, last: bool) -> None:
+        found = alarms(
             self.history,
             warmup_steps=self.settings.warmup_steps,
             last=last,
             baseline=self.monitor.baseline,
             chance=LOSSES[self.settings.loss].chance,
-        ):
-            warnings.warn(text, SynthganWarning, stacklevel=5)  # at the call of `Synthesizer.fit`
-        return record
+        )
+        for matter, text in found.items():
+            if matter not in self._warned_of:  # the last record may be judged twice
+                warnings.warn(text, SynthganWarning, stacklevel=6)  # at the call of `Synthesizer.fit`
+        self._warned_of.update(found)
 
     def _diverged(self, what: str) -> TrainingError:
         return TrainingError(
@@ -213,10 +254,10 @@ class Trainer:
         )
 
     @torch.no_grad()
-    def _evaluate(self) -> Record:
-        """How the averaged generator compares with the released and the held-out marginals."""
+    def _evaluate(self, step: int) -> Record:
+        """How the averaged generator, with its weights of a step, compares with released and held-out marginals."""
         # Its own noise, apart from `rng`: evaluation must not steer training.
-        noise = torch.Generator(self.device).manual_seed(self.step)
+        noise = torch.Generator(self.device).manual_seed(step)
         n_rows = min(EVALUATION_ROWS, EVALUATION_CELLS // self.averaged.axis.n_levels)
         z = torch.randn(n_rows, self.settings.generator.latent_dim, generator=noise, device=self.device)
         probabilities = self.averaged.axis.softmax(self.averaged(z)[1])
@@ -227,7 +268,7 @@ class Trainer:
             assert self.marginal is not None  # the settings see to it
             score = record["holdout_error"] = float(self.marginal.distance(probabilities, self.holdout)[1])
             if score < self.best[0]:
-                self.best = (score, self.step)
+                self.best = (score, step)
                 self._best_weights = {k: v.detach().clone() for k, v in self.averaged.state_dict().items()}
         return record
 
@@ -239,7 +280,7 @@ class Trainer:
     def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
         """Everything needed to go on exactly from here: tensors, and plain JSON values."""
         tensors = {f"generator.{k}": v for k, v in self.generator.state_dict().items()}
-        tensors |= {f"averaged.{k}": v for k, v in self.averaged.state_dict().items()}
+        tensors |= {f"averaged.{k}": v for k, v in (self._set_aside or self.averaged.state_dict()).items()}
         tensors |= {f"best.{k}": v for k, v in self._best_weights.items()}
         tensors |= {f"generator_{k}": v for k, v in optimizer_state(self._optimizer).items()}
         tensors |= {"rng": self.rng.get_state()}
@@ -261,7 +302,7 @@ class Trainer:
 
         self.generator.load_state_dict(below("generator."))
         self.averaged.load_state_dict(below("averaged."))
-        self._best_weights = below("best.")
+        self._set_aside, self._best_weights = {}, below("best.")
         load_optimizer_state(self._optimizer, below("generator_"))
         self.rng.set_state(tensors["rng"].cpu())
         self.step, self.seconds = int(values["step"]), float(values["seconds"])

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from synthgan.comparison import MODE_ROWS, REACHED_SHARE, Gaussian, frechet_distance, random_projection
-from synthgan.critics.marginal_door import GramTarget
+from synthgan.critics.marginal_door import GramTarget, per_pair
 from synthgan.networks.layers import LevelAxis
 
 AGREEMENT_ROWS = 512
@@ -40,7 +40,8 @@ class Monitor:
     """Compares generated rows with released marginals.
 
     Args:
-        target: all one- and two-way marginals, as `synthgan.critics.marginal.Marginals.pairs` gives them.
+        target: all one- and two-way marginals, as `synthgan.critics.marginal_door.Marginals.pairs` gives them; not
+            shrunken ones, which a critic may fit instead.
         axis: the layout on the device.
     """
 
@@ -83,22 +84,16 @@ class Monitor:
         mean = self._mean.float()
         product = torch.outer(mean, mean)
         # Summed over each pair's cells: how often two rows agree in both columns.
-        agreement = self._per_pair(self._target.share.square())
+        agreement = per_pair(self._target.share.square(), self._axis)
         return Baseline(
             marginal_error=self._error(product),
             mode_coverage=self._mode_coverage(product, self._mean),
             agreement=float(torch.cat([agreement.diagonal(), agreement[self._known]]).min()),
         )
 
-    def _per_pair(self, cells: Tensor) -> Tensor:
-        """Sums over each pair of columns. Shape: ``(n_levels, n_levels)`` to ``(n_columns, n_columns)``."""
-        member = cells.new_zeros(self._axis.n_levels, self._axis.n_columns)
-        member.scatter_(1, self._axis.column_of_level[:, None], 1.0)
-        return member.T @ cells @ member
-
     def _error(self, gram: Tensor) -> float:
         weight = self._target.weight * self._known
-        distance = 0.5 * self._per_pair((gram - self._target.share).abs())
+        distance = 0.5 * per_pair((gram - self._target.share).abs(), self._axis)
         return float((distance * weight).sum() / weight.sum().clamp_min(1))
 
     @cached_property

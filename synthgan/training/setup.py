@@ -10,9 +10,9 @@ import torch
 from synthgan.config import TrainingSettings
 from synthgan.critics.adversarial import AdversarialCritic, RealRows
 from synthgan.critics.marginal import MarginalCritic, SliceTarget
-from synthgan.critics.marginal_door import ExactMarginals, Marginals
+from synthgan.critics.marginal_door import ExactMarginals, GramTarget, Marginals
 from synthgan.critics.positions import PositionCritic
-from synthgan.critics.shrinkage import shrunk
+from synthgan.critics.shrinkage import shrunk, shrunk_slice
 from synthgan.networks.generator import Generator
 from synthgan.tables.layout import EncodedTable, Layout
 from synthgan.training.conditions import ConditionSampler
@@ -75,7 +75,8 @@ def build_trainer(
         rows = RealRows(codes, positions)
         neural = AdversarialCritic(rows, layout, settings, rng=rng, initial=initial, target=target)
     marginals = ExactMarginals(codes, layout)
-    critic = _marginal_critic(marginals, layout, generator, settings, target)
+    pairs = marginals.pairs()
+    critic = _marginal_critic(marginals, pairs, layout, generator, settings, target=target)
     return Trainer(
         generator=generator,
         averaged=averaged,
@@ -91,7 +92,7 @@ def build_trainer(
         ),
         settings=settings,
         rng=torch.Generator(device).manual_seed(seeds.loop),
-        monitor=Monitor(marginals.pairs() if critic is None else critic.pairs, generator.axis),
+        monitor=Monitor(pairs, generator.axis),
         holdout=holdout,
     )
 
@@ -103,15 +104,25 @@ def _position_critic(generator: Generator, settings: TrainingSettings) -> Positi
 
 
 def _marginal_critic(
-    marginals: Marginals, layout: Layout, generator: Generator, settings: TrainingSettings, target: int | None
+    marginals: Marginals,
+    pairs: GramTarget,
+    layout: Layout,
+    generator: Generator,
+    settings: TrainingSettings,
+    *,
+    target: int | None,
 ) -> MarginalCritic | None:
     if not settings.marginal_weight:
         return None
-    axis, decay = generator.axis, settings.gram_decay
-    pairs = shrunk(marginals.pairs(), axis, settings.shrinkage)
+    axis, decay, strength = generator.axis, settings.gram_decay, settings.shrinkage
+    pairs = shrunk(pairs, axis, strength)
     if target is None or not settings.target_weight:
         return MarginalCritic(pairs, axis, decay=decay)
-    slices = [SliceTarget(levels, marginals.slice(target, levels)) for levels in target_slices(layout, target)]
+    start, slices = layout.spans[target].start, []
+    for levels in target_slices(layout, target):
+        places = [start + level for level in levels]
+        released = shrunk_slice(marginals.slice(target, levels), pairs, places, axis, strength)
+        slices.append(SliceTarget(levels, released))
     return MarginalCritic(pairs, axis, column=target, slices=slices, slice_weight=settings.target_weight, decay=decay)
 
 
