@@ -30,7 +30,7 @@ def features(codes: list[int], position: float) -> Tensor:
 
 
 def test_only_columns_with_an_order_count() -> None:
-    assert ordered_columns(small_layout()) == [1]
+    assert ordered_columns(small_layout()).tolist() == [1]
     np.testing.assert_allclose(rank_intervals(small_layout())[:, 2:5], [[0, 0.5, 0], [0.5, 1, 0]])
 
 

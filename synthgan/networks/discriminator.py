@@ -69,7 +69,7 @@ class Discriminator(nn.Module):
         """Network input of each row. Shape: ``(n_rows, n_levels + 2 * n_positions + rank features [+ n_columns])``."""
         parts = [one_hot]
         if self.axis.n_positions:
-            in_bin, start, span = (one_hot @ self.axis.value_maps).chunk(3, 1)
+            in_bin, start, span = self.axis.value_maps(one_hot)
             # Outside bins the position is arbitrary: it is centred (0), and the value is the level's own.
             parts += [in_bin * (positions - 0.5) * POSITION_GAIN, start + span * positions]
         if len(self.ranks.columns):

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from synthgan.networks.packs import PackedProduct
 from synthgan.networks.products import dense
 from synthgan.tables.layout import Layout
 
@@ -81,7 +82,6 @@ class LevelAxis(nn.Module):
 
     starts: Tensor
     is_bin: Tensor
-    value_maps: Tensor
     column_of_level: Tensor
     positioned_columns: Tensor
 
@@ -94,12 +94,12 @@ class LevelAxis(nn.Module):
         buffers: dict[str, npt.NDArray[Any]] = {
             "starts": layout.starts,
             "is_bin": layout.is_bin,
-            "value_maps": _value_maps(layout),
             "column_of_level": layout.column_of_level,
             "positioned_columns": layout.positioned_columns,
         }
         for name, array in buffers.items():
             self.register_buffer(name, torch.from_numpy(array.copy()), persistent=False)
+        self.value_maps = _value_maps(layout)
 
     def parts(self, rows: Tensor) -> tuple[Tensor, ...]:
         """Each column's slice. Shape: ``(n_rows, n_levels)`` to ``n_columns`` tensors ``(n_rows, its levels)``."""
@@ -132,19 +132,10 @@ class LevelAxis(nn.Module):
         return (codes + self.starts)[:, self.positioned_columns]
 
 
-def _value_maps(layout: Layout) -> npt.NDArray[np.float32]:
-    """Linear maps from one-hot rows to what discriminators read off a positioned column.
-
-    Shape: ``(n_levels, 3 * n_positions)``: is a bin, value at position 0, value range.
-    """
-    maps = np.zeros((3, layout.n_levels, layout.n_positions), dtype=np.float32)
-    for span in layout.spans:
-        if span.position is not None:
-            rows = slice(span.start, span.stop)
-            maps[0, rows, span.position] = layout.is_bin[rows]
-            maps[1, rows, span.position] = layout.value_start[rows]
-            maps[2, rows, span.position] = layout.value_stop[rows] - layout.value_start[rows]
-    return np.concatenate(list(maps), axis=1)
+def _value_maps(layout: Layout) -> PackedProduct:
+    """From one-hot rows to what discriminators read off a positioned column: is a bin, value at position 0, range."""
+    entries = np.stack([layout.is_bin, layout.value_start, layout.value_stop - layout.value_start], 1)
+    return PackedProduct(entries[:, :, None], layout.column_of_level, layout.positioned_columns, layout.n_columns)
 
 
 @contextmanager

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from synthgan.networks.layers import seeded_linear
+from synthgan.networks.packs import PackedProduct
 from synthgan.tables.layout import Layout
 
 N_HARMONICS = 4
@@ -35,14 +36,11 @@ FARTHEST = 0.6
 """Locations lie within this distance of rank 1/2, so a little beyond either end."""
 
 
-def ordered_columns(layout: Layout) -> list[int]:
+def ordered_columns(layout: Layout) -> npt.NDArray[np.int64]:
     """Indices of the columns with at least `MIN_LEVELS` ordered levels, or with bins that have an order."""
-    return [
-        index
-        for index, span in enumerate(layout.spans)
-        if (layout.is_ordered & layout.is_bin)[span.start : span.stop].any()
-        or layout.is_ordered[span.start : span.stop].sum() >= MIN_LEVELS
-    ]
+    ordered = np.bincount(layout.column_of_level, layout.is_ordered, layout.n_columns)
+    ordered_bins = np.bincount(layout.column_of_level, layout.is_ordered & layout.is_bin, layout.n_columns)
+    return np.flatnonzero((ordered_bins > 0) | (ordered >= MIN_LEVELS))
 
 
 def rank_intervals(layout: Layout) -> npt.NDArray[np.float64]:
@@ -73,9 +71,6 @@ class RankFeatures(nn.Module):
         columns: ``(n_features,)`` int64: the column that each wave belongs to.
     """
 
-    maps: Tensor
-    picks: Tensor
-
     def __init__(self, layout: Layout) -> None:
         super().__init__()
         columns = ordered_columns(layout)
@@ -89,27 +84,20 @@ class RankFeatures(nn.Module):
         in_bin = layout.is_bin[:, None]
         start = np.where(in_bin, wave(low), wave((low + high) / 2)) * layout.is_ordered[:, None]
         change = np.where(in_bin, wave(high) - wave(low), 0.0) * layout.is_ordered[:, None]
-        own = np.asarray(layout.column_of_level[:, None] == np.array(columns, dtype=np.int64), dtype=np.float64)
-        maps = np.concatenate(
-            [(own[:, :, None] * part[:, None, :]).reshape(len(own), -1) for part in (start, change)], 1
-        )
-        picks = np.zeros((layout.n_positions, len(columns), N_HARMONICS), dtype=np.float32)
-        for index, column in enumerate(columns):
-            position = layout.spans[column].position
-            if position is not None:
-                picks[position, index] = 1
-        self.columns = np.repeat(np.array(columns, dtype=np.int64), N_HARMONICS)
-        self.register_buffer("maps", torch.from_numpy(maps.astype(np.float32)), persistent=False)
-        flat = picks.reshape(layout.n_positions, len(self.columns))
-        self.register_buffer("picks", torch.from_numpy(flat), persistent=False)
+        waves = np.stack([start, change], 1)
+        self.columns = np.repeat(columns, N_HARMONICS)
+        self.maps = PackedProduct(waves, layout.column_of_level, columns, layout.n_columns)
+        same = np.ones((layout.n_positions, 1, N_HARMONICS))
+        self.picks = PackedProduct(same, layout.positioned_columns, columns, layout.n_columns)
 
     def forward(self, one_hot: Tensor, positions: Tensor) -> Tensor:
         """Shape: ``(n_rows, n_levels)``, ``(n_rows, n_positions)`` to ``(n_rows, n_features)``."""
-        start, change = (one_hot @ self.maps).chunk(2, 1)
-        # A product picks the columns: its gradient adds up in a fixed order, and float32 keeps neighbours apart.
+        start, change = self.maps(one_hot)
+        # In float32, which keeps neighbours apart.
         with torch.autocast(positions.device.type, enabled=False):
-            inside = positions @ self.picks
-        return start + change * inside
+            (inside,) = self.picks(positions)
+        waves: Tensor = start + change * inside
+        return waves
 
 
 @dataclass(frozen=True)
@@ -142,22 +130,18 @@ class RankHead(nn.Module):
     """
 
     ranks: Tensor
-    spread: Tensor
-    picks: Tensor
     intervals: Tensor
 
     def __init__(self, layout: Layout, width: int, rng: torch.Generator | None) -> None:
         super().__init__()
-        columns = np.array(ordered_columns(layout), dtype=np.int64)
+        columns = ordered_columns(layout)
         self.n_columns = len(columns)
         low, high = rank_intervals(layout)
-        spread = (layout.column_of_level == columns[:, None]) & layout.is_ordered
-        arrays = {
-            "ranks": (low + high) / 2,
-            "spread": spread,
-            "picks": columns[:, None] == layout.positioned_columns,
-            "intervals": np.stack([low, np.maximum(high - low, MIN_BIN_SHARE)], 1),
-        }
+        self.at_levels = PackedProduct(
+            layout.is_ordered[:, None, None], layout.column_of_level, columns, layout.n_columns, transposed=True
+        )
+        self.picks = PackedProduct(np.ones((len(columns), 1, 1)), columns, layout.positioned_columns, layout.n_columns)
+        arrays = {"ranks": (low + high) / 2, "intervals": np.stack([low, np.maximum(high - low, MIN_BIN_SHARE)], 1)}
         for name, array in arrays.items():
             self.register_buffer(name, torch.from_numpy(array.astype(np.float32)), persistent=False)
         self.law = seeded_linear(width, 3 * len(columns), rng, gain=0.5)
@@ -179,9 +163,13 @@ class RankHead(nn.Module):
         """What to add to the logits. Shape: ``(n_rows, n_levels)``, 0 at levels without order."""
         # Neighbouring ranks and narrow peaks: bfloat16 cannot tell them apart.
         with torch.autocast(self.ranks.device.type, enabled=False):
-            # A product with 0 and 1 spreads columns over their levels; its gradient adds up in a fixed order.
-            away = self.ranks * (law.narrowness @ self.spread) - (law.location * law.narrowness) @ self.spread
-            return -(law.sharpness @ self.spread) * torch.log1p(away.square())
+            away = self.ranks * self._spread(law.narrowness) - self._spread(law.location * law.narrowness)
+            return -self._spread(law.sharpness) * torch.log1p(away.square())
+
+    def _spread(self, of_columns: Tensor) -> Tensor:
+        """A figure per ordered column at its levels. Shape: ``(n_rows, n_ordered)`` to ``(n_rows, n_levels)``."""
+        (of_levels,) = self.at_levels(of_columns)
+        return of_levels
 
     def inside_bins(self, law: RankLaw, levels: Tensor) -> tuple[Tensor, Tensor]:
         """Location and scale of ``logit(position)`` that the peak asks for; 0 and 1, so uniform, where it says nothing.
@@ -193,19 +181,24 @@ class RankHead(nn.Module):
         Returns:
             Twice ``(n_rows, n_positions)``.
         """
-        return self._inside(law, self.picks, levels)
+        return self._inside(*self._picked(law), levels)
 
     def inside_given_bins(self, law: RankLaw, positions: Tensor, levels: Tensor) -> tuple[Tensor, Tensor]:
         """As `inside_bins`, for ``k`` given pairs of a positioned column and one of its levels, in every row.
 
         Shape: ``(k,)``, ``(k,)`` to twice ``(n_rows, k)``.
         """
-        return self._inside(law, self.picks[:, positions], levels)
+        location, narrowness = self._picked(law)
+        return self._inside(location[:, positions], narrowness[:, positions], levels)
 
-    def _inside(self, law: RankLaw, picks: Tensor, levels: Tensor) -> tuple[Tensor, Tensor]:
+    def _picked(self, law: RankLaw) -> tuple[Tensor, Tensor]:
+        """Location and narrowness of positioned columns, 0 in those without order. Twice ``(n_rows, n_positions)``."""
         with torch.autocast(self.ranks.device.type, enabled=False):
-            low, share = F.embedding(levels, self.intervals).unbind(-1)
-            place = (law.location @ picks - low) / share
-            # A peak much wider than the bin, or many bins away, is flat inside it.
-            pull = PULL * share * (law.narrowness @ picks) / (1 + (place - 0.5).square())
-            return torch.logit(place.clamp(EDGE, 1 - EDGE)) * pull / (1 + pull), 1 / (1 + pull)
+            return self.picks(law.location)[0], self.picks(law.narrowness)[0]
+
+    def _inside(self, location: Tensor, narrowness: Tensor, levels: Tensor) -> tuple[Tensor, Tensor]:
+        low, share = F.embedding(levels, self.intervals).unbind(-1)
+        place = (location - low) / share
+        # A peak much wider than the bin, or many bins away, is flat inside it.
+        pull = PULL * share * narrowness / (1 + (place - 0.5).square())
+        return torch.logit(place.clamp(EDGE, 1 - EDGE)) * pull / (1 + pull), 1 / (1 + pull)
