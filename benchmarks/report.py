@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from benchmarks.provenance import provenance
@@ -169,7 +169,7 @@ def _rank(generator: str) -> tuple[int, str]:
     return next((i for i, start in enumerate(order) if generator.startswith(start)), len(order)), generator
 
 
-def _mean_and_deviation(values: list[float | None], places: int) -> str:
+def _mean_and_deviation(values: Sequence[float | None], places: int) -> str:
     known = [value for value in values if value is not None and math.isfinite(value)]
     if not known:
         return ""

@@ -58,6 +58,9 @@ def test_every_loss_teaches_the_discriminator_to_tell_real_from_generated(name: 
 def test_generator_loss_reaches_the_rows_and_not_the_discriminator(option: dict[str, object]) -> None:
     sizes = dataclasses.replace(SETTINGS.discriminator, **option)
     judge, fake = critic(dataclasses.replace(SETTINGS, discriminator=sizes)), fake_rows()
+    with pytest.raises(ValueError, match="call update before generator_loss"):
+        judge.generator_loss(fake)
+    judge.update(fake.detach(), 1e-4, penalised=True)
     fake.one_hot.retain_grad()
     judge.generator_loss(fake).backward()
     assert fake.one_hot.grad is not None

@@ -45,7 +45,7 @@ class NeuralCritic(Protocol):
         ...
 
     def generator_loss(self, fake: GeneratedRows) -> Tensor:
-        """What the generator should minimise, differentiable in the generated rows."""
+        """What the generator should minimise, differentiable in the generated rows; comes after an `update`."""
         ...
 
     def state(self) -> dict[str, Tensor]:
@@ -122,6 +122,7 @@ class AdversarialCritic:
         self._axis: LevelAxis = self.discriminator.axis
         self._optimizer = adam(self.discriminator.parameters(), settings.learning_rate, settings.betas)
         self._n_updates = 0
+        self._real_scores: Tensor | None = None  # of the latest update, for losses that pair rows
 
     @property
     def generators(self) -> Sequence[torch.Generator]:
@@ -153,15 +154,16 @@ class AdversarialCritic:
         return loss.detach()
 
     def generator_loss(self, fake: GeneratedRows) -> Tensor:
-        """See `NeuralCritic.generator_loss`."""
+        """See `NeuralCritic.generator_loss`. Losses that pair rows take the real scores of the latest update."""
         features = self.discriminator.features(fake.one_hot, fake.positions, fake.condition_mask)
         with frozen(self.discriminator):
             fake_scores = self.discriminator(features)
             if self.loss.separable:
                 real_scores = fake_scores.detach()
             else:
-                with torch.no_grad():
-                    real_scores = self.discriminator(self._real_features(fake.condition_mask)[0])
+                if self._real_scores is None:
+                    raise ValueError(f"the {self._settings.loss} loss pairs rows: call update before generator_loss")
+                real_scores = self._real_scores
             loss = self.loss.generator(real_scores, fake_scores)
             if self.discriminator.classify is not None:
                 loss = loss + self._settings.auxiliary_weight * self._classify(features, fake.codes)
@@ -198,6 +200,7 @@ class AdversarialCritic:
         both = torch.cat([real, fake]).requires_grad_(at_data)
         scores = self.discriminator(both)
         real_scores, fake_scores = scores.chunk(2)
+        self._real_scores = real_scores.detach()
         loss = self.loss.discriminator(real_scores, fake_scores)
         if not penalised:
             return loss, loss
