@@ -1,0 +1,1 @@
+"""Differential privacy: one ledger, its mechanisms, and the private twins of the three doors."""
