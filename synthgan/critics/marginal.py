@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from synthgan.critics.marginal_door import GramTarget
+from synthgan.critics.marginal_door import LEAST_TOLERANCE, GramTarget
 from synthgan.networks.layers import LevelAxis
 
 MAX_LEVELS = 2048
@@ -66,6 +66,8 @@ class MarginalCritic:
         slices: disjoint slices of that column.
         slice_weight: weight of each slice's loss beside the pairs'.
         decay: weight of the past in the running average; 0 for the current batch alone.
+        one_way_weight: weight of the columns' own marginals, averaged over columns, beside the pairs'. Where all pairs
+            are known they say it all; where few are measured, the columns in none of them need it.
         max_levels: see `MAX_LEVELS`.
 
     Raises:
@@ -81,9 +83,11 @@ class MarginalCritic:
         slices: Sequence[SliceTarget] = (),
         slice_weight: float = 1.0,
         decay: float = 0.0,
+        one_way_weight: float = 0.0,
         max_levels: int = MAX_LEVELS,
     ) -> None:
         self.pairs = pairs
+        self._one_way = _OneWay(pairs, one_way_weight / axis.n_columns) if one_way_weight else None
         self._targets = [pairs, *(part.released for part in slices)]
         self._column_of_level = axis.column_of_level
         self._decay = decay
@@ -132,6 +136,8 @@ class MarginalCritic:
         rows = probabilities.to(torch.promote_types(probabilities.dtype, torch.float32))
         with torch.no_grad(), torch.autocast(device, enabled=False):
             value, error, gradient = self._judge(rows, products, turn)
+            if self._one_way is not None:
+                value = value + self._one_way.pull_on(rows, gradient)
         known = (rows * gradient).sum()  # has this gradient, and the loss its value
         return known + (value - known.detach()), error
 
@@ -247,6 +253,27 @@ class MarginalCritic:
         return ((i, j) for i, j in partners if i <= j)
 
 
+@torch.no_grad()
+def expected_marginals(
+    probabilities: Tensor, axis: LevelAxis, column: int = 0, slices: Sequence[Sequence[int]] = ()
+) -> list[Tensor]:
+    """Two-way marginals that a batch stands for, of all rows and of each slice of a column.
+
+    Args:
+        probabilities: ``(n_rows, n_levels)``.
+        axis: the layout on the device.
+        column: the column that the slices are cut from.
+        slices: codes of that column.
+
+    Returns:
+        ``1 + len(slices)`` matrices ``(n_levels, n_levels)``, as shares of all rows.
+    """
+    start = int(axis.starts[column])
+    members = [probabilities[:, [start + level for level in levels]].sum(1, keepdim=True) for levels in slices]
+    whole = probabilities.new_ones(len(probabilities), 1)
+    return [(part * probabilities).T @ probabilities / len(probabilities) for part in (whole, *members)]
+
+
 @dataclass(frozen=True)
 class _Tile:
     """The cells between two packs of levels.
@@ -273,6 +300,24 @@ class _Tile:
         off = torch.stack([gram - share for gram, share in zip(grams, self.shares, strict=True)])
         distance = 0.5 * (off[0].abs() * self.weight[0]).sum()
         return off.mul_(self.precision).tanh_().mul_(self.weight), distance
+
+
+class _OneWay:
+    """The columns' own marginals: the diagonal of what the door released of pairs."""
+
+    def __init__(self, pairs: GramTarget, weight: float) -> None:
+        self._share = pairs.share.diagonal().clone()
+        variance = self._share * (1 - self._share) / pairs.n_rows
+        released = pairs.tolerance.diagonal() if pairs.tolerance is not None else variance.clamp_min(0).sqrt()
+        self._precision = 1 / released.clamp_min(LEAST_TOLERANCE)
+        self._weight = weight
+
+    def pull_on(self, rows: Tensor, gradient: Tensor) -> Tensor:
+        """The loss; its gradient is added in place. Shape: ``(n_rows, n_levels)`` twice to ``()``."""
+        mean = rows.mean(0)
+        pull = self._weight * torch.tanh((mean - self._share) * self._precision)
+        gradient += pull / len(rows)
+        return torch.dot(pull, mean)
 
 
 class _Batch:

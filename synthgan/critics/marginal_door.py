@@ -81,25 +81,36 @@ class ExactMarginals:
 
     def pairs(self) -> GramTarget:
         """See `Marginals.pairs`."""
-        return self._target(chunks_of(self._codes, self.CHUNK), self._ones())
+        return self._target(self.counts(), self._ones())
 
     def slice(self, column: int, levels: Sequence[int]) -> GramTarget:
         """See `Marginals.slice`."""
-        wanted = torch.tensor(list(levels), device=self._codes.device)
         weight = self._ones()
         # A softmax times itself is no marginal, so the slicing column's own blocks are left to the pairs.
         weight[column, :] = weight[:, column] = 0
-        chunks = chunks_of(self._codes, self.CHUNK)
-        return self._target((codes[torch.isin(codes[:, column], wanted)] for codes in chunks), weight)
+        return self._target(self.counts(column, levels), weight)
 
-    def _ones(self) -> Tensor:
-        return torch.ones(self._axis.n_columns, self._axis.n_columns, device=self._codes.device)
+    def counts(self, column: int | None = None, levels: Sequence[int] = ()) -> Tensor:
+        """Rows per cell, of all rows or of those whose code in ``column`` is among ``levels``.
 
-    def _target(self, chunks: Iterable[Tensor], weight: Tensor) -> GramTarget:
+        Returns:
+            ``(n_levels, n_levels)`` int32; blocks below the diagonal are left at 0.
+        """
+        chunks: Iterable[Tensor] = chunks_of(self._codes, self.CHUNK)
+        if column is not None:
+            wanted = torch.tensor(list(levels), device=self._codes.device)
+            chunks = (codes[torch.isin(codes[:, column], wanted)] for codes in chunks)
         starts = [*self._axis.starts.tolist(), self._axis.n_levels]
         counts = torch.zeros(self._axis.n_levels, self._axis.n_levels, dtype=torch.int32, device=self._codes.device)
         for codes in chunks:
             self._count(codes, starts, counts)
+        return counts
+
+    def _ones(self) -> Tensor:
+        return torch.ones(self._axis.n_columns, self._axis.n_columns, device=self._codes.device)
+
+    def _target(self, counts: Tensor, weight: Tensor) -> GramTarget:
+        starts = [*self._axis.starts.tolist(), self._axis.n_levels]
         # Wide tables: the counts become shares in their own memory, row by row of blocks.
         share = counts.view(torch.float32)
         for start, stop in itertools.pairwise(starts):

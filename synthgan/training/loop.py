@@ -30,6 +30,7 @@ from synthgan.training.capture import StepKind, StepRunner, graphs_for
 from synthgan.training.conditions import ConditionSampler
 from synthgan.training.device import autocast, tensor_float
 from synthgan.training.monitor import Monitor
+from synthgan.training.rounds import MarginalRounds
 
 Record = dict[str, float]
 """One line of the training history: step, seconds, losses, and at evaluations what `Monitor` and the errors say."""
@@ -53,6 +54,7 @@ class Trainer:
         settings: resolved settings.
         rng: drives noise and Gumbel draws, on the device.
         monitor: compares the averaged generator with released marginals at each evaluation.
+        rounds: measures more marginals between steps, None where the second door told everything at once.
         holdout: marginals of the held-out rows, None without early stopping.
         history: one `Record` per `RECORD_EVERY` steps, at each evaluation and at the end. The last one judges the
             weights that stay; its ``best_step`` names their step where early stopping chose an earlier one.
@@ -67,6 +69,7 @@ class Trainer:
     settings: TrainingSettings
     rng: torch.Generator
     monitor: Monitor
+    rounds: MarginalRounds | None = None
     holdout: GramTarget | None = None
     history: list[Record] = field(default_factory=list)
     step: int = 0
@@ -127,9 +130,17 @@ class Trainer:
                 evaluate = self.step % settings.evaluate_every == 0 or self.step == settings.n_steps
                 if evaluate or self.step % RECORD_EVERY == 0:
                     on_record(self._record(losses, evaluate=evaluate))
+                if self.rounds is not None and self.rounds.is_due(self.step):
+                    self._learn_more(self.rounds)
                 on_step(self)
             self._conclude(losses, on_record)
         return reason
+
+    def _learn_more(self, rounds: MarginalRounds) -> None:
+        """Let the second door measure what the averaged generator gets most wrong."""
+        noise = torch.Generator(self.device).manual_seed(self.step)
+        self.marginal = rounds.measure(self.averaged, noise)
+        self.monitor = Monitor(self.marginal.pairs, self.generator.axis)
 
     def _prepare(self, learning_rate: float) -> StepKind:
         """The host's part of a step: what is a number goes into tensors, and what is a choice into the kind of step."""

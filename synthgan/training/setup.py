@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 
 from synthgan.config import TrainingSettings
-from synthgan.critics.adversarial import AdversarialCritic, RealRows
+from synthgan.critics.adversarial import AdversarialCritic, NeuralCritic, RealRows
 from synthgan.critics.marginal import MarginalCritic, SliceTarget
 from synthgan.critics.marginal_door import ExactMarginals, GramTarget, Marginals
 from synthgan.critics.positions import PositionCritic
@@ -18,9 +19,16 @@ from synthgan.tables.layout import EncodedTable, Layout
 from synthgan.training.conditions import ConditionSampler
 from synthgan.training.loop import Trainer
 from synthgan.training.monitor import Monitor
+from synthgan.training.rounds import AdaptiveMarginals, MarginalRounds
 
 N_SLICES = 4
 """Most slices of a target column whose three-way marginals are fitted."""
+
+ONE_WAY_WEIGHT = 0.5
+"""Weight of the columns' own marginals where not all pairs are known."""
+
+MEASURING_SHARE = 0.7
+"""Share of the steps over which a second door that does not tell everything at once is asked."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +47,25 @@ class Seeds:
         return cls(*(int(word >> 1) for word in np.random.SeedSequence(seed).generate_state(5, np.uint64)))
 
 
+@dataclass(frozen=True)
+class Doors:
+    """What training sees of the table: the second door, the third, and what is held out. Exact or private.
+
+    Attributes:
+        marginals: the second door.
+        neural: makes the critic behind the third door, given the source of initial weights; None for none.
+        rounds: the second door once more where it does not tell everything at once, else None.
+        n_rounds: how often it is asked.
+        holdout: marginals of held-out rows, None without early stopping.
+    """
+
+    marginals: Marginals
+    neural: Callable[[torch.Generator], NeuralCritic] | None = None
+    rounds: AdaptiveMarginals | None = None
+    n_rounds: int = 0
+    holdout: GramTarget | None = None
+
+
 def build_trainer(
     table: EncodedTable, settings: TrainingSettings, device: torch.device, seed: int, *, target: int | None = None
 ) -> Trainer:
@@ -51,13 +78,16 @@ def build_trainer(
         seed: makes training repeatable.
         target: index of the modelled column that matters most, None for no such column.
     """
-    layout, seeds = table.layout, Seeds.spawn(seed)
-    initial = torch.Generator().manual_seed(seeds.networks)
-    conditional = settings.condition_fraction > 0
-    generator = Generator(layout, settings.generator, initial, conditional=conditional).to(device)
-    averaged = Generator(layout, settings.generator, initial, conditional=conditional).to(device)
-    averaged.load_state_dict(generator.state_dict())
+    seeds = Seeds.spawn(seed)
+    doors = exact_doors(table, settings, device, seeds, target=target)
+    return trainer_before(doors, table.layout, settings, device, seeds, target=target)
 
+
+def exact_doors(
+    table: EncodedTable, settings: TrainingSettings, device: torch.device, seeds: Seeds, *, target: int | None
+) -> Doors:
+    """Doors that tell what is."""
+    layout = table.layout
     codes, positions = torch.from_numpy(table.codes).to(device), torch.from_numpy(table.positions).to(device)
     holdout = None
     if settings.early_stopping:
@@ -69,18 +99,44 @@ def build_trainer(
         holdout = ExactMarginals(codes[held_out], layout).pairs()
         codes, positions = codes[~held_out], positions[~held_out]
 
-    neural = None
-    if settings.adversarial_weight:
+    def neural(initial: torch.Generator) -> NeuralCritic:
         rng = torch.Generator(device).manual_seed(seeds.critic)
         rows = RealRows(codes, positions)
-        neural = AdversarialCritic(rows, layout, settings, rng=rng, initial=initial, target=target)
-    marginals = ExactMarginals(codes, layout)
-    pairs = marginals.pairs()
-    critic = _marginal_critic(marginals, pairs, layout, generator, settings, target=target)
+        return AdversarialCritic(rows, layout, settings, rng=rng, initial=initial, target=target)
+
+    return Doors(ExactMarginals(codes, layout), neural if settings.adversarial_weight else None, holdout=holdout)
+
+
+def trainer_before(
+    doors: Doors,
+    layout: Layout,
+    settings: TrainingSettings,
+    device: torch.device,
+    seeds: Seeds,
+    *,
+    target: int | None,
+) -> Trainer:
+    """A trainer before doors, which cannot tell exact ones from private ones.
+
+    Args:
+        doors: what it sees of the table.
+        layout: what codes mean.
+        settings: resolved settings.
+        device: where everything lives.
+        seeds: of everything but the doors.
+        target: index of the modelled column that matters most, None for no such column.
+    """
+    initial = torch.Generator().manual_seed(seeds.networks)
+    conditional = settings.condition_fraction > 0
+    generator = Generator(layout, settings.generator, initial, conditional=conditional).to(device)
+    averaged = Generator(layout, settings.generator, initial, conditional=conditional).to(device)
+    averaged.load_state_dict(generator.state_dict())
+    neural = None if doors.neural is None else doors.neural(initial)
+    pairs = doors.marginals.pairs()
     return Trainer(
         generator=generator,
         averaged=averaged,
-        marginal=critic,
+        marginal=_marginal_critic(doors.marginals, pairs, layout, generator, settings, target=target),
         positions=_position_critic(generator, settings),
         neural=neural,
         conditions=ConditionSampler(
@@ -93,8 +149,26 @@ def build_trainer(
         settings=settings,
         rng=torch.Generator(device).manual_seed(seeds.loop),
         monitor=Monitor(pairs, generator.axis),
-        holdout=holdout,
+        rounds=_rounds(doors, layout, generator, settings, target=target),
+        holdout=doors.holdout,
     )
+
+
+def _rounds(
+    doors: Doors, layout: Layout, generator: Generator, settings: TrainingSettings, *, target: int | None
+) -> MarginalRounds | None:
+    door = doors.rounds
+    if door is None or not settings.marginal_weight:
+        return None
+
+    def critic() -> MarginalCritic:
+        known = _marginal_critic(door, door.pairs(), layout, generator, settings, target=target)
+        assert known is not None
+        return known
+
+    every = max(1, int(MEASURING_SHARE * settings.n_steps / max(1, doors.n_rounds)))
+    slices = [] if target is None else target_slices(layout, target)
+    return MarginalRounds(door, critic, every, column=target or 0, slices=slices if len(slices) > 1 else [])
 
 
 def _position_critic(generator: Generator, settings: TrainingSettings) -> PositionCritic | None:
@@ -116,14 +190,25 @@ def _marginal_critic(
         return None
     axis, decay, strength = generator.axis, settings.gram_decay, settings.shrinkage
     pairs = shrunk(pairs, axis, strength)
+    one_way = ONE_WAY_WEIGHT if (pairs.weight == 0).any() else 0.0
     if target is None or not settings.target_weight:
-        return MarginalCritic(pairs, axis, decay=decay)
+        return MarginalCritic(pairs, axis, decay=decay, one_way_weight=one_way)
     start, slices = layout.spans[target].start, []
     for levels in target_slices(layout, target):
         places = [start + level for level in levels]
         released = shrunk_slice(marginals.slice(target, levels), pairs, places, axis, strength)
         slices.append(SliceTarget(levels, released))
-    return MarginalCritic(pairs, axis, column=target, slices=slices, slice_weight=settings.target_weight, decay=decay)
+    if not any(part.released.weight.any() for part in slices):
+        slices = []
+    return MarginalCritic(
+        pairs,
+        axis,
+        column=target,
+        slices=slices,
+        slice_weight=settings.target_weight,
+        decay=decay,
+        one_way_weight=one_way,
+    )
 
 
 def target_slices(layout: Layout, target: int) -> list[list[int]]:
