@@ -153,7 +153,7 @@ def _from_json(values: Any, depth: int) -> Any:
     import dp_accounting
 
     kind = values.get("type") if isinstance(values, dict) else None
-    if depth > _DEEPEST or kind not in _FIELDS or set(values) != {"type", *_FIELDS[kind]}:
+    if depth > _DEEPEST or not isinstance(kind, str) or kind not in _FIELDS or set(values) != {"type", *_FIELDS[kind]}:
         raise PrivacyError("this is no event of a ledger: it is damaged, or of another version of synthgan")
     arguments = {name: values[name] for name in _FIELDS[kind]}
     if "event" in arguments:
