@@ -36,16 +36,23 @@ class CodecSettings:
         max_levels: most levels of a categorical column; rarer ones share buckets.
         min_count: fewest rows behind a level, a knot of a quantile function, or a cap.
         protect_values: merge rarer levels and cap extremes. Off, every level and the true extremes are kept.
+        max_single_values: a numeric column with at most this many distinct values has a level for each; with more, bins.
     """
 
     n_bins: int | None = None
     max_levels: int = 256
     min_count: int = 10
     protect_values: bool = True
+    max_single_values: int = 100
 
     def __post_init__(self) -> None:
         """Check the ranges."""
-        for name, low, high in (("n_bins", 2, 1000), ("max_levels", 4, 10_000), ("min_count", 1, 1_000_000)):
+        for name, low, high in (
+            ("n_bins", 2, 1000),
+            ("max_levels", 4, 10_000),
+            ("min_count", 1, 1_000_000),
+            ("max_single_values", 0, 10_000),
+        ):
             value = getattr(self, name)
             if value is None and name == "n_bins":
                 continue
@@ -58,7 +65,11 @@ class CodecSettings:
         """The rules for a table of ``n_rows`` rows."""
         n_bins = self.n_bins if self.n_bins is not None else int(np.clip(n_rows / 40, 8, 50))
         return FitRules(
-            n_bins=n_bins, max_levels=self.max_levels, min_count=self.min_count, protect_values=self.protect_values
+            n_bins=n_bins,
+            max_levels=self.max_levels,
+            min_count=self.min_count,
+            protect_values=self.protect_values,
+            max_single_values=self.max_single_values,
         )
 
     def to_json(self) -> dict[str, Any]:

@@ -14,9 +14,6 @@ from synthgan.tables.columns.protocol import LARGEST_POSITION, FitRules
 MAX_SPIKES = 60
 """Most levels for single values of a column with many distinct values."""
 
-MAX_SINGLE_VALUES = 100
-"""A column with at most this many distinct values gets a level for each one with enough rows."""
-
 INNER_SEGMENTS = 16
 """Most linear pieces of the quantile function inside one bin."""
 
@@ -174,7 +171,7 @@ def _find_spikes(cells: Cells, rules: FitRules, floor: float) -> npt.NDArray[np.
     single: npt.NDArray[np.bool_] = cells.start == cells.last
     counts = np.where(single, cells.counts, 0.0)
     enough: npt.NDArray[np.bool_] = single & (counts >= floor)
-    if len(cells) <= MAX_SINGLE_VALUES and single.all():
+    if len(cells) <= rules.max_single_values and single.all():
         return enough
     total = cells.total
     heavy = enough & (counts >= total / (2 * rules.n_bins))

@@ -27,12 +27,14 @@ class FitRules:
         max_levels: most levels of a categorical column, tail buckets included.
         min_count: fewest rows behind anything that the model file holds.
         protect_values: whether rare levels merge and extremes are capped.
+        max_single_values: a numeric column with at most this many distinct values gets a level for each with enough rows.
     """
 
     n_bins: int
     max_levels: int
     min_count: int
     protect_values: bool
+    max_single_values: int = 100
 
     @property
     def level_floor(self) -> int:
