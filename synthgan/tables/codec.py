@@ -36,7 +36,7 @@ class CodecSettings:
         max_levels: most levels of a categorical column; rarer ones share buckets.
         min_count: fewest rows behind a level, a knot of a quantile function, or a cap.
         protect_values: merge rarer levels and cap extremes. Off, every level and the true extremes are kept.
-        max_single_values: a numeric column with at most this many distinct values has a level for each; with more, bins.
+        max_single_values: a numeric column with at most this many distinct values has a level for each, else bins.
     """
 
     n_bins: int | None = None

@@ -27,7 +27,7 @@ class FitRules:
         max_levels: most levels of a categorical column, tail buckets included.
         min_count: fewest rows behind anything that the model file holds.
         protect_values: whether rare levels merge and extremes are capped.
-        max_single_values: a numeric column with at most this many distinct values gets a level for each with enough rows.
+        max_single_values: most distinct values of a numeric column that has a level for each (with enough rows).
     """
 
     n_bins: int
