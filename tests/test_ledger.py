@@ -67,6 +67,14 @@ def test_hand_computed_budget_and_remaining_rho() -> None:
     assert ledger.remaining == pytest.approx(ledger.budget - 0.16, rel=1e-8)
 
 
+@given(st.floats(1e-3, 1e4), st.floats(1e-12, 0.5), st.floats(1.02, 5000))
+def test_a_budget_implies_its_epsilon_and_no_more(epsilon: float, delta: float, order: float) -> None:
+    budget = budget_at(epsilon, delta, order)
+    exact = epsilon - math.log1p(-1 / order) + math.log(delta * order) / (order - 1)
+    assert budget == pytest.approx(max(exact, 0), rel=1e-9, abs=1e-9)
+    assert budget == 0 or epsilon_of(budget, order, delta) <= epsilon
+
+
 def test_nothing_spent_is_epsilon_zero() -> None:
     assert Ledger(1.0, 1e-5).spent_epsilon() == 0
 
