@@ -20,11 +20,13 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from synthgan import datasets
     from synthgan.errors import (
+        BudgetError,
         ConditionError,
         DataError,
         ModelFileError,
         NotFittedError,
         OutputError,
+        PrivacyError,
         SchemaError,
         SettingsError,
         SourceError,
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
         TrainingError,
     )
     from synthgan.evaluation import evaluate
+    from synthgan.privacy.parameters import Privacy
     from synthgan.synthesizer import Synthesizer, load
     from synthgan.tables.schema import (
         Bounds,
@@ -51,6 +54,7 @@ __version__ = "0.1.0"
 _OFFERED = {
     "synthgan.synthesizer": ("Synthesizer", "load"),
     "synthgan.evaluation": ("evaluate",),
+    "synthgan.privacy.parameters": ("Privacy",),
     "synthgan.tables.schema": (
         "TableSchema",
         "ColumnSchema",
@@ -73,6 +77,8 @@ _OFFERED = {
         "OutputError",
         "NotFittedError",
         "TrainingError",
+        "PrivacyError",
+        "BudgetError",
         "SynthganWarning",
     ),
 }
@@ -80,6 +86,7 @@ _HOMES = {name: home for home, names in _OFFERED.items() for name in names}
 
 __all__ = [
     "Bounds",
+    "BudgetError",
     "ColumnSchema",
     "Combinations",
     "ConditionError",
@@ -89,6 +96,8 @@ __all__ = [
     "NotFittedError",
     "Order",
     "OutputError",
+    "Privacy",
+    "PrivacyError",
     "SchemaError",
     "SettingsError",
     "SourceError",

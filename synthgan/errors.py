@@ -11,7 +11,9 @@ The tree::
     ├── ModelFileError (ValueError)       a model or checkpoint file cannot be trusted or read
     ├── OutputError (OSError)             an output cannot be written
     ├── NotFittedError (ValueError, AttributeError)   a method needs ``fit`` first
-    └── TrainingError (RuntimeError)      training diverged
+    ├── TrainingError (RuntimeError)      training diverged
+    └── PrivacyError (ValueError)         something cannot be private, or its account cannot be kept
+        └── BudgetError                   a spend would overshoot the privacy budget
 
     SynthganWarning (UserWarning)         the result is usable, with a limit worth reading
 
@@ -78,6 +80,16 @@ class TrainingError(SynthganError, RuntimeError):
     """Training diverged and was stopped."""
 
     exit_code = 7
+
+
+class PrivacyError(SynthganError, ValueError):
+    """What was asked for cannot be private, or the account of what was spent cannot be kept or trusted."""
+
+    exit_code = 8
+
+
+class BudgetError(PrivacyError):
+    """A spend would overshoot the privacy budget; it was refused before any data was read for it."""
 
 
 class SynthganWarning(UserWarning):

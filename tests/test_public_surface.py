@@ -12,6 +12,7 @@ import synthgan
 
 PUBLIC = {
     "Bounds",
+    "BudgetError",
     "ColumnSchema",
     "Combinations",
     "ConditionError",
@@ -21,6 +22,8 @@ PUBLIC = {
     "NotFittedError",
     "Order",
     "OutputError",
+    "Privacy",
+    "PrivacyError",
     "SchemaError",
     "SettingsError",
     "SourceError",

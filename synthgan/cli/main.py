@@ -39,6 +39,7 @@ EXIT_CODES: tuple[tuple[int, str], ...] = (
     (5, "the model or checkpoint file is damaged, altered, too new, or not one"),
     (6, "the output exists already (see --force) or cannot be written"),
     (7, "training diverged"),
+    (8, "the privacy budget is spent, or what was asked for cannot be private"),
     (130, "interrupted with Ctrl-C"),
 )
 """What the process exits with, and when; `SynthganError.exit_code` holds the middle part."""

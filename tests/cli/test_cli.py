@@ -106,6 +106,8 @@ def test_a_mistake_on_the_command_line_exits_with_2(cli) -> None:
         (errors.ModelFileError("damaged"), 5),
         (errors.OutputError("exists"), 6),
         (errors.TrainingError("diverged"), 7),
+        (errors.PrivacyError("cannot be private"), 8),
+        (errors.BudgetError("the budget is spent"), 8),
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, Exception) else str(value),
 )
