@@ -61,16 +61,23 @@ def type_range(axis: Axis) -> tuple[Tick, Tick]:
 
 
 def declared_range(column: ColumnSchema, axis: Axis) -> tuple[Tick | None, Tick | None]:
-    """First and last tick within the column's bounds, None where a side is open.
-
-    Raises:
-        SchemaError: when no value of the column's grid lies within them.
-    """
+    """First and last tick within the column's bounds, None where a side is open."""
     if column.bounds is None:
         return None, None
-    low, high = axis.tick_at_least(column.bounds.lower), axis.tick_at_most(column.bounds.upper)
-    if low is not None and high is not None and low > high:
-        raise SchemaError(f"the bounds of column '{column.name}' hold no value of its grid: widen them")
+    return axis.tick_at_least(column.bounds.lower), axis.tick_at_most(column.bounds.upper)
+
+
+def public_range(column: ColumnSchema, axis: Axis) -> tuple[Tick, Tick]:
+    """First and last tick that the column can have: within its bounds and its type.
+
+    Raises:
+        SchemaError: when there is none.
+    """
+    low, high = declared_range(column, axis)
+    first, last = type_range(axis)
+    low, high = (first if low is None else max(low, first)), (last if high is None else min(high, last))
+    if low > high:
+        raise SchemaError(f"the bounds of column '{column.name}' hold no value of its grid and type: widen them")
     return low, high
 
 

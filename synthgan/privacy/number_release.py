@@ -34,8 +34,8 @@ from synthgan.privacy.grids import (
     exponential_cells,
     n_ticks,
     public_axis,
+    public_range,
     tick_array,
-    type_range,
     width,
     without_ticks,
 )
@@ -80,21 +80,26 @@ OBSERVATION = 0.25
 def n_cells_expected(column: ColumnSchema) -> float:
     """How many cells the column's histogram will have, as far as its declaration tells: what its budget goes by."""
     axis = public_axis(column)
-    low, high = declared_range(column, axis)
-    if low is None or high is None:
+    low, high = public_range(column, axis)
+    if None in declared_range(column, axis):
         return 2.0 * N_EQUAL_CELLS
     ticks = n_ticks(axis, low, high)
     return ticks + N_SPECIAL if ticks <= FEW_TICKS else 1.5 * N_EQUAL_CELLS
 
 
+def discovers_values(column: ColumnSchema) -> bool:
+    """Whether the column's release may have to discover single values: not where a few ticks are all there are."""
+    axis = public_axis(column)
+    return n_ticks(axis, *public_range(column, axis)) > FEW_TICKS
+
+
 def release_numbers(column: ColumnSchema, budget: Budget) -> Release[Histogram]:
     """Release the histogram of a column of numbers or times."""
     axis, left = yield from _axis(column, budget)
-    low, high = declared_range(column, axis)
-    reader = Reader(name=column.name, axis=axis, low=low, high=high)
-    first, last = type_range(axis)
-    low, high = (first if low is None else max(low, first)), (last if high is None else min(high, last))
-    is_declared = reader.low is not None and reader.high is not None
+    bounds = declared_range(column, axis)
+    reader = Reader(name=column.name, axis=axis, low=bounds[0], high=bounds[1])
+    low, high = public_range(column, axis)
+    is_declared = None not in bounds
     specials = [Cell(0, 0) for _ in range(N_SPECIAL)]
     few = n_ticks(axis, low, high) <= FEW_TICKS
     if few or is_declared:

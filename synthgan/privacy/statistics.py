@@ -17,7 +17,7 @@ import pyarrow as pa
 from synthgan.errors import SettingsError
 from synthgan.privacy.column_release import DOOR, EXACT_KEYS, Budget, Counter, CountMechanisms
 from synthgan.privacy.level_release import generic_templates, public_levels, release_identifiers, release_levels
-from synthgan.privacy.number_release import n_cells_expected, release_numbers
+from synthgan.privacy.number_release import discovers_values, n_cells_expected, release_numbers
 from synthgan.tables.batches import Source
 from synthgan.tables.constraints import Reparametrisation, reparametrise
 from synthgan.tables.formats import Templates
@@ -151,9 +151,10 @@ def _weight(column: ColumnSchema) -> float:
 
 def _discovers(column: ColumnSchema, n_rows: float) -> int:
     """How many discoveries the column's release makes at most."""
-    if column.kind == "identifier" or (column.kind not in NUMERIC_KINDS and public_levels(column) is not None):
+    if column.kind == "identifier":
         return 0
-    return 2 if n_rows > EXACT_KEYS else 1
+    unknown = discovers_values(column) if column.kind in NUMERIC_KINDS else public_levels(column) is None
+    return 0 if not unknown else 2 if n_rows > EXACT_KEYS else 1
 
 
 def _release_of(column: ColumnSchema, budget: Budget) -> Generator[Counter, None, Released]:
