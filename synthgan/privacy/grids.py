@@ -28,6 +28,7 @@ _FLOAT_EXPONENTS = (*range(_SMALLEST_EXPONENT, 65), 80, 96, 128, 192, 256, 512, 
 
 _FIRST_SECOND = -62_135_596_800  # 0001-01-01, the first day that Python knows, in seconds from 1970
 _LAST_SECOND = 253_402_300_799  # 9999-12-31
+_LONGEST_SECONDS = 86_400 * 999_999_999  # Python's longest timedelta
 
 
 def public_axis(column: ColumnSchema, *, step: int | None = 1, decimals: int = 0) -> Axis:
@@ -41,7 +42,7 @@ def public_axis(column: ColumnSchema, *, step: int | None = 1, decimals: int = 0
 
 
 def type_range(axis: Axis) -> tuple[Tick, Tick]:
-    """First and last tick that the column's type can hold (times: within the years 1 to 9999)."""
+    """First and last tick that the column's type can hold (times: within what Python knows, the years 1 to 9999)."""
     arrow_type = axis.arrow_type
     if pat.is_floating(arrow_type):
         largest = float(np.finfo(arrow_type.to_pandas_dtype()).max)
@@ -52,6 +53,9 @@ def type_range(axis: Axis) -> tuple[Tick, Tick]:
     elif pat.is_timestamp(arrow_type):
         per_second = 10**9 // NANOSECONDS[arrow_type.unit]
         low, high = max(low, _FIRST_SECOND * per_second), min(high, _LAST_SECOND * per_second)
+    elif pat.is_duration(arrow_type):
+        longest = _LONGEST_SECONDS * (10**9 // NANOSECONDS[arrow_type.unit])
+        low, high = max(low, -longest), min(high, longest)
     elif pat.is_decimal(arrow_type):
         low, high = max(low, -(2**63)), min(high, 2**63 - 1)
     if axis.is_shifted:

@@ -30,7 +30,7 @@ def public_levels(column: ColumnSchema) -> pa.Array | None:
         return pa.array(column.levels.values, type=arrow_type, from_pandas=True)
     if pat.is_boolean(arrow_type):
         return pa.array([False, True])
-    return None
+    return pa.array([], type=arrow_type) if pat.is_null(arrow_type) else None
 
 
 def release_levels(column: ColumnSchema, budget: Budget) -> Release[LevelCounts]:

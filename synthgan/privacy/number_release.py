@@ -62,6 +62,9 @@ ROUNDS = 4
 PIECE = 8.0
 """Standard deviations of rows that a piece should hold."""
 
+MOST_CUT = 64
+"""Most cells that are cut at once; their number, and so memory and time, depends on no count."""
+
 HEAVY_SHARE = 1 / 16
 """Of all rows: a piece that holds more is cut again."""
 
@@ -226,15 +229,15 @@ def _refine(
         share = left / 2
         deviation = budget.deviation(share)
         threshold = 2 * PIECE * deviation if round_ == 0 else max(least, 2 * PIECE * deviation)
+        heavy = [cell for cell in _rest(cells, set(listed)) if cell.count >= threshold and not cell.is_single]
         pieces: list[Cell] = []
-        for cell in _rest(cells, set(listed)):
-            if cell.count < threshold or cell.is_single:
-                continue
+        for cell in sorted(heavy, key=lambda cell: -cell.count)[:MOST_CUT]:
             n_pieces = int(np.clip(cell.count / (PIECE * deviation), 2, N_EQUAL_CELLS))
             made = equal_cells(reader.axis, cell.lower, cell.upper, n_pieces)
             # A piece that is a spike and nothing else would hold no row.
             cell.parts = [piece for piece in made if without_ticks(reader.axis, piece, listed)]
             pieces += cell.parts
+        pieces.sort(key=lambda piece: piece.lower)
         if not pieces:
             break
         yield from _count(reader, pieces, specials, budget, share=share, what="finer histogram", excluded=spikes)
@@ -270,11 +273,12 @@ def _histogram(axis: Axis, cells: Sequence[Cell], specials: Sequence[Cell], budg
     lower, upper, rows = [], [], []
     for leaf, count in zip(leaves, counts.tolist(), strict=True):
         parts = [leaf] if leaf.is_single else without_ticks(axis, leaf, spikes)
-        widths = [width(axis, part) for part in parts]
-        for part, share in zip(parts, widths, strict=True):
+        widths = np.array([width(axis, part) for part in parts])
+        shares = widths / widths.max(initial=5e-324)  # sums of large widths may overflow
+        for part, share in zip(parts, (shares / shares.sum()).tolist(), strict=True):
             lower.append(part.lower)
             upper.append(part.upper)
-            rows.append(count * share / sum(widths))
+            rows.append(count * share)
     start, last, held = tick_array(axis, lower), tick_array(axis, upper), np.array(rows, dtype=np.float64)
     order = np.argsort(start, kind="stable")
     order = order[held[order] > 0]

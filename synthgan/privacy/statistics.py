@@ -8,16 +8,18 @@ m cells released with rho has an error in proportion to m / sqrt(rho). Columns t
 from __future__ import annotations
 
 import math
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.types as pat
 
 from synthgan.errors import SettingsError
 from synthgan.privacy.column_release import DOOR, EXACT_KEYS, Budget, Counter, CountMechanisms
 from synthgan.privacy.level_release import generic_templates, public_levels, release_identifiers, release_levels
 from synthgan.privacy.number_release import discovers_values, n_cells_expected, release_numbers
+from synthgan.tables.arrow_types import parse_type
 from synthgan.tables.batches import Source
 from synthgan.tables.constraints import Reparametrisation, reparametrise
 from synthgan.tables.formats import Templates
@@ -102,29 +104,27 @@ class PrivateStatistics:
             counted next depends on released counts only, so the composition is adaptive. Nothing is sampled.
         """
         rules = reparametrise(schema)
-        weights = {column.name: _weight(column) for column in rules.internal.columns if column.name != unit}
-        weights = {name: weight for name, weight in weights.items() if weight > 0}
-        _check_budget(rho, delta, rules.internal)
-        counted = np.array([_count_rows(source)], dtype=np.int64)
-        first = rho * (COUNT_SHARE if weights else 1.0)
-        n_rows = max(1.0, float(mechanisms.counts(counted, rho=first, door=DOOR, what="number of rows")[0]))
+        counted = [column for column in rules.internal.columns if column.kind != "text" and column.name != unit]
+        weights = {column.name: _weight(column) for column in counted}
+        _check_budget(rho, delta, counted)
+        first = rho * (COUNT_SHARE if any(weights.values()) else 1.0)
+        exact = np.array([_count_rows(source)], dtype=np.int64)
+        n_rows = max(1.0, float(mechanisms.counts(exact, rho=first, door=DOOR, what="number of rows")[0]))
         of_weight = (rho - first) / max(sum(weights.values()), 1e-300)
-        n_discoveries = sum(_discovers(column, n_rows) for column in rules.internal.columns if column.name in weights)
+        n_discoveries = max(1, sum(_discovers(column, n_rows) for column in counted))
         running = {}
-        for column in rules.internal.columns:
-            if column.name in weights:
-                budget = Budget(
-                    mechanisms=mechanisms,
-                    column=column.name,
-                    rho=of_weight * weights[column.name],
-                    delta=delta / max(n_discoveries, 1),
-                    n_rows=n_rows,
-                )
-                running[column.name] = _release_of(column, budget)
+        for column in counted:
+            budget = Budget(
+                mechanisms=mechanisms,
+                column=column.name,
+                rho=of_weight * weights[column.name],
+                delta=delta / n_discoveries,
+                n_rows=n_rows,
+            )
+            running[column.name] = _release_of(column, budget)
         released = _run(running, source, schema, rules)
-        for column in rules.internal.columns:
-            if column.kind == "identifier" and column.name not in released:
-                released[column.name] = generic_templates(column, n_rows)
+        if unit is not None:
+            released[unit] = generic_templates(rules.internal[unit], n_rows)
         return cls(
             n_rows,
             {name: made for name, made in released.items() if isinstance(made, LevelCounts)},
@@ -137,8 +137,8 @@ class PrivateStatistics:
 
 
 def _weight(column: ColumnSchema) -> float:
-    if column.kind == "text":
-        return 0.0
+    if pat.is_null(parse_type(column.arrow_type)):
+        return 0.0  # its type says all of it
     if column.kind == "identifier":
         cells = 2.0
     elif column.kind in NUMERIC_KINDS:
@@ -163,12 +163,12 @@ def _release_of(column: ColumnSchema, budget: Budget) -> Generator[Counter, None
     return release_identifiers(column, budget) if column.kind == "identifier" else release_levels(column, budget)
 
 
-def _check_budget(rho: float, delta: float, internal: TableSchema) -> None:
+def _check_budget(rho: float, delta: float, counted: Sequence[ColumnSchema]) -> None:
     if not (rho > 0 and math.isfinite(rho)):
         raise SettingsError(f"column statistics need a positive budget, not rho = {rho!r}")
     unknown = [
         f"'{column.name}'"
-        for column in internal.columns
+        for column in counted
         if column.kind in ("categorical", "constant") and public_levels(column) is None
     ]
     if delta <= 0 and unknown:
