@@ -42,8 +42,9 @@ class Histogram:
         lower: ``(n_cells,)`` first tick of each cell, ascending.
         upper: ``(n_cells,)`` last tick of each cell, inclusive; ``lower`` for a single value. Cells are disjoint.
         counts: ``(n_cells,)`` float64 rows per cell.
-        rows_per_observation: rows that one counted row stands for, above 1 when the counts come from a sample: a
-            cell of at least ``k * rows_per_observation`` rows is known to hold k true rows.
+        rows_per_observation: rows that one counted row stands for, above 1 when the counts come from a sample or
+            carry noise: a cell of at least ``k * rows_per_observation`` rows is as sure as one in which k rows of the
+            whole table were counted.
         n_missing: rows without a number.
         n_positive_infinite: rows at plus infinity.
         n_negative_infinite: rows at minus infinity.

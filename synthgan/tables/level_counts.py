@@ -23,12 +23,14 @@ class LevelCounts:
         counts: ``(n_levels,)`` float64 rows per value.
         n_unlisted: rows whose value is not listed.
         n_missing: rows without a value.
+        standard_error: standard deviation of each count about the true one; 0 for exact counts.
     """
 
     values: pa.Array
     counts: npt.NDArray[np.float64]
     n_unlisted: float = 0.0
     n_missing: float = 0.0
+    standard_error: float = 0.0
 
 
 @dataclass(slots=True)

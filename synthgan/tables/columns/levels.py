@@ -29,6 +29,9 @@ OTHER = "<other>"
 BUCKET_SHARE = 4
 """One in this many of ``max_levels`` becomes a tail bucket, when buckets are needed at all."""
 
+SURE = 4.0
+"""Levels with fewer rows than this many standard errors of their counts share tail buckets of twice as many."""
+
 
 @dataclass(frozen=True)
 class LevelEncoder:
@@ -67,8 +70,7 @@ class LevelEncoder:
         values, counts, rare_rows, n_merged = _keep(column, values, counted.counts, rules)
         rare_rows += counted.n_unlisted
         missing_rows = counted.n_missing
-        n_buckets = max(1, rules.max_levels // BUCKET_SHARE) if len(values) > rules.max_levels else 0
-        n_single = min(len(values), rules.max_levels - n_buckets)
+        n_single, n_buckets = _split(column, counts, rules, SURE * counted.standard_error)
         tail = counts[n_single:]
         bucket = _buckets(tail, n_buckets)
         bucket_rows = np.bincount(bucket, weights=tail, minlength=n_buckets)
@@ -356,6 +358,24 @@ def _keep(
         kept &= ~_numpy(pc.equal(values, pa.scalar(OTHER, type=values.type)))
     chosen = np.flatnonzero(kept)
     return values.take(pa.array(chosen)), counts[chosen], float(counts[~kept].sum()), int((~kept).sum())
+
+
+def _split(column: ColumnSchema, counts: npt.NDArray[np.float64], rules: FitRules, sure: float) -> tuple[int, int]:
+    """How many levels get a code of their own, and how many buckets the others share.
+
+    Too many levels share buckets, and so do those whose counts are mostly noise: fewer than ``sure`` rows. An ordered
+    column keeps its order and has no buckets for the latter.
+    """
+    most = max(1, rules.max_levels // BUCKET_SHARE)
+    is_ordered = column.levels is not None and column.levels.ordered
+    n_sure = len(counts) if is_ordered else int((counts >= sure).sum())
+    if len(counts) - n_sure < 2:
+        n_sure = len(counts)
+    n_single = min(n_sure, rules.max_levels - most) if len(counts) > rules.max_levels else n_sure
+    if n_single == len(counts):
+        return n_single, 0
+    n_buckets = most if sure <= 0 else int(np.clip(counts[n_single:].sum() // (2 * sure), 1, most))
+    return n_single, n_buckets
 
 
 def _buckets(tail: npt.NDArray[np.float64], n_buckets: int) -> npt.NDArray[np.int64]:

@@ -1,0 +1,90 @@
+"""At most k rows of each person: what a unit column means before any door is opened."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.types as pat
+
+from synthgan.errors import SchemaError, SourceError, did_you_mean
+from synthgan.privacy.derived_source import DerivedSource
+from synthgan.tables.batches import BATCH_ROWS, Source
+
+
+class UnitLimitedSource(DerivedSource):
+    """A source with at most ``rows_per_unit`` rows of each value of the unit column, the same rows in every pass.
+
+    Which rows stay is drawn uniformly with the operating system's entropy when the object is made; a later fit draws
+    others. A row without a unit is a person of its own and stays. Memory: 13 bytes a row while drawing and one after,
+    and the distinct units once.
+
+    Privacy:
+        Two tables that differ by all rows of one person differ by at most ``rows_per_unit`` rows here, with the draws
+        of all other persons coupled.
+    """
+
+    def __init__(self, source: Source, unit: str, rows_per_unit: int) -> None:
+        """Draw the rows that stay.
+
+        Raises:
+            SchemaError: when the source has no column ``unit``.
+        """
+        super().__init__(source)
+        if unit not in source.names:
+            hint = did_you_mean(unit, source.names) or f"; it has {len(source.names)} columns"
+            raise SchemaError(f"the unit column {unit!r} is not in {source.description}{hint}")
+        self.unit = unit
+        self.rows_per_unit = rows_per_unit
+        self._kept = _draw(_persons(source, unit), rows_per_unit)
+        self.n_rows = int(self._kept.sum())
+
+    def batches(self, columns: Sequence[str] | None = None, batch_size: int = BATCH_ROWS) -> Iterator[pa.RecordBatch]:
+        """The rows that stay, in order.
+
+        Raises:
+            SourceError: when the source has come to hold more or fewer rows meanwhile.
+        """
+        done = 0
+        for batch in self._source.batches(columns, batch_size):
+            kept = self._kept[done : done + batch.num_rows]
+            done += batch.num_rows
+            if len(kept) < batch.num_rows:
+                break
+            yield batch if kept.all() else batch.filter(pa.array(kept))
+        if done != len(self._kept):
+            raise SourceError(f"{self.description} has changed while it was read: start the fit anew")
+
+
+def _persons(source: Source, unit: str) -> npt.NDArray[np.int32]:
+    """``(n_rows,)`` number of each row's person; -1 without one."""
+    parts = []
+    for batch in source.batches([unit]):
+        column = batch.column(0)
+        if pat.is_dictionary(column.type):
+            column = column.dictionary_decode()
+        if pat.is_floating(column.type):
+            column = pc.add(column, pa.scalar(0.0, column.type))  # -0.0 and 0.0 are one person
+        parts.append(column.dictionary_encode().cast(pa.dictionary(pa.int32(), column.type)))
+    if not parts:
+        return np.zeros(0, dtype=np.int32)
+    unified = pa.chunked_array(parts).unify_dictionaries()
+    indices = [chunk.indices.fill_null(-1).to_numpy(zero_copy_only=False) for chunk in unified.chunks]
+    return np.concatenate(indices).astype(np.int32)
+
+
+def _draw(persons: npt.NDArray[np.int32], rows_per_unit: int) -> npt.NDArray[np.bool_]:
+    """``(n_rows,)`` bool: each person's ``rows_per_unit`` rows with the smallest of independent random keys."""
+    kept = np.ones(len(persons), dtype=bool)
+    rows = np.flatnonzero(persons >= 0)
+    keys = np.frombuffer(os.urandom(8 * len(rows)), dtype=np.uint64)
+    order = rows[np.lexsort((keys, persons[rows]))]
+    of_person = persons[order]
+    first = np.flatnonzero(np.concatenate(([True], of_person[1:] != of_person[:-1]))) if len(order) else order
+    place = np.arange(len(order)) - np.repeat(first, np.diff(np.append(first, len(order))))
+    kept[order[place >= rows_per_unit]] = False
+    return kept

@@ -1,0 +1,85 @@
+"""Stand-ins for the mechanisms of door 1: one that adds noise, one that records, one whose answers ignore the data."""
+
+from __future__ import annotations
+
+import math
+import os
+
+import numpy as np
+import numpy.typing as npt
+
+Counts = npt.NDArray[np.int64]
+
+
+class NoisyCounts:
+    """Rounded Gaussian noise of the right size, from the operating system's entropy unless a seed is given."""
+
+    def __init__(self, seed: int | None = None, rows_per_unit: int = 1) -> None:
+        entropy = int.from_bytes(os.urandom(16), "little") if seed is None else seed
+        self._rng = np.random.default_rng(entropy)
+        self._k = rows_per_unit
+        self.spent: list[tuple[str, float]] = []
+        self.deltas: list[float] = []
+
+    def standard_deviation(self, rho: float) -> float:
+        return self._k * math.sqrt(1 / (2 * rho))
+
+    def counts(self, counts: Counts, *, rho: float, door: int, what: str) -> Counts:
+        assert counts.dtype == np.int64 and counts.ndim == 1 and door == 1 and rho > 0
+        self.spent.append((what, rho))
+        noise = np.rint(self._rng.normal(0, self.standard_deviation(rho), len(counts)))
+        return counts + noise.astype(np.int64)
+
+    def discover(self, counts: Counts, *, rho: float, delta: float, door: int, what: str) -> tuple[Counts, Counts]:
+        assert delta > 0
+        self.deltas.append(delta)
+        noisy = self.counts(counts, rho=rho, door=door, what=what)
+        deviation = self.standard_deviation(rho)
+        threshold = self._k + deviation * math.sqrt(2 * math.log(self._k / delta))
+        kept = np.flatnonzero(noisy >= threshold)
+        return kept, noisy[kept]
+
+
+class RecordedCounts(NoisyCounts):
+    """Exact answers up to a threshold for discovery; keeps what it was given."""
+
+    def __init__(self, threshold: int = 5, deviation: float = 1.0, rows_per_unit: int = 1) -> None:
+        super().__init__(0, rows_per_unit)
+        self._threshold = threshold
+        self._deviation = deviation
+        self.inputs: list[tuple[str, Counts]] = []
+
+    def standard_deviation(self, rho: float) -> float:
+        return self._deviation
+
+    def counts(self, counts: Counts, *, rho: float, door: int, what: str) -> Counts:
+        self.spent.append((what, rho))
+        self.inputs.append((what, counts.copy()))
+        return counts.copy()
+
+    def discover(self, counts: Counts, *, rho: float, delta: float, door: int, what: str) -> tuple[Counts, Counts]:
+        self.deltas.append(delta)
+        self.counts(counts, rho=rho, door=door, what=what)
+        kept = np.flatnonzero(counts >= self._threshold)
+        return kept, counts[kept]
+
+
+class ScriptedCounts(RecordedCounts):
+    """The same answers whatever the data are: what is asked in which order decides, and nothing else."""
+
+    def __init__(self, seed: int) -> None:
+        super().__init__(deviation=5.0)
+        self._answers = np.random.default_rng(seed)
+
+    def counts(self, counts: Counts, *, rho: float, door: int, what: str) -> Counts:
+        super().counts(counts, rho=rho, door=door, what=what)
+        if what == "number of rows":
+            return np.array([1000], dtype=np.int64)
+        return self._answers.choice([0, 1, -4, 30, 200], len(counts), p=[0.5, 0.2, 0.2, 0.07, 0.03])
+
+    def discover(self, counts: Counts, *, rho: float, delta: float, door: int, what: str) -> tuple[Counts, Counts]:
+        self.deltas.append(delta)
+        self.spent.append((what, rho))
+        self.inputs.append((what, counts.copy()))
+        none = np.zeros(0, dtype=np.int64)
+        return none, none
