@@ -11,6 +11,7 @@ The tree::
     ├── ModelFileError (ValueError)       a model or checkpoint file cannot be trusted or read
     ├── OutputError (OSError)             an output cannot be written
     ├── NotFittedError (ValueError, AttributeError)   a method needs ``fit`` first
+    ├── PrivacyError (ValueError)         the request cannot be kept private, or would exceed the budget
     └── TrainingError (RuntimeError)      training diverged
 
     SynthganWarning (UserWarning)         the result is usable, with a limit worth reading
@@ -72,6 +73,10 @@ class OutputError(SynthganError, OSError):
 
 class NotFittedError(SynthganError, ValueError, AttributeError):
     """The synthesizer has not been fitted yet."""
+
+
+class PrivacyError(SynthganError, ValueError):
+    """What was asked for cannot be kept private, or would exceed the privacy budget; no data was touched."""
 
 
 class TrainingError(SynthganError, RuntimeError):
