@@ -81,7 +81,8 @@ class Discriminator(nn.Module):
     def trunk(self, features: Tensor) -> Tensor:
         """Hidden state of each pack. Shape: ``(n_rows, n_features)`` to ``(n_rows / packing, width)``.
 
-        Without packing, rows may also come in groups: ``(n_groups, n_rows, n_features)`` to ``(n_groups, n_rows, width)``.
+        Without packing, rows may also come in groups: ``(n_groups, n_rows, n_features)`` to
+        ``(n_groups, n_rows, width)``.
         """
         if self.packing > 1:
             features = features.reshape(len(features) // self.packing, -1)

@@ -3,9 +3,9 @@
 It satisfies `synthgan.critics.adversarial.NeuralCritic`, so the training loop cannot tell it from the exact critic.
 Three rules keep the accounting true:
 
-- Real rows meet the discriminator in one place, `PrivateCritic._noised_real_half`: Poisson batches, each unit's gradient
-  clipped, noise on the sum, divided by a released number. Losses that tie rows together, penalties on real rows and
-  layers that mix rows are refused by name.
+- Real rows meet the discriminator in one place, `PrivateCritic._noised_real_half`: Poisson batches, each unit's
+  gradient clipped, noise on the sum, divided by a released number. Losses that tie rows together, penalties on real
+  rows and layers that mix rows are refused by name.
 - The generated rows' gradient is added after the noise, and depends on nothing of the batch: neither its rows nor their
   number.
 - What the loop gets to see (the loss, the share of generated rows found out) is computed from generated rows and noised
