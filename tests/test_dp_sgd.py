@@ -116,11 +116,11 @@ def clipped(gradient: Tensor, bound: float) -> Tensor:
     return gradient * min(1.0, bound / float(gradient.norm()))
 
 
-# ------------------------------------------------------------------------------------------------- the checks themselves
+# ------------------------------------------------------------------------------------------------ the checks themselves
 
 
 def check_noise(seed: int = 1) -> None:
-    """On an empty batch the real half is noise of standard deviation ``noise_multiplier * max_grad_norm`` on the sum."""
+    """On an empty batch the real half is noise: ``noise_multiplier * max_grad_norm`` on the sum, afresh each time."""
     judge = make(noise_multiplier=3.0, max_grad_norm=0.5, n_rows=150.0, seed=seed)
     batch_of(judge)
     noise = torch.stack([real_half(judge) for _ in range(30)])
@@ -190,7 +190,7 @@ def check_generator_loss_reads_no_rows() -> None:
     assert torch.equal(one.generator_loss(fake), told)
 
 
-# -------------------------------------------------------------------------------------------------------------- the plan
+# ------------------------------------------------------------------------------------------------------------- the plan
 
 
 def test_the_plan_costs_what_opacus_says_it_costs() -> None:
@@ -262,7 +262,7 @@ def test_the_plan_is_reserved_once_and_before_any_row_is_read() -> None:
     assert reserved == [PLAN.event(), PLAN.event()]
 
 
-# ----------------------------------------------------------------------------------------------------------- the gradient
+# --------------------------------------------------------------------------------------------------------- the gradient
 
 
 @pytest.mark.parametrize("name", SEPARABLE)
@@ -456,7 +456,7 @@ def test_the_step_follows_the_schedule_at_its_own_peak() -> None:
     assert float(judge._optimizer.param_groups[0]["lr"]) == pytest.approx(0.002)
 
 
-# ------------------------------------------------------------------------------------------------------ counting, resuming
+# --------------------------------------------------------------------------------------------------- counting, resuming
 
 
 def test_updates_are_spread_over_the_steps_and_end_with_the_plan() -> None:
@@ -548,7 +548,7 @@ def test_the_loop_cannot_tell_it_from_the_exact_critic() -> None:
     assert trainer.history[-1]["step"] == 40
 
 
-# --------------------------------------------------------------------------------------------------------------- refusals
+# ------------------------------------------------------------------------------------------------------------- refusals
 
 REFUSED: list[tuple[str, dict[str, Any]]] = [
     ("the relativistic loss pairs real rows", {"loss": "relativistic"}),
@@ -616,7 +616,7 @@ def test_an_impossible_number_of_rows_is_refused(n_rows: float) -> None:
         make(n_rows=n_rows)
 
 
-# ---------------------------------------------------------------------------------------------------------------- entropy
+# -------------------------------------------------------------------------------------------------------------- entropy
 
 
 def test_random_sources_start_from_the_operating_system(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -647,7 +647,7 @@ def test_public_seeds_do_not_fix_noise_or_membership() -> None:
     assert not torch.equal(real_half(one), real_half(two))
 
 
-# ------------------------------------------------------------------------------------------------------------ planted bugs
+# --------------------------------------------------------------------------------------------------------- planted bugs
 
 
 def halve_noise(patch: pytest.MonkeyPatch) -> None:

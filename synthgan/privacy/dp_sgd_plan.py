@@ -12,6 +12,12 @@ from synthgan.errors import PrivacyError, SettingsError
 if TYPE_CHECKING:
     from dp_accounting import DpEvent
 
+NOTE = (
+    "Gaussian noise in floating point from an ordinary torch generator, started from the operating system's entropy: "
+    "neither cryptographic nor an exact mechanism"
+)
+"""What the ledger should say of this door's noise."""
+
 SMALLEST_NOISE = 0.1
 LARGEST_NOISE = 1e5
 PRECISION = 1e-4
