@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import math
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeVar, get_args
 
@@ -203,6 +204,66 @@ class TrainingSettings:
             )
         if self.early_stopping and self.marginal_weight == 0:
             raise SettingsError("early_stopping needs a marginal_weight above 0: the marginal critic keeps the score.")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DpSgdSettings:
+    """How the private neural critic is trained: DP-SGD on its real half.
+
+    Attributes:
+        expected_batch_size: units (rows or persons) in a Poisson batch, on average.
+        max_grad_norm: norm that each unit's gradient is clipped to.
+        n_updates: noised updates in the whole fit.
+        updates_per_step: least and most updates between two steps of the generator.
+        learning_rate: peak learning rate of the critic (Adam); it follows the generator's schedule.
+        loss: adversarial loss, one that is a real half plus a fake half.
+        r2_weight: weight of the gradient penalty on generated rows (R2); 0 for none.
+        clip_fakes: whether each generated row's gradient is clipped to the same norm as a real unit's.
+        width: width of the critic: every weight of it takes noise.
+        n_blocks: residual blocks of the critic.
+    """
+
+    expected_batch_size: int = 1024
+    max_grad_norm: float = 1.0
+    n_updates: int = 2000
+    updates_per_step: tuple[int, int] = (1, 10)
+    learning_rate: float = 1e-3
+    loss: LossName = "non-saturating"
+    r2_weight: float = 0.0
+    clip_fakes: bool = False
+    width: int = 64
+    n_blocks: int = 1
+
+    def __post_init__(self) -> None:
+        """Check ranges."""
+        for name in ("expected_batch_size", "n_updates", "width", "n_blocks"):
+            _whole(self, name, 1)
+        for name in ("max_grad_norm", "learning_rate"):
+            if not 0 < getattr(self, name) < math.inf:
+                raise SettingsError(f"{name} must be a positive finite number, got {getattr(self, name)}.")
+        _at_least(self, "r2_weight", 0)
+        if self.loss not in LOSS_NAMES:
+            raise SettingsError(f"loss must be one of {', '.join(LOSS_NAMES)}, got {self.loss!r}.")
+        low, high = self.updates_per_step
+        if not all(isinstance(n, int) for n in (low, high)) or not 0 <= low <= high or high < 1:
+            raise SettingsError(
+                f"updates_per_step must be two whole numbers, least and most, got {self.updates_per_step}."
+            )
+
+    def training(self, base: TrainingSettings) -> TrainingSettings:
+        """Settings of a fit with the private critic: ``base`` without what cannot be private."""
+        sizes = dataclasses.replace(
+            base.discriminator, width=self.width, n_blocks=self.n_blocks, packing=1, spectral_norm=False
+        )
+        return dataclasses.replace(
+            base,
+            loss=self.loss,
+            penalty=None if self.loss == "wasserstein-clipped" else 0.0,
+            auxiliary_weight=0.0,
+            twin_weight=0.0,
+            capture="off",
+            discriminator=sizes,
+        )
 
 
 def to_dict(settings: Any) -> dict[str, Any]:

@@ -71,7 +71,10 @@ class RealRows:
 
     def batch(self, n_rows: int, rng: torch.Generator) -> tuple[Tensor, Tensor]:
         """Rows drawn with replacement: codes as int64, positions as float32 spread evenly within their 1/256."""
-        index = torch.randint(len(self.codes), (n_rows,), generator=rng, device=self.codes.device)
+        return self.at(torch.randint(len(self.codes), (n_rows,), generator=rng, device=self.codes.device), rng)
+
+    def at(self, index: Tensor, rng: torch.Generator) -> tuple[Tensor, Tensor]:
+        """The rows at ``index``, as `batch` gives them. Shape: ``(n,)`` to ``(n, n_columns)``, ``(n, n_positions)``."""
         positions = self.positions[index].float()
         jitter = torch.rand(positions.shape, generator=rng, device=positions.device)
         return self.codes[index].long(), (positions + jitter) / 256

@@ -79,13 +79,19 @@ class Discriminator(nn.Module):
         return torch.cat(parts, 1)
 
     def trunk(self, features: Tensor) -> Tensor:
-        """Hidden state of each pack. Shape: ``(n_rows, n_features)`` to ``(n_rows / packing, width)``."""
-        h = self.embed(features.reshape(len(features) // self.packing, -1))
+        """Hidden state of each pack. Shape: ``(n_rows, n_features)`` to ``(n_rows / packing, width)``.
+
+        Without packing, rows may also come in groups: ``(n_groups, n_rows, n_features)`` to
+        ``(n_groups, n_rows, width)``.
+        """
+        if self.packing > 1:
+            features = features.reshape(len(features) // self.packing, -1)
+        h = self.embed(features)
         for block in self.blocks:
             h = block(h)
         return F.leaky_relu(h, LEAK)
 
     def forward(self, features: Tensor) -> Tensor:
-        """Scores. Shape: ``(n_rows, n_features)`` to ``(n_rows / packing,)``."""
+        """Scores. Shape: ``(n_rows, n_features)`` to ``(n_rows / packing,)``; groups as in `trunk`."""
         scores: Tensor = self.score(self.trunk(features))
-        return scores.squeeze(1)
+        return scores.squeeze(-1)
