@@ -76,10 +76,6 @@ class NotFittedError(SynthganError, ValueError, AttributeError):
     """The synthesizer has not been fitted yet."""
 
 
-class PrivacyError(SynthganError, ValueError):
-    """What was asked for cannot be kept private, or would exceed the privacy budget; no data was touched."""
-
-
 class TrainingError(SynthganError, RuntimeError):
     """Training diverged and was stopped."""
 
