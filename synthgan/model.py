@@ -12,6 +12,7 @@ from synthgan.config import TrainingSettings, from_dict, to_dict
 from synthgan.errors import ModelFileError, SettingsError, SynthganError
 from synthgan.model_file import ModelFile, load_model, save_model
 from synthgan.networks.generator import Generator
+from synthgan.privacy.ledger import Ledger
 from synthgan.tables.codec import TableCodec
 from synthgan.tables.schema_file import schema_from_json, schema_to_json
 from synthgan.training.device import resolve_device
@@ -34,6 +35,7 @@ class Model:
         history: the training records.
         stopped_by: why training ended.
         target: the column that got extra attention, None without one.
+        ledger: what a private fit spent and on what; None without a guarantee.
     """
 
     codec: TableCodec
@@ -42,6 +44,7 @@ class Model:
     history: list[Record]
     stopped_by: str
     target: str | None
+    ledger: Ledger | None = None
 
 
 def write_model(model: Model, path: str | os.PathLike[str], *, force: bool = False) -> Path:
@@ -59,6 +62,7 @@ def write_model(model: Model, path: str | os.PathLike[str], *, force: bool = Fal
         codec=model.codec.to_json(),
         tensors={} if generator is None else {k: v.detach().cpu() for k, v in generator.state_dict().items()},
         history=[{k: v for k, v in record.items() if k != "seconds"} for record in model.history],
+        ledger=None if model.ledger is None else model.ledger.to_json(),
         details={"training": to_dict(model.settings), "stopped_by": model.stopped_by, "target": model.target},
         force=force,
     )
@@ -75,6 +79,7 @@ def read_model(path: str | os.PathLike[str], *, device: str = "auto") -> Model:
     file = load_model(path)
     try:
         codec, settings, details = _parts(file)
+        ledger = None if file.ledger is None else Ledger.from_json(file.ledger)
         generator = _generator(file, codec, settings)
     except SynthganError as error:
         if isinstance(error, ModelFileError):
@@ -89,6 +94,7 @@ def read_model(path: str | os.PathLike[str], *, device: str = "auto") -> Model:
         history=list(file.history or []),
         stopped_by=str(details["stopped_by"]),
         target=details["target"],
+        ledger=ledger,
     )
 
 

@@ -1,10 +1,11 @@
 """The ``.synthgan`` file: one uncompressed zip of JSON and safetensors. No row, no pickle, no critic.
 
 Members: ``manifest.json`` (what this is, and size and SHA-256 of every other member), ``schema.json``, ``codec.json``,
-``model.safetensors`` and, optionally, ``history.json``. The zip's comment holds the SHA-256 of the manifest, so that
-damage to any member, the manifest included, is noticed. Checksums tell damage, not malice: whoever can write the file
-can also write its checksums. That is why reading never executes anything, bounds every size before it allocates, and
-hands tensors over only when their names, shapes and dtypes are exactly those that the caller expects.
+``model.safetensors`` and, optionally, ``history.json``; ``ledger.json`` where there is a privacy guarantee. The zip's
+comment holds the SHA-256 of the manifest, so that damage to any member, the manifest included, is noticed. Checksums
+tell damage, not malice: whoever can write the file can also write its checksums. That is why reading never executes
+anything, bounds every size before it allocates, and hands tensors over only when their names, shapes and dtypes are
+exactly those that the caller expects.
 
 The same content gives the same bytes: members are in a fixed order, with fixed timestamps, and JSON keeps its order.
 """
@@ -34,7 +35,7 @@ FORMAT_VERSION = 1
 ARCHITECTURES = frozenset({"residual-generator", "nothing-to-generate"})
 """Networks a file may ask for; the second is for tables without a column to model."""
 
-GUARANTEES = frozenset({"none"})
+GUARANTEES = frozenset({"none", "differential privacy"})
 """Privacy guarantees a file may state."""
 
 _MANIFEST = "manifest.json"
@@ -45,10 +46,11 @@ _MEMBERS = {
     _MANIFEST: _MEBIBYTE,
     "codec.json": 128 * _MEBIBYTE,
     "history.json": 32 * _MEBIBYTE,
+    "ledger.json": 32 * _MEBIBYTE,
     _TENSORS: 512 * _MEBIBYTE,
     "schema.json": 32 * _MEBIBYTE,
 }
-_OPTIONAL = {"history.json"}
+_OPTIONAL = {"history.json", "ledger.json"}
 _LARGEST_FILE = sum(_MEMBERS.values()) + _MEBIBYTE
 _LARGEST_HEADER = 8 * _MEBIBYTE
 _DEEPEST_JSON = 64
@@ -78,12 +80,14 @@ class ModelFile:
         schema: the schema as JSON values.
         codec: the codec as JSON values.
         history: the training history, None when the file has none.
+        ledger: the privacy ledger, None without a guarantee.
     """
 
     manifest: dict[str, Any]
     schema: Any
     codec: Any
     history: Any
+    ledger: Any
     _path: Path = field(repr=False)
     _tensors: bytes = field(repr=False)
 
@@ -134,8 +138,8 @@ def save_model(
     codec: Any,
     tensors: Mapping[str, torch.Tensor],
     history: Any = None,
+    ledger: Any = None,
     details: Mapping[str, Any] | None = None,
-    guarantee: str = "none",
     force: bool = False,
 ) -> Path:
     """Write a model file, whole or not at all.
@@ -148,35 +152,36 @@ def save_model(
         codec: the codec as JSON values.
         tensors: the network's state.
         history: the training history as JSON values, None to leave it out.
+        ledger: the privacy ledger as JSON values; None where nothing is guaranteed.
         details: further JSON values for the manifest. What differs between two equal fits (times, say) makes the
             files differ.
-        guarantee: one of `GUARANTEES`.
         force: replace a file that is already there.
 
     Raises:
         OutputError: when the file exists and ``force`` is off, or it cannot be written.
-        ValueError: for an unknown architecture or guarantee, values that JSON cannot hold, or a member beyond its
+        ValueError: for an unknown architecture, values that JSON cannot hold, or a member beyond its
             largest size.
     """
     from safetensors.torch import save
 
     from synthgan import __version__
 
-    if architecture not in ARCHITECTURES or guarantee not in GUARANTEES:
-        raise ValueError("unknown architecture or guarantee")
+    if architecture not in ARCHITECTURES:
+        raise ValueError("unknown architecture")
     contents = {
         "codec.json": _to_json(codec),
         _TENSORS: save({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}),
         "schema.json": _to_json(schema),
     }
-    if history is not None:
-        contents["history.json"] = _to_json(history)
+    for name, optional in (("history.json", history), ("ledger.json", ledger)):
+        if optional is not None:
+            contents[name] = _to_json(optional)
     manifest = _to_json(
         {
             "format": FORMAT,
             "format_version": FORMAT_VERSION,
             "synthgan_version": __version__,
-            "guarantee": guarantee,
+            "guarantee": "none" if ledger is None else "differential privacy",
             "architecture": {"name": architecture, "settings": dict(architecture_settings)},
             "details": dict(details or {}),
             "members": {name: _fingerprint(content) for name, content in sorted(contents.items())},
@@ -234,6 +239,7 @@ def load_model(path: str | os.PathLike[str]) -> ModelFile:
         schema=_from_json(contents["schema.json"], path),
         codec=_from_json(contents["codec.json"], path),
         history=_from_json(contents["history.json"], path) if "history.json" in contents else None,
+        ledger=_from_json(contents["ledger.json"], path) if "ledger.json" in contents else None,
         _path=path,
         _tensors=contents[_TENSORS],
     )
@@ -361,7 +367,8 @@ def _check_manifest(manifest: Mapping[str, Any], path: Path) -> None:
                 f"model file '{path}' states an unknown {what}: upgrade synthgan, or fit the model again"
             )
     required = set(_MEMBERS) - _OPTIONAL - {_MANIFEST}
-    if not required <= set(members) <= required | _OPTIONAL:
+    is_private = manifest["guarantee"] != "none"
+    if not required <= set(members) <= required | _OPTIONAL or ("ledger.json" in members) != is_private:
         raise _damaged(path)
 
 

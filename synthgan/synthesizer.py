@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
 
-from synthgan.errors import NotFittedError, SettingsError, SynthganWarning
+from synthgan.errors import NotFittedError, PrivacyError, SettingsError, SynthganWarning
 from synthgan.tables.codec import CodecSettings, TableCodec
 from synthgan.tables.inference import infer_schema
 from synthgan.tables.predicates import ColumnPredicate, parse_conditions
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
     from synthgan.config import Effort, TrainingSettings
     from synthgan.networks.generator import Generator
+    from synthgan.privacy.ledger import Ledger
+    from synthgan.privacy.parameters import Privacy
     from synthgan.sampling.sampler import SamplingReport
     from synthgan.tables.layout import EncodedTable
     from synthgan.training.checkpoint import Checkpoint
@@ -62,6 +64,7 @@ class Synthesizer:
             twin classifiers hold its law given the other columns to that of the real rows.
         schema: what you know about the columns: a `TableSchema`, a mapping as in the schema file, or a path to one.
             Whatever it leaves out is inferred.
+        privacy: a differential-privacy guarantee for the fit, as in ``Privacy(epsilon=1.0)``; None for none.
         effort: ``"quick"``, ``"default"`` or ``"high"``; the one knob most people touch.
         min_count: fewest rows behind anything the model may reproduce: a category, a cap, a step of a distribution.
         protect_values: whether rarer categories merge and extremes are capped.
@@ -83,7 +86,8 @@ class Synthesizer:
             generator reaches (``mode_coverage``, ``frechet_distance`` and others, see docs/architecture.md). The last
             one has these figures for the weights that stay.
         stopped_by_: why training ended: ``"steps"``, ``"time"`` or ``"early stopping"``.
-        n_rows_: number of rows fitted.
+        n_rows_: number of rows fitted; of a private fit, a noisy one.
+        ledger_: what a private fit spent and on what, a `synthgan.privacy.ledger.Ledger`; None without privacy.
         n_features_in_: number of columns fitted.
         feature_names_in_: their names, in order.
         notices_: sentences about columns that come out differently from what one might expect.
@@ -94,6 +98,7 @@ class Synthesizer:
         *,
         target: str | None = None,
         schema: TableSchema | Mapping[str, Any] | str | os.PathLike[str] | None = None,
+        privacy: Privacy | None = None,
         effort: Effort = "default",
         min_count: int = 10,
         protect_values: bool = True,
@@ -107,6 +112,7 @@ class Synthesizer:
     ) -> None:
         self.target = target
         self.schema = schema
+        self.privacy = privacy
         self.effort = effort
         self.min_count = min_count
         self.protect_values = protect_values
@@ -177,8 +183,9 @@ class Synthesizer:
 
         started = time.monotonic()
         device = resolve_device(self.device)
-        codec_settings = CodecSettings(min_count=self.min_count, protect_values=self.protect_values)
         self._check_parameters(device)
+        if self.privacy is not None:
+            return self._fit_privately(open_source(data), self.privacy, device, checkpoint=checkpoint)
         seed = _seed(self.random_state)
         if checkpoint is not None:
             check_output(checkpoint, force=True)
@@ -186,7 +193,7 @@ class Synthesizer:
             seed = seed if stored is None or self.random_state is not None else stored
         source = open_source(data)
         schema = infer_schema(source, declared=self.schema, target=self.target)
-        codec = TableCodec.fit(source, schema, codec_settings)
+        codec = TableCodec.fit(source, schema, self._codec_settings)
         generator, settings, history, reason = None, self._resolve(codec.n_rows, device), [], "steps"
         if codec.layout.n_columns:
             rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(1,)))
@@ -198,25 +205,70 @@ class Synthesizer:
             reason = self._train(trainer, saver, seconds_used=time.monotonic() - started)
             generator, history = trainer.averaged.eval().requires_grad_(False), trainer.history
         self._set_fitted(codec, generator, settings, history=history, stopped_by=reason)
-        if self.target is not None and self.target not in {span.name for span in codec.layout.spans}:
+        self._note_what_to_expect(reason)
+        return self
+
+    def _fit_privately(
+        self, source: Source, privacy: Privacy, device: Any, *, checkpoint: str | os.PathLike[str] | None
+    ) -> Synthesizer:
+        """`fit` behind private doors. Nothing said, warned of or raised from here on depends on an exact value."""
+        from synthgan.private_fit import PrivateFit, ledger_entry, private_settings
+        from synthgan.training.setup import Seeds, trainer_before
+
+        if checkpoint is not None:
+            raise PrivacyError("a private fit cannot be resumed yet: leave the checkpoint out.")
+        started = time.monotonic()
+        effort = self.settings or self.effort
+        settings = private_settings(effort, privacy, device=device, max_steps=self.max_steps)
+        with ledger_entry(privacy):
+            private = PrivateFit(source, privacy, declared=self.schema, target=self.target, min_count=self.min_count)
+            codec = private.codec
+            generator, history, reason = None, [], "steps"
+            if codec.layout.n_columns:
+                doors = private.open(settings, device)
+                names = [span.name for span in codec.layout.spans]
+                target = names.index(self.target) if self.target in names else None
+                seeds = Seeds.spawn(_seed(self.random_state))
+                trainer = trainer_before(doors, codec.layout, settings, device, seeds, target=target)
+                reason = self._train(trainer, None, seconds_used=time.monotonic() - started)
+                generator, history = trainer.averaged.eval().requires_grad_(False), trainer.history
+            private.close()
+        self._set_fitted(codec, generator, settings, history=history, stopped_by=reason, ledger=private.ledger)
+        self.notices_ += private.notices
+        self._note_what_to_expect(reason)
+        return self
+
+    @property
+    def _codec_settings(self) -> CodecSettings:
+        return CodecSettings(min_count=self.min_count, protect_values=self.protect_values)
+
+    def _is_modelled(self, codec: TableCodec) -> bool:
+        return self.target in {span.name for span in codec.layout.spans}
+
+    def _note_what_to_expect(self, reason: str) -> None:
+        """Add what came out differently from what one might expect to the notices, and log all of them."""
+        if self.target is not None and not self._is_modelled(self.codec_):
             self.notices_ += (
                 f"the target '{self.target}' has no levels of its own in the model (it is constant, or a constraint "
                 "derives it from other columns), so it gets no extra attention in training",
             )
-        n_done = int(history[-1]["step"]) if history else 0
-        if reason == "time" and n_done < settings.n_steps // 5:
+        n_done = int(self.history_[-1]["step"]) if self.history_ else 0
+        n_steps = self.training_settings_.n_steps
+        if reason == "time" and n_done < n_steps // 5:
             self.notices_ += (
-                f"the time limit ended training after {n_done} of {settings.n_steps} steps: expect rough rows, "
-                "or allow more time",
+                f"the time limit ended training after {n_done} of {n_steps} steps: expect rough rows, or allow more "
+                "time",
             )
         for notice in self.notices_:
             logger.info(notice)
-        return self
 
     def _check_parameters(self, device: Any) -> None:
         """Refuse now what would otherwise come to light only after the table was read."""
+        from synthgan.privacy.parameters import Privacy
         from synthgan.training.progress import ProgressMode
 
+        if self.privacy is not None and not isinstance(self.privacy, Privacy):
+            raise SettingsError(f"privacy must be a Privacy or None, got {type(self.privacy).__name__}.")
         self._resolve(1.0, device)
         if self.progress not in get_args(ProgressMode):
             raise SettingsError(f"progress must be one of {', '.join(get_args(ProgressMode))}, got {self.progress!r}.")
@@ -279,8 +331,10 @@ class Synthesizer:
         *,
         history: list[Record],
         stopped_by: str,
+        ledger: Ledger | None = None,
     ) -> None:
         """Set the fitted attributes."""
+        self.ledger_ = ledger
         self.codec_ = codec
         self.schema_ = codec.schema
         self.generator_ = generator
@@ -397,6 +451,7 @@ class Synthesizer:
             history=self.history_,
             stopped_by=self.stopped_by_,
             target=self.target,
+            ledger=self.ledger_,
         )
         return write_model(model, path, force=force)
 
@@ -419,7 +474,12 @@ class Synthesizer:
             device=device,
         )
         synthesizer._set_fitted(
-            model.codec, model.generator, model.settings, history=model.history, stopped_by=model.stopped_by
+            model.codec,
+            model.generator,
+            model.settings,
+            history=model.history,
+            stopped_by=model.stopped_by,
+            ledger=model.ledger,
         )
         return synthesizer
 

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from synthgan.cli.messages import announce, command_line, duration, file_size, summary, warn
 from synthgan.cli.options import PATH, RunState, debug_option, examples, force_option, given, seed_option
 from synthgan.config import EFFORTS
+
+if TYPE_CHECKING:
+    from synthgan.privacy.parameters import Privacy
+    from synthgan.synthesizer import Synthesizer
 
 
 @click.command(
@@ -19,6 +24,7 @@ from synthgan.config import EFFORTS
         "synthgan fit 'parts/*.parquet' -o model.synthgan --target income --effort high",
         "synthgan fit data.csv -o model.synthgan --schema schema.json --time-limit 600",
         "synthgan fit data.parquet -o model.synthgan --checkpoint fit.checkpoint",
+        "synthgan fit data.parquet -o model.synthgan --epsilon 1 --schema public.json",
     ),
 )
 @click.argument("data", nargs=-1, required=True, type=PATH)
@@ -31,6 +37,28 @@ from synthgan.config import EFFORTS
     type=PATH,
     metavar="FILE",
     help="Declared kinds, bounds and rules (JSON), as `synthgan schema -o` writes.",
+)
+@click.option("--epsilon", type=float, metavar="E", help="Differential privacy: how much one unit may change the odds.")
+@click.option("--delta", type=float, metavar="D", help="With --epsilon: how likely that may fail.  [default: 1e-05]")
+@click.option(
+    "--unit",
+    metavar="COLUMN",
+    help="With --epsilon: the column whose values name the persons to protect.  [default: each row is a person]",
+)
+@click.option(
+    "--rows-per-unit",
+    type=click.IntRange(min=1),
+    metavar="K",
+    help="With --unit: use at most K rows of each person.  [default: 1]",
+)
+@click.option(
+    "--neural",
+    type=click.FloatRange(0, 1),
+    metavar="SHARE",
+    help="With --epsilon: share of the budget for the neural critic (DP-SGD).",
+)
+@click.option(
+    "--ledger", type=PATH, metavar="FILE", help="With --epsilon: account for all fits on this table in one file."
 )
 @click.option("--effort", type=click.Choice(EFFORTS), help="How long to train.  [default: default]")
 @click.option("--max-steps", type=click.IntRange(min=1), metavar="N", help="Train for at most N steps.")
@@ -63,6 +91,12 @@ def fit(
     model: Path,
     target: str | None,
     schema: Path | None,
+    epsilon: float | None,
+    delta: float | None,
+    unit: str | None,
+    rows_per_unit: int | None,
+    neural: float | None,
+    ledger: Path | None,
     effort: str | None,
     max_steps: int | None,
     time_limit: float | None,
@@ -96,6 +130,9 @@ def fit(
         **given(
             target=target,
             schema=schema,
+            privacy=_privacy(
+                epsilon, delta=delta, unit=unit, rows_per_unit=rows_per_unit, neural=neural, ledger=ledger
+            ),
             effort=effort,
             max_steps=max_steps,
             time_limit=time_limit,
@@ -117,6 +154,28 @@ def fit(
     n_rows = round(synthesizer.n_rows_)
     summary(
         f"Learned {n_rows:,} rows and {columns} columns in {duration(seconds)}.",
-        [("model", f"{model} ({file_size(model)})"), ("guarantee", "none (see `synthgan inspect` for what it holds)")],
+        [("model", f"{model} ({file_size(model)})"), ("guarantee", _guarantee(synthesizer))],
         next_step=command_line("synthgan", "sample", model, "-n", str(n_rows), "-o", "synthetic.parquet"),
     )
+
+
+def _privacy(epsilon: float | None, **options: Any) -> Privacy | None:
+    """The guarantee asked for, None for none."""
+    from synthgan.errors import SettingsError
+    from synthgan.privacy.parameters import Privacy
+
+    if epsilon is not None:
+        return Privacy(epsilon, **given(**options))
+    if asked := given(**options):
+        option = next(iter(asked)).replace("_", "-")
+        raise SettingsError(f"--{option} goes with --epsilon: say how much privacy is asked for, or leave it out.")
+    return None
+
+
+def _guarantee(synthesizer: Synthesizer) -> str:
+    """The guarantee of a fit, in words."""
+    ledger = synthesizer.ledger_
+    if ledger is None:
+        return "none (see `synthgan inspect` for what it holds)"
+    others = "" if synthesizer.privacy and synthesizer.privacy.ledger else "; other fits on this table are not counted"
+    return f"epsilon {ledger.epsilon:g}, delta {ledger.delta:g}{others}"

@@ -71,7 +71,7 @@ class PrivateMarginals:
         codes: ``(n_rows, n_columns)`` integer tensor.
         layout: what the codes mean; its marginal is released, and so are the one-way counts.
         mechanisms: noise, and the ledger it is paid from.
-        rho: zCDP budget of this door.
+        rho: zCDP budget of this door; with 0, one-way marginals are all it knows.
         n_rows: released number of rows.
         one_way_variance: variance of the noise in the layout's marginal, in squared rows.
         target: index of the modelled column that matters most, None for no such column.
@@ -103,7 +103,7 @@ class PrivateMarginals:
         self._exact = [exact.counts(), *(exact.counts(target, levels) for levels in self._slices)]
         self._device = codes.device
         self._one_way = Estimate(layout.marginal.astype(np.float64) * self._n_rows, max(one_way_variance, 1e-9))
-        self._candidates = self._listed()
+        self._candidates = self._listed() if rho > 0 else []
         self._measured: dict[Candidate, Estimate] = {}
         self._rho_left = rho
         self.rounds_done = 0

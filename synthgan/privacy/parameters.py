@@ -7,6 +7,7 @@ import numbers
 import os
 from dataclasses import dataclass
 
+from synthgan.config import DpSgdSettings
 from synthgan.errors import SettingsError
 
 ROW = "row"
@@ -29,6 +30,7 @@ class Privacy:
         neural: share of the budget for the neural critic, in [0, 1]: 1 is the classic DP-SGD GAN, 0 marginals only;
             None for the default of this epsilon.
         ledger: a file that composes several fits on one table (`synthgan.privacy.ledger_file`), or None.
+        neural_settings: how the neural critic is trained; None for the defaults.
 
     Raises:
         SettingsError: when a value is out of range.
@@ -40,6 +42,7 @@ class Privacy:
     rows_per_unit: int = 1
     neural: float | None = None
     ledger: str | os.PathLike[str] | None = None
+    neural_settings: DpSgdSettings | None = None
 
     def __post_init__(self) -> None:
         """Check ranges."""

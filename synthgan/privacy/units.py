@@ -40,7 +40,7 @@ class UnitLimitedSource(DerivedSource):
             raise SchemaError(f"the unit column {unit!r} is not in {source.description}{hint}")
         self.unit = unit
         self.rows_per_unit = rows_per_unit
-        self._kept = _draw(_persons(source, unit), rows_per_unit)
+        self._kept = _draw(persons_of(source, unit), rows_per_unit)
         self.n_rows = int(self._kept.sum())
 
     def batches(self, columns: Sequence[str] | None = None, batch_size: int = BATCH_ROWS) -> Iterator[pa.RecordBatch]:
@@ -60,8 +60,12 @@ class UnitLimitedSource(DerivedSource):
             raise SourceError(f"{self.description} has changed while it was read: start the fit anew")
 
 
-def _persons(source: Source, unit: str) -> npt.NDArray[np.int32]:
-    """``(n_rows,)`` number of each row's person; -1 without one."""
+def persons_of(source: Source, unit: str) -> npt.NDArray[np.int32]:
+    """Which person each row belongs to.
+
+    Returns:
+        ``(n_rows,)`` numbers from 0 in order of appearance; -1 for a row without a person.
+    """
     parts = []
     for batch in source.batches([unit]):
         column = batch.column(0)

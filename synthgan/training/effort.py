@@ -42,9 +42,18 @@ def resolve(
     return dataclasses.replace(settings, precision=resolve_precision(settings.precision, device))
 
 
-def _of_effort(effort: str, n_rows: float, device: torch.device) -> TrainingSettings:
+def check_effort(effort: str) -> None:
+    """Refuse what is no effort.
+
+    Raises:
+        SettingsError: names those there are.
+    """
     if effort not in EFFORTS:
         raise SettingsError(f"effort must be one of {', '.join(EFFORTS)}, got {effort!r}.")
+
+
+def _of_effort(effort: str, n_rows: float, device: torch.device) -> TrainingSettings:
+    check_effort(effort)
     n_steps, on_cpu, on_gpu = SCHEDULES[effort]
     batch_size = on_gpu if device.type == "cuda" else on_cpu
     # A small table is learned in fewer passes; more only teach the critics the rows themselves.

@@ -1,0 +1,275 @@
+"""A private fit: one ledger, and the three private doors that it pays for, opened one after another.
+
+Only this module holds the table of a private fit, and only until the doors are open. What comes after (codec, training,
+sampling) is given doors, and cannot tell private ones from exact ones.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from synthgan.config import DpSgdSettings, Effort, TrainingSettings
+from synthgan.critics.adversarial import NeuralCritic, RealRows
+from synthgan.errors import PrivacyError, SettingsError
+from synthgan.privacy.accounting import plan_order
+from synthgan.privacy.clamping import ClampedSource
+from synthgan.privacy.dp_sgd import PrivateCritic
+from synthgan.privacy.dp_sgd_plan import calibrate, sampling_rate
+from synthgan.privacy.entropy import system_rng
+from synthgan.privacy.ledger import Entry, Ledger
+from synthgan.privacy.ledger_file import LedgerFile
+from synthgan.privacy.marginals import PrivateMarginals
+from synthgan.privacy.mechanisms import Mechanisms
+from synthgan.privacy.parameters import ROW, Privacy
+from synthgan.privacy.private_schema import private_schema
+from synthgan.privacy.statistics import PrivateStatistics
+from synthgan.privacy.units import UnitLimitedSource, persons_of
+from synthgan.tables.batches import Source
+from synthgan.tables.codec import CodecSettings, TableCodec
+from synthgan.tables.schema import TableSchema
+from synthgan.training.effort import check_effort, resolve
+from synthgan.training.setup import Doors, target_slices
+
+STATISTICS_SHARE = 0.15
+"""Of the budget: column statistics, what the codec is fitted from. The rest is for the other two doors."""
+
+COUNT_SHARE = 0.01
+"""Of what is left of it: counts persons, where the neural critic samples them."""
+
+DEFAULT_NEURAL = 0.0
+"""Share of the third door where nobody says otherwise."""
+
+DP_SGD = "DP-SGD"
+
+SCHEDULES: dict[str, tuple[int, int]] = {"quick": (1000, 500), "default": (5000, 500), "high": (10_000, 1000)}
+"""Effort -> generator steps and rows per step."""
+
+DISCOVERY_SHARE = 0.1
+"""Of delta: levels and heavy values that nobody declared."""
+
+CELL_ROWS = 40.0
+"""Rows, in units of ``1 / sqrt(rho)``, that a cell of two binned columns should hold on average, above the noise."""
+
+BINS = (4, 50)
+"""Fewest and most bins of a numeric column."""
+
+UNPROTECTED = (
+    "names, order and physical types of the columns",
+    "whatever the schema declares: kinds, bounds, levels, granularity, constraints",
+    "the settings of the fit, this guarantee and how its budget was split",
+    "how long the fit took",
+)
+"""What every private fit publishes as it is."""
+
+
+class PrivateFit:
+    """The doors of one private fit.
+
+    Args:
+        source: the table.
+        privacy: the guarantee asked for.
+        declared: what the user knows about the columns.
+        target: the column that downstream models will predict, None without one.
+        min_count: least number of released rows behind a level, as far as noise lets it be known.
+
+    Attributes:
+        ledger: the account.
+        schema: the schema, of which nothing was read off a row.
+        codec: fitted from released statistics.
+        notices: what was released of each column, and warnings about the guarantee.
+
+    Raises:
+        PrivacyError: when what is asked for cannot be kept private.
+        SchemaError: when the declaration does not fit the table's columns, or holds inferred facts.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        privacy: Privacy,
+        *,
+        declared: TableSchema | Mapping[str, Any] | str | os.PathLike[str] | None,
+        target: str | None,
+        min_count: int,
+    ) -> None:
+        unit = None if privacy.unit == ROW else privacy.unit
+        self.privacy = privacy
+        self._neural = DEFAULT_NEURAL if privacy.neural is None else privacy.neural
+        self.schema = private_schema(source, declared, unit=unit)
+        if target is not None and target not in self.schema.names:
+            raise SettingsError(f"the target names the column {target!r}, which {source.description} lacks")
+        discovery = DISCOVERY_SHARE * privacy.delta
+        self.ledger = Ledger(
+            privacy.epsilon,
+            privacy.delta,
+            order=plan_order(privacy.epsilon, privacy.delta - discovery, self._neural),
+            discovery_delta=discovery,
+        )
+        self.ledger.declare(unit=privacy.unit, rows_per_unit=privacy.rows_per_unit, unprotected=UNPROTECTED)
+        self._mechanisms = Mechanisms(self.ledger, rows_per_unit=privacy.rows_per_unit)
+        self._target = target
+        self._unit = unit
+        self._neural_entry: Entry | None = None
+        limited = source if unit is None else UnitLimitedSource(source, unit, privacy.rows_per_unit)
+        self._rows: Source = ClampedSource(limited, self.schema)
+        self._statistics_rho = STATISTICS_SHARE * self.ledger.remaining_rho
+        statistics = PrivateStatistics.release(
+            self._rows, self.schema, self._mechanisms, rho=self._statistics_rho, delta=discovery, unit=unit
+        )
+        rho = self.ledger.remaining_rho / privacy.rows_per_unit**2
+        self.codec = TableCodec.fit(
+            self._rows, self.schema, codec_settings(statistics.n_rows(), rho, min_count), statistics=statistics
+        )
+        self.notices = privacy.warnings_for(statistics.n_rows()) + statistics.notices
+
+    def open(self, settings: TrainingSettings, device: torch.device) -> Doors:
+        """The second and the third door; the table is let go of.
+
+        Args:
+            settings: resolved settings, from `private_settings`.
+            device: where training happens.
+        """
+        layout, codec = self.codec.layout, self.codec
+        table = codec.encode(self._rows, rng=system_rng())
+        codes, positions = torch.from_numpy(table.codes).to(device), torch.from_numpy(table.positions).to(device)
+        names = [span.name for span in layout.spans]
+        target = names.index(self._target) if self._target in names else None
+        rho = (1 - self._neural) * self.ledger.remaining_rho
+        critic = None
+        if self._neural > 0 and settings.adversarial_weight > 0:
+            critic = self._critic(RealRows(codes, positions), settings, marginals_rho=rho)
+        marginals = PrivateMarginals(
+            codes,
+            layout,
+            self._mechanisms,
+            rho=rho,
+            n_rows=codec.n_rows,
+            one_way_variance=self._mechanisms.standard_deviation(self._statistics_rho / max(1, len(names))) ** 2,
+            target=target,
+            slices=[] if target is None else target_slices(layout, target),
+        )
+        return Doors(marginals, critic, rounds=marginals, n_rounds=marginals.settings.n_rounds)
+
+    def _critic(
+        self, rows: RealRows, settings: TrainingSettings, *, marginals_rho: float
+    ) -> Callable[[torch.Generator], NeuralCritic]:
+        """Reserve the third door's whole budget now, and leave ``marginals_rho`` to the second."""
+        from dp_accounting import ComposedDpEvent, DpEvent, ZCDpEvent
+
+        private = self.privacy.neural_settings or DpSgdSettings()
+        kept_back = [ZCDpEvent(marginals_rho)] if marginals_rho > 0 else []
+        persons = None if self._unit is None else self._persons()
+        n_units = self.codec.n_rows if persons is None else self._count_persons(persons)
+        plan = calibrate(
+            lambda event: self.ledger.fits(ComposedDpEvent([event, *kept_back])),
+            sampling_rate=sampling_rate(private.expected_batch_size, n_units),
+            max_grad_norm=private.max_grad_norm,
+            n_updates=private.n_updates,
+        )
+
+        def reserve(event: DpEvent) -> None:
+            self._neural_entry = self.ledger.reserve(event, door=3, mechanism=DP_SGD, what="gradients of the critic")
+
+        def critic(initial: torch.Generator) -> NeuralCritic:
+            return PrivateCritic(
+                rows,
+                self.codec.layout,
+                settings,
+                private,
+                plan,
+                n_rows=self.codec.n_rows,
+                initial=initial,
+                reserve=reserve,
+                units=persons,
+                rows_per_unit=self.privacy.rows_per_unit,
+            )
+
+        return critic
+
+    def _persons(self) -> npt.NDArray[np.int64]:
+        """``(n_rows,)`` index of each row's person; a row without one is a person of its own."""
+        assert self._unit is not None
+        persons = persons_of(self._rows, self._unit).astype(np.int64)
+        alone = persons < 0
+        persons[alone] = persons.max(initial=-1) + 1 + np.arange(alone.sum())
+        return persons
+
+    def _count_persons(self, persons: npt.NDArray[np.int64]) -> float:
+        rho = COUNT_SHARE * self.ledger.remaining_rho
+        n_persons = np.array([len(np.unique(persons))], dtype=np.int64)
+        return max(1.0, float(self._mechanisms.counts(n_persons, rho=rho, door=1, what="number of persons")[0]))
+
+    def close(self) -> None:
+        """Settle what was reserved for the whole fit."""
+        if self._neural_entry is not None:
+            self.ledger.settle(self._neural_entry)
+            self._neural_entry = None
+
+
+@contextmanager
+def ledger_entry(privacy: Privacy) -> Iterator[None]:
+    """Within the block a fit goes on, which the table's ledger file knows of, when there is one.
+
+    The fit's whole guarantee is reserved before the block begins, and stays reserved when the block fails.
+    """
+    if privacy.ledger is None:
+        yield
+        return
+    with LedgerFile(privacy.ledger).fit(
+        privacy.epsilon, privacy.delta, unit=privacy.unit, rows_per_unit=privacy.rows_per_unit
+    ):
+        yield
+
+
+def codec_settings(n_rows: float, rho: float, min_count: int) -> CodecSettings:
+    """As many bins as keep the cells of two columns above the noise that ``rho`` will leave.
+
+    Args:
+        n_rows: released number of rows.
+        rho: zCDP budget left for marginals, per row.
+        min_count: see `CodecSettings`.
+    """
+    n_bins = int(np.clip(math.sqrt(n_rows * math.sqrt(rho) / CELL_ROWS), *BINS))
+    return CodecSettings(n_bins=n_bins, max_single_values=round(1.7 * n_bins), min_count=min_count)
+
+
+def private_settings(
+    settings: Effort | TrainingSettings, privacy: Privacy, *, device: torch.device, max_steps: int | None = None
+) -> TrainingSettings:
+    """Settings of a private fit; they depend on nothing that the table says.
+
+    Args:
+        settings: an effort, or settings whose critics are then replaced by private ones.
+        privacy: says how much the neural critic does.
+        device: where training happens.
+        max_steps: most generator steps.
+
+    Raises:
+        PrivacyError: for a setting that cannot be kept private.
+        SettingsError: for an unknown effort or a step limit below 1.
+    """
+    if isinstance(settings, TrainingSettings):
+        base = settings
+    else:
+        check_effort(settings)
+        n_steps, batch_size = SCHEDULES[settings]
+        base = TrainingSettings(n_steps=n_steps, batch_size=batch_size)
+    if base.early_stopping:
+        raise PrivacyError(
+            "early stopping judges held-out rows, which no budget was paid for; leave it out of a private fit."
+        )
+    base = resolve(base, n_rows=1.0, device=device, max_steps=max_steps)
+    neural = DEFAULT_NEURAL if privacy.neural is None else privacy.neural
+    if not neural:
+        return dataclasses.replace(base, adversarial_weight=0.0, twin_weight=0.0, shrinkage=0.0, capture="off")
+    private = (privacy.neural_settings or DpSgdSettings()).training(base)
+    return dataclasses.replace(private, shrinkage=0.0, marginal_weight=base.marginal_weight if neural < 1 else 0.0)
