@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from synthgan.cli.guarantee import NO_GUARANTEE, in_words, show_spending, unprotected
 from synthgan.cli.messages import command_line, file_size, size, summary, table
 from synthgan.cli.options import PATH, debug_option, examples
 from synthgan.errors import SettingsError, did_you_mean
@@ -74,23 +75,31 @@ def _contents(file: ModelFile, codec: TableCodec, path: Path) -> dict[str, Any]:
         "schema": file.schema,
         "columns": codec.describe(),
         "history": file.history,
+        "ledger": file.ledger,
     }
 
 
 def _show(file: ModelFile, codec: TableCodec, path: Path) -> None:
     """The text for people."""
+    from synthgan.privacy.ledger import Ledger
+
     table(
         ("column", "kind", "stored in the file"),
         [(facts["column"], facts["kind"], stored(facts)) for facts in codec.describe()],
     )
     click.echo()
+    ledger = None if file.ledger is None else Ledger.from_json(file.ledger)
+    if ledger is not None:
+        show_spending(ledger)
     weights = file.manifest["members"]["model.safetensors"]["size"]
+    noisy, through = ("", "") if ledger is None else (" (noisy)", " through the private doors")
     protected = f"on: no stored value rests on fewer than {codec.settings.min_count} rows"
     facts = [
-        ("guarantee", _GUARANTEES[file.manifest["guarantee"]]),
+        ("guarantee", NO_GUARANTEE if ledger is None else in_words(ledger)),
+        *([] if ledger is None else unprotected(ledger)),
         ("protection", protected if codec.settings.protect_values else "OFF: rare values and true extremes are stored"),
-        ("counts", f"{codec.n_rows:,.0f} rows learned; the share of rows behind each value and bin"),
-        ("network", f"{file.architecture}, {size(weights)} of weights, which were trained on all rows"),
+        ("counts", f"{codec.n_rows:,.0f} rows{noisy} learned; the share of rows behind each value and bin{noisy}"),
+        ("network", f"{file.architecture}, {size(weights)} of weights, trained on all rows{through}"),
         ("training", _training(file)),
         ("written by", f"synthgan {file.manifest['synthgan_version']}, format {file.manifest['format_version']}"),
     ]
@@ -99,9 +108,6 @@ def _show(file: ModelFile, codec: TableCodec, path: Path) -> None:
         facts,
         next_step=command_line("synthgan", "sample", path, "-n", f"{codec.n_rows:.0f}", "-o", "synthetic.parquet"),
     )
-
-
-_GUARANTEES = {"none": "none: nothing is proved about what the file tells about any one row"}
 
 
 def _training(file: ModelFile) -> str:
