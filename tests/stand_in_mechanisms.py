@@ -83,3 +83,42 @@ class ScriptedCounts(RecordedCounts):
         self.inputs.append((what, counts.copy()))
         none = np.zeros(0, dtype=np.int64)
         return none, none
+
+
+class SecondDoor:
+    """Stand-in for the second door's mechanisms: exact counts, the best candidate; keeps what it was asked.
+
+    Args:
+        deviation: what it says of its noise.
+        noise: standard deviation of noise that it does add.
+        answers: seed of answers that ignore the data, None for true ones.
+    """
+
+    def __init__(self, deviation: float = 1.0, noise: float = 0.0, answers: int | None = None) -> None:
+        self._deviation, self._noise = deviation, noise
+        self._scripted = answers is not None
+        self._rng = np.random.default_rng(answers or 0)
+        self.counted: list[npt.NDArray[np.int64]] = []
+        self.scored: list[npt.NDArray[np.float64]] = []
+        self.sensitivities: list[float] = []
+        self.chosen: list[int] = []
+        self.spent: list[tuple[str, float]] = []
+
+    def standard_deviation(self, rho: float) -> float:
+        return self._deviation
+
+    def counts(self, counts: Counts, *, rho: float, door: int, what: str) -> Counts:
+        assert counts.dtype == np.int64 and door == 2 and rho > 0
+        self.counted.append(counts.copy())
+        self.spent.append(("measure", rho))
+        if self._scripted:
+            return self._rng.integers(-5, 50, counts.shape)
+        return counts + np.rint(self._rng.normal(0, self._noise, counts.shape)).astype(np.int64)
+
+    def select(self, scores: npt.NDArray[np.float64], *, rho: float, sensitivity: float, door: int, what: str) -> int:
+        assert np.isfinite(scores).all() and door == 2 and rho > 0
+        self.scored.append(scores.copy())
+        self.sensitivities.append(sensitivity)
+        self.spent.append(("select", rho))
+        self.chosen.append(int(self._rng.integers(len(scores)) if self._scripted else scores.argmax()))
+        return self.chosen[-1]
