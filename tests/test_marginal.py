@@ -148,6 +148,40 @@ def test_the_gradient_is_that_of_the_plain_formula(groups: list[list[int]]) -> N
     torch.testing.assert_close(gradient, expected, rtol=1e-5, atol=1e-10)
 
 
+@pytest.mark.parametrize("groups", [[], [[0], [1, 2]]], ids=["pairs", "two slices"])
+def test_the_gradient_of_the_columns_own_marginals_is_that_of_the_plain_formula(groups: list[list[int]]) -> None:
+    codes = torch.from_numpy(small_table().codes)
+    pairs = ExactMarginals(codes, LAYOUT).pairs()
+    deviations = torch.linspace(0.1, 0.5, 8)[:, None] * torch.linspace(0.1, 0.5, 8)
+    logits = torch.randn(300, 8, generator=torch.Generator().manual_seed(0), dtype=torch.float64, requires_grad=True)
+    for tolerance, on_diagonal in (
+        (None, (pairs.share.diagonal() * (1 - pairs.share.diagonal()) / 2000).sqrt()),
+        (deviations, deviations.diagonal()),
+    ):
+        target = GramTarget(pairs.share, pairs.weight, 2000, tolerance)
+        slices = slices_of(codes, LAYOUT, 2, *groups)
+        critic = MarginalCritic(target, AXIS, column=2, slices=slices, slice_weight=0.5, one_way_weight=0.6)
+        plain = plain_loss(AXIS.softmax(logits), critic, slices, 2)
+        mean = AXIS.softmax(logits).mean(0)
+        pull = torch.tanh((mean.detach() - pairs.share.diagonal()) / on_diagonal)
+        plain = plain + 0.6 / 3 * (pull * mean).sum()
+        loss = critic.loss(AXIS.softmax(logits))[0]
+        assert loss.item() == pytest.approx(plain.item(), rel=1e-6)
+        (gradient,), (expected,) = (torch.autograd.grad(value, logits) for value in (loss, plain))
+        torch.testing.assert_close(gradient, expected, rtol=1e-5, atol=1e-10)
+
+
+def test_where_no_pair_is_known_columns_are_fitted_all_the_same() -> None:
+    pairs = ExactMarginals(torch.from_numpy(small_table().codes), LAYOUT).pairs()
+    unknown = GramTarget(pairs.share, torch.eye(3), pairs.n_rows, torch.full((8, 8), 0.01))
+    logits = torch.zeros(1, 8, requires_grad=True)
+    for weight, moves in ((0.0, False), (0.5, True)):
+        critic = MarginalCritic(unknown, AXIS, one_way_weight=weight)
+        (gradient,) = torch.autograd.grad(critic.loss(AXIS.softmax(logits))[0], logits)
+        assert bool(gradient.abs().max() > 1e-3) is moves
+    assert gradient[0, 5] < 0 < gradient[0, 7], "colour 0 is more frequent than a third, colour 2 less"
+
+
 def test_the_gradient_is_that_of_finite_differences() -> None:
     codes = torch.from_numpy(small_table().codes)
     slices = slices_of(codes, LAYOUT, 2, [0], [1, 2])
