@@ -1,4 +1,4 @@
-"""Stand-ins for the mechanisms of door 1: one that adds noise, one that records, one whose answers ignore the data."""
+"""Stand-ins for the mechanisms: some add noise, some record what they are asked, some give answers that ignore the data."""
 
 from __future__ import annotations
 
@@ -7,6 +7,9 @@ import os
 
 import numpy as np
 import numpy.typing as npt
+from dp_accounting import ZCDpEvent
+
+from synthgan.privacy.ledger import Ledger
 
 Counts = npt.NDArray[np.int64]
 
@@ -122,3 +125,35 @@ class SecondDoor:
         self.spent.append(("select", rho))
         self.chosen.append(int(self._rng.integers(len(scores)) if self._scripted else scores.argmax()))
         return self.chosen[-1]
+
+
+class ScriptedMechanisms:
+    """Stand-in for `Mechanisms`, paid from a real ledger: the same answers in the same order, whatever the data are."""
+
+    def __init__(self, ledger: Ledger, *, rows_per_unit: int = 1) -> None:
+        ledger.declare(rows_per_unit=rows_per_unit)
+        self._ledger = ledger
+        self._k = rows_per_unit
+        self._answers = np.random.default_rng(7)
+
+    def standard_deviation(self, rho: float) -> float:
+        return self._k / math.sqrt(2 * rho)
+
+    def counts(self, counts: Counts, *, rho: float, door: int, what: str) -> Counts:
+        self._pay(rho, door=door, what=what)
+        if what.startswith("number of"):
+            return np.array([1000], dtype=np.int64)
+        return self._answers.choice([0, -4, 30, 200, 400], counts.shape)
+
+    def discover(self, counts: Counts, *, rho: float, delta: float, door: int, what: str) -> tuple[Counts, Counts]:
+        self._pay(rho, door=door, what=what, delta=delta)
+        none = np.zeros(0, dtype=np.int64)
+        return none, none
+
+    def select(self, scores: npt.NDArray[np.float64], *, rho: float, sensitivity: float, door: int, what: str) -> int:
+        self._pay(rho, door=door, what=what)
+        return int(self._answers.integers(len(scores)))
+
+    def _pay(self, rho: float, *, door: int, what: str, delta: float = 0.0) -> None:
+        event = ZCDpEvent(rho)
+        self._ledger.settle(self._ledger.reserve(event, door=door, mechanism="script", what=what, delta=delta))
