@@ -26,7 +26,7 @@ def markdown(results: Mapping[str, Any]) -> str:
         "# Utility under differential privacy",
         "",
         "Written by `benchmarks/privacy_utility.py` from its JSON; do not edit. delta 1e-5, each row a person. Mean "
-        "over seeds, standard deviation after the sign; errors in percent, lower is better; MLE AUC and XGB-C2ST, higher is "
+        "over seeds, standard deviation after the sign; errors in percent, lower is better; AUC and C2ST, higher is "
         "better. `-codes`: on the codes of our private codec, decoded by it, with what it left of the budget. Seconds "
         "are beside other work where the machine was shared.",
         "",
