@@ -157,7 +157,8 @@ def neighbour(axis: Axis, tick: Tick, direction: int) -> Tick:
     """The next tick upwards (+1) or downwards (-1)."""
     if axis.is_gridded:
         return int(tick) + direction
-    return float(np.nextafter(axis.dtype.type(tick), axis.dtype.type(direction * np.inf)))
+    with np.errstate(over="ignore"):  # beyond the largest float lies infinity, and no cell
+        return float(np.nextafter(axis.dtype.type(tick), axis.dtype.type(direction * np.inf)))
 
 
 def width(axis: Axis, cell: Cell) -> float:
