@@ -26,8 +26,8 @@ _SMALLEST_EXPONENT = -32
 _FLOAT_EXPONENTS = (*range(_SMALLEST_EXPONENT, 65), 80, 96, 128, 192, 256, 512, 1024)
 """Floats: powers of two at which the exponential grid is cut; beyond 2**64 hardly any column has values."""
 
-_FIRST_SECOND = -62_135_596_800  # 0001-01-01, the first day that Python knows, in seconds from 1970
-_LAST_SECOND = 253_402_300_799  # 9999-12-31
+_FIRST_SECOND = -62_135_596_800 + 2 * 86_400  # of the days that Python knows in every time zone, from 1970
+_LAST_SECOND = 253_402_300_799 - 2 * 86_400
 _LONGEST_SECONDS = 86_400 * 999_999_999  # Python's longest timedelta
 
 
