@@ -61,10 +61,13 @@ def epsilon_of(cost: float, order: float, delta: float) -> float:
 
 def budget_at(epsilon: float, delta: float, order: float) -> float:
     """The largest Renyi divergence at ``order`` that implies ``epsilon`` at ``delta`` and no more; 0 when none does."""
-    budget = epsilon - _offset(order, delta)
-    while budget > 0 and epsilon_of(budget, order, delta) > epsilon:
-        budget *= 1 - 1e-12
-    return max(budget, 0.0)
+    offset = math.log1p(-1 / order) - math.log(delta * order) / (order - 1)
+    budget = epsilon - offset
+    for _ in range(100):
+        if budget <= 0 or epsilon_of(budget, order, delta) <= epsilon:
+            return max(budget, 0.0)
+        budget -= 1e-14 * (epsilon + abs(offset))  # the two sums are rounded differently
+    return 0.0
 
 
 def plan_order(
@@ -153,7 +156,7 @@ def _from_json(values: Any, depth: int) -> Any:
     import dp_accounting
 
     kind = values.get("type") if isinstance(values, dict) else None
-    if depth > _DEEPEST or kind not in _FIELDS or set(values) != {"type", *_FIELDS[kind]}:
+    if depth > _DEEPEST or not isinstance(kind, str) or kind not in _FIELDS or set(values) != {"type", *_FIELDS[kind]}:
         raise PrivacyError("this is no event of a ledger: it is damaged, or of another version of synthgan")
     arguments = {name: values[name] for name in _FIELDS[kind]}
     if "event" in arguments:
@@ -177,10 +180,6 @@ def _checked(kind: str, name: str, value: Any) -> float | int:
         ):
             return number
     raise PrivacyError(f"{name} of a {kind} is out of range")
-
-
-def _offset(order: float, delta: float) -> float:
-    return math.log1p(-1 / order) - math.log(delta * order) / (order - 1)
 
 
 def _least_noise(cost: float, order: float, sampling_rate: float, n_updates: int) -> float:

@@ -152,7 +152,7 @@ def agree(left: Any, right: Any) -> bool:
     """Whether two documents say the same: prose may be worded differently, numbers differ by rounding."""
     if isinstance(left, dict) and isinstance(right, dict):
         return left.keys() == right.keys() and all(
-            _is_prose(left[key]) if key in _PROSE else agree(left[key], right[key]) for key in left
+            _is_prose(left[key], right[key]) if key in _PROSE else agree(left[key], right[key]) for key in left
         )
     if isinstance(left, list) and isinstance(right, list):
         return len(left) == len(right) and all(map(agree, left, right))
@@ -216,9 +216,14 @@ def _keys(values: Any, names: str) -> None:
         raise ValueError
 
 
-def _is_prose(value: Any) -> bool:
-    texts = value.values() if isinstance(value, dict) else [value]
-    return all(isinstance(text, str) and text for text in texts)
+def _is_prose(value: Any, example: Any) -> bool:
+    if isinstance(example, dict):
+        return (
+            isinstance(value, dict)
+            and value.keys() == example.keys()
+            and all(_is_prose(text, "") for text in value.values())
+        )
+    return isinstance(value, str) and value != ""
 
 
 def _is_number(value: Any) -> bool:

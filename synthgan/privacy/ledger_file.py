@@ -269,7 +269,8 @@ def _load(path: Path) -> Account | None:
     try:
         values = json.loads(content)
         account = _from_json(values)
-        if values != _to_json(account) | {"composition": values["composition"]}:
+        prose = values["composition"]  # may be worded otherwise by another version
+        if not isinstance(prose, str) or values != _to_json(account) | {"composition": prose}:
             raise ValueError
     except (KeyError, TypeError, ValueError, AttributeError, RecursionError, SynthganError):
         raise PrivacyError(

@@ -140,8 +140,8 @@ class Mechanisms:
         A unit can bring up to k keys that nobody else carries, ``c_1 + ... + c_m <= k`` rows of them. One of them is
         shown with probability ``sum_i P[Z >= T - c_i]`` at most, where Z is the noise, and
         ``P[Z >= z] <= Q((z - 1) / sigma)`` with Q the tail of the normal distribution (Canonne, Kamath and Steinke
-        2020, Proposition 25). Q is convex above 0, so for given m the worst case is one key with k - m + 1 rows and
-        m - 1 keys with one row each; the threshold is the smallest for which no m exceeds ``delta``.
+        2020, Proposition 25). Q is convex above 0, so the sum is largest for one key with all k rows, or for k keys
+        with one row each; the threshold is the smallest for which neither exceeds ``delta``.
 
         OpenDP's own map is not used for this delta: up to version 0.16 it leaves out the probability of meeting the
         threshold exactly, with which a key is shown (opendp issue 2922).
@@ -255,10 +255,9 @@ def _chance_of_showing(threshold: int, sigma: float, rows_per_unit: int) -> floa
     """An upper bound of the probability that `Mechanisms.discover` shows any key that one unit brought alone."""
     from scipy.special import ndtr
 
-    n_keys = np.arange(1, rows_per_unit + 1)
-    largest = ndtr(-(threshold - 1 - (rows_per_unit - n_keys + 1)) / sigma)
-    single = ndtr(-(threshold - 2) / sigma)
-    return float((largest + (n_keys - 1) * single).max()) * (1 + 1e-9)
+    together = ndtr(-(threshold - 1 - rows_per_unit) / sigma)
+    apart = rows_per_unit * ndtr(-(threshold - 2) / sigma)
+    return float(max(together, apart)) * (1 + 1e-9)  # for rounding in ndtr and in sigma
 
 
 def _checked_rho(rho: float) -> float:
