@@ -43,6 +43,8 @@ def main() -> None:
             if "categories" in domain[name]:
                 train[name] = train[name].astype("object").fillna("(missing)").astype("category")
                 domain[name]["categories"] = [*domain[name]["categories"], "(missing)"]
+            else:
+                train[name] = train[name].astype("int64" if train[name].dtype.kind in "iu" else "float64")
     began = time.perf_counter()
     pipeline = {"aim": AIMPipeline, "mst": MSTPipeline}[arguments.model](
         epsilon=arguments.epsilon,
