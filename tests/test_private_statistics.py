@@ -31,7 +31,7 @@ from synthgan.tables.schema import TableSchema
 from synthgan.tables.statistics import ColumnStatistics
 
 QUICK = (Phase.explicit, Phase.reuse, Phase.generate)
-"""Shrinking tables of fifteen columns takes minutes."""
+"""Shrinking tables of sixteen columns takes minutes."""
 
 PLENTY = 1.0
 """A rho at which noise is small (standard deviations of about one row) and the tests are about something else."""
@@ -100,6 +100,7 @@ CELLS: dict[str, Any] = {
         pa.timestamp("ns"),
         st.one_of(st.none(), st.integers(-(2**63) + 1, 2**63 - 1)),
     ),
+    "zoned": (pa.timestamp("s", tz="Europe/Berlin"), st.one_of(st.none(), st.integers(-(2**62), 2**62))),
     "gap": (pa.duration("ms"), st.one_of(st.none(), st.integers(-(10**15), 10**15))),
     "ticket": (pa.string(), st.one_of(st.none(), st.text(max_size=3))),
     "note": (pa.string(), st.one_of(st.none(), st.text(max_size=3))),
@@ -138,7 +139,7 @@ def check_neighbours(first: ScriptedCounts, second: ScriptedCounts, k: int) -> N
             assert np.abs(one - other).sum() <= k
 
 
-@settings(max_examples=12, deadline=None, phases=QUICK)
+@settings(max_examples=30, deadline=None, phases=QUICK)
 @given(rows=st.lists(ROWS, min_size=1, max_size=25), place=st.integers(0, 24), seed=st.integers(0, 20))
 def test_one_row_changes_every_statistic_by_one_at_most(rows: list[Any], place: int, seed: int) -> None:
     place %= len(rows)
@@ -149,7 +150,7 @@ def test_one_row_changes_every_statistic_by_one_at_most(rows: list[Any], place: 
     check_neighbours(*recorders, 1)
 
 
-@settings(max_examples=8, deadline=None, phases=QUICK)
+@settings(max_examples=20, deadline=None, phases=QUICK)
 @given(
     rows=st.lists(st.tuples(st.integers(0, 3), ROWS), min_size=1, max_size=30),
     k=st.integers(1, 3),
@@ -170,7 +171,7 @@ def test_one_person_changes_every_statistic_by_k_at_most(rows: list[Any], k: int
     check_neighbours(*recorders, k)
 
 
-@settings(max_examples=8, deadline=None, phases=QUICK)
+@settings(max_examples=30, deadline=None, phases=QUICK)
 @given(rows=st.lists(ROWS, min_size=1, max_size=25))
 def test_every_row_is_counted_once_at_most(rows: list[Any]) -> None:
     recorder = RecordedCounts(threshold=2)
@@ -218,7 +219,7 @@ def everything(found: PrivateStatistics, codec: TableCodec) -> list[Any]:
     return [found.n_rows(), plain, found.notices, codec.to_json(), codec.schema, codec.notices, codec.describe()]
 
 
-@settings(max_examples=10, deadline=None, phases=QUICK)
+@settings(max_examples=30, deadline=None, phases=QUICK)
 @given(tables=st.tuples(*[st.lists(ROWS, max_size=12)] * 2), seed=st.integers(0, 1000))
 def test_with_the_same_answers_all_tables_look_alike(tables: Any, seed: int) -> None:
     made = [everything(*release(table_of(rows), DECLARED, mechanisms=ScriptedCounts(seed))) for rows in tables]
@@ -553,7 +554,7 @@ def test_many_values_are_looked_for_in_buckets_first(monkeypatch: pytest.MonkeyP
 # ---------------------------------------------------------------------------------------------------- hostile tables
 
 
-@settings(max_examples=10, deadline=None, phases=QUICK)
+@settings(max_examples=60, deadline=None, phases=QUICK)
 @given(rows=st.lists(ROWS, max_size=30), seed=st.integers(0, 1000), rho=st.sampled_from([LITTLE, 1.0, 1000.0]))
 def test_no_table_raises_or_warns(rows: list[Any], seed: int, rho: float) -> None:
     """Rows out of bounds, of undeclared levels, all missing, none at all: fitted, encoded, decoded without a word."""

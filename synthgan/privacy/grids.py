@@ -26,8 +26,8 @@ _SMALLEST_EXPONENT = -32
 _FLOAT_EXPONENTS = (*range(_SMALLEST_EXPONENT, 65), 80, 96, 128, 192, 256, 512, 1024)
 """Floats: powers of two at which the exponential grid is cut; beyond 2**64 hardly any column has values."""
 
-_FIRST_SECOND = -62_135_596_800  # 0001-01-01, the first day that Python knows, in seconds from 1970
-_LAST_SECOND = 253_402_300_799  # 9999-12-31
+_FIRST_SECOND = -62_135_596_800 + 2 * 86_400  # of the days that Python knows in every time zone, from 1970
+_LAST_SECOND = 253_402_300_799 - 2 * 86_400
 _LONGEST_SECONDS = 86_400 * 999_999_999  # Python's longest timedelta
 
 
@@ -157,7 +157,8 @@ def neighbour(axis: Axis, tick: Tick, direction: int) -> Tick:
     """The next tick upwards (+1) or downwards (-1)."""
     if axis.is_gridded:
         return int(tick) + direction
-    return float(np.nextafter(axis.dtype.type(tick), axis.dtype.type(direction * np.inf)))
+    with np.errstate(over="ignore"):  # beyond the largest float lies infinity, and no cell
+        return float(np.nextafter(axis.dtype.type(tick), axis.dtype.type(direction * np.inf)))
 
 
 def width(axis: Axis, cell: Cell) -> float:

@@ -76,6 +76,10 @@ EDGE = 3.0
 
 NEAR_CELLS = 2
 
+END_ROWS = 1.0
+"""Fewest rows in the outermost cells between declared bounds. Where values may end is public then, so the tails reach
+there, however few rows lie in them."""
+
 OBSERVATION = 0.25
 """Rows per observation in standard deviations: ten observations are two and a half of them."""
 
@@ -112,7 +116,7 @@ def release_numbers(column: ColumnSchema, budget: Budget) -> Release[Histogram]:
     share = left if few else RANGE_SHARE if is_declared else OPEN_RANGE_SHARE
     yield from _count(reader, cells, specials, budget, share=share, what="coarse histogram")
     if few:
-        return _histogram(axis, cells, specials, budget)
+        return _histogram(axis, cells, specials, budget, ends_are_public=is_declared)
     left -= share
     if not is_declared:
         cells = _heavy_stretch(cells, budget.deviation(share))
@@ -121,13 +125,13 @@ def release_numbers(column: ColumnSchema, budget: Budget) -> Release[Histogram]:
             for cell in cells:
                 cell.parts = equal_cells(axis, cell.lower, cell.upper, FEW_TICKS)
             yield from _count(reader, _leaves(cells), specials, budget, share=left, what="histogram of single ticks")
-            return _histogram(axis, cells, specials, budget)
+            return _histogram(axis, cells, specials, budget, ends_are_public=is_declared)
     spikes = tick_array(axis, [])
     if budget.delta > 0:
         spikes = yield from _spikes(reader, cells, budget)
         left -= SPIKE_SHARE
     yield from _refine(reader, cells, spikes, specials, budget, left=left)
-    return _histogram(axis, cells, specials, budget)
+    return _histogram(axis, cells, specials, budget, ends_are_public=is_declared)
 
 
 def _axis(column: ColumnSchema, budget: Budget) -> Generator[Counter, None, tuple[Axis, float]]:
@@ -258,13 +262,17 @@ def _rest(cells: Sequence[Cell], spikes: set[float | int]) -> list[Cell]:
     return sorted(found, key=lambda leaf: leaf.lower)
 
 
-def _histogram(axis: Axis, cells: Sequence[Cell], specials: Sequence[Cell], budget: Budget) -> Histogram:
+def _histogram(
+    axis: Axis, cells: Sequence[Cell], specials: Sequence[Cell], budget: Budget, *, ends_are_public: bool
+) -> Histogram:
     """Everything that was measured as one histogram of disjoint cells with the table's number of rows."""
     for cell in cells:
         cell.reconcile()
     leaves = sorted(_leaves(cells), key=lambda leaf: leaf.lower)
     deviation = float(np.median([np.sqrt(leaf.variance) for leaf in leaves]))
     counts = rising_sums(np.array([leaf.count for leaf in leaves]))
+    if ends_are_public:
+        counts[[0, -1]] = np.maximum(counts[[0, -1]], END_ROWS)
     others = np.array([special.count for special in specials])
     others = without_noise(others, float(np.sqrt(specials[0].variance)), n_last=N_SPECIAL)
     *_, missing, positive, negative = norm_sub(np.append(counts.sum(), others), budget.n_rows).tolist()

@@ -61,8 +61,8 @@ class CodecSettings:
         if not isinstance(self.protect_values, bool):
             raise SettingsError(f"protect_values must be True or False, not {self.protect_values!r}")
 
-    def resolve(self, n_rows: float) -> FitRules:
-        """The rules for a table of ``n_rows`` rows."""
+    def resolve(self, n_rows: float, *, counts_are_public: bool = False) -> FitRules:
+        """The rules for a table of ``n_rows`` rows, whose counts were released by a private mechanism or not."""
         n_bins = self.n_bins if self.n_bins is not None else int(np.clip(n_rows / 40, 8, 50))
         return FitRules(
             n_bins=n_bins,
@@ -70,6 +70,7 @@ class CodecSettings:
             min_count=self.min_count,
             protect_values=self.protect_values,
             max_single_values=self.max_single_values,
+            counts_are_public=counts_are_public,
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -163,7 +164,7 @@ class TableCodec:
         settings = settings or CodecSettings()
         if statistics is None:
             schema, statistics = _read_statistics(_source(source), schema)
-        rules = settings.resolve(statistics.n_rows())
+        rules = settings.resolve(statistics.n_rows(), counts_are_public=statistics.provenance == "released")
         columns = reparametrise(schema).internal.columns
         encoders = tuple(ENCODERS[column.kind].fit(column, statistics, rules) for column in columns)
         if settings.protect_values:

@@ -150,7 +150,8 @@ def make_binning(cells: Cells, rules: FitRules, *, rows_per_observation: float =
     knot_rows = rules.min_count * rows_per_observation
     is_spike = _find_spikes(cells, rules, floor)
     spikes, others = cells.take(is_spike).start, cells.take(~is_spike)
-    rest = _cap_extremes(others, spikes, knot_rows) if rules.protect_values and len(others) else others
+    capped = rules.protect_values and not rules.counts_are_public
+    rest = _cap_extremes(others, spikes, knot_rows) if capped and len(others) else others
     if not len(rest) or rest.total < floor:
         none = Segments(bin=np.zeros(0, np.int64), share=np.zeros(0), start=spikes[:0], last=spikes[:0])
         return Binning(spikes=spikes, segments=none, n_merged=len(others))
@@ -172,7 +173,7 @@ def _find_spikes(cells: Cells, rules: FitRules, floor: float) -> npt.NDArray[np.
     counts = np.where(single, cells.counts, 0.0)
     enough: npt.NDArray[np.bool_] = single & (counts >= floor)
     if len(cells) <= rules.max_single_values and single.all():
-        return enough
+        return single & (counts > 0) if rules.counts_are_public else enough
     total = cells.total
     heavy = enough & (counts >= total / (2 * rules.n_bins))
     below = np.concatenate(([0.0], np.cumsum(counts)))

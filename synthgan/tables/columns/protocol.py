@@ -27,6 +27,8 @@ class FitRules:
         max_levels: most levels of a categorical column, tail buckets included.
         min_count: fewest rows behind anything that the model file holds.
         protect_values: whether rare levels merge and extremes are capped.
+        counts_are_public: the counts came out of a private mechanism, so that showing a rare value tells nothing more;
+            extremes are not capped then, and every value of a column with few values has a level.
         max_single_values: most distinct values of a numeric column that has a level for each (with enough rows).
     """
 
@@ -35,6 +37,7 @@ class FitRules:
     min_count: int
     protect_values: bool
     max_single_values: int = 100
+    counts_are_public: bool = False
 
     @property
     def level_floor(self) -> int:
