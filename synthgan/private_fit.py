@@ -19,7 +19,7 @@ import torch
 
 from synthgan.config import DpSgdSettings, Effort, TrainingSettings
 from synthgan.critics.adversarial import NeuralCritic, RealRows
-from synthgan.errors import PrivacyError, SettingsError
+from synthgan.errors import PrivacyError
 from synthgan.privacy.accounting import plan_order
 from synthgan.privacy.clamping import ClampedSource
 from synthgan.privacy.dp_sgd import PrivateCritic
@@ -33,8 +33,10 @@ from synthgan.privacy.parameters import ROW, Privacy
 from synthgan.privacy.private_schema import private_schema
 from synthgan.privacy.statistics import PrivateStatistics
 from synthgan.privacy.units import UnitLimitedSource, persons_of
+from synthgan.receipt import Receipt, new_key
 from synthgan.tables.batches import Source
 from synthgan.tables.codec import CodecSettings, TableCodec
+from synthgan.tables.holdout import divide
 from synthgan.tables.schema import TableSchema
 from synthgan.training.effort import check_effort, resolve
 from synthgan.training.setup import Doors, target_slices
@@ -80,8 +82,10 @@ class PrivateFit:
         declared: what the user knows about the columns.
         target: the column that downstream models will predict, None without one.
         min_count: least number of released rows behind a level, as far as noise lets it be known.
+        holdout: share of the units that no door sees.
 
     Attributes:
+        receipt: which rows were fitted; for the table's owner alone.
         ledger: the account.
         schema: the schema, of which nothing was read off a row.
         codec: fitted from released statistics.
@@ -100,13 +104,12 @@ class PrivateFit:
         declared: TableSchema | Mapping[str, Any] | str | os.PathLike[str] | None,
         target: str | None,
         min_count: int,
+        holdout: float = 0.0,
     ) -> None:
         unit = None if privacy.unit == ROW else privacy.unit
         self.privacy = privacy
         self._neural = DEFAULT_NEURAL if privacy.neural is None else privacy.neural
-        self.schema = private_schema(source, declared, unit=unit)
-        if target is not None and target not in self.schema.names:
-            raise SettingsError(f"the target names the column {target!r}, which {source.description} lacks")
+        self.schema = private_schema(source, declared, unit=unit, target=target)
         discovery = DISCOVERY_SHARE * privacy.delta
         self.ledger = Ledger(
             privacy.epsilon,
@@ -119,7 +122,11 @@ class PrivateFit:
         self._target = target
         self._unit = unit
         self._neural_entry: Entry | None = None
-        limited = source if unit is None else UnitLimitedSource(source, unit, privacy.rows_per_unit)
+        key = new_key()
+        division = divide(source, holdout, key=key, unit=unit)
+        self.receipt = Receipt.of(division, key=key, holdout=holdout, unit=privacy.unit)
+        training: Source = division.training
+        limited = training if unit is None else UnitLimitedSource(training, unit, privacy.rows_per_unit)
         self._rows: Source = ClampedSource(limited, self.schema)
         self._statistics_rho = STATISTICS_SHARE * self.ledger.remaining_rho
         statistics = PrivateStatistics.release(
@@ -157,6 +164,7 @@ class PrivateFit:
             target=target,
             slices=[] if target is None else target_slices(layout, target),
         )
+        del self._rows  # from here on rows are behind doors
         return Doors(marginals, critic, rounds=marginals, n_rounds=marginals.settings.n_rounds)
 
     def _critic(

@@ -5,21 +5,18 @@ from __future__ import annotations
 import itertools
 import logging
 import os
-import time
 import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from synthgan.errors import NotFittedError, PrivacyError, SettingsError, SynthganWarning
-from synthgan.tables.codec import CodecSettings, TableCodec
-from synthgan.tables.inference import infer_schema
+from synthgan.errors import NotFittedError, SettingsError, SynthganWarning
 from synthgan.tables.predicates import ColumnPredicate, parse_conditions
 from synthgan.tables.schema import TableSchema
-from synthgan.tables.sources import Data, Source, open_source
+from synthgan.tables.sources import Data, open_source
 from synthgan.tables.writers import check_output
 
 if TYPE_CHECKING:
@@ -27,13 +24,9 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from synthgan.config import Effort, TrainingSettings
-    from synthgan.networks.generator import Generator
-    from synthgan.privacy.ledger import Ledger
+    from synthgan.model import Model
     from synthgan.privacy.parameters import Privacy
     from synthgan.sampling.sampler import SamplingReport
-    from synthgan.tables.layout import EncodedTable
-    from synthgan.training.checkpoint import Checkpoint
-    from synthgan.training.loop import Record, Trainer
     from synthgan.training.progress import ProgressMode
 
 logger = logging.getLogger("synthgan")
@@ -68,6 +61,9 @@ class Synthesizer:
         effort: ``"quick"``, ``"default"`` or ``"high"``; the one knob most people touch.
         min_count: fewest rows behind anything the model may reproduce: a category, a cap, a step of a distribution.
         protect_values: whether rarer categories merge and extremes are capped.
+        holdout: share of the rows (with a unit of privacy, of the persons) that the fit never sees, in [0, 1). They are
+            drawn by a secret key that `save` writes to the receipt beside the model, from which
+            `synthgan.receipt.split` tells them again.
         settings: concrete training settings, in place of ``effort``.
         time_limit: seconds after which training ends; its schedule is shortened to fit. None for no limit.
         max_steps: most training steps; None for the effort's own number.
@@ -87,6 +83,8 @@ class Synthesizer:
             one has these figures for the weights that stay.
         stopped_by_: why training ended: ``"steps"``, ``"time"`` or ``"early stopping"``.
         n_rows_: number of rows fitted; of a private fit, a noisy one.
+        receipt_: which rows were fitted, a `synthgan.receipt.Receipt` for the table's owner alone; None without privacy
+            and holdout.
         ledger_: what a private fit spent and on what, a `synthgan.privacy.ledger.Ledger`; None without privacy.
         n_features_in_: number of columns fitted.
         feature_names_in_: their names, in order.
@@ -102,6 +100,7 @@ class Synthesizer:
         effort: Effort = "default",
         min_count: int = 10,
         protect_values: bool = True,
+        holdout: float = 0.0,
         settings: TrainingSettings | None = None,
         time_limit: float | None = None,
         max_steps: int | None = None,
@@ -116,6 +115,7 @@ class Synthesizer:
         self.effort = effort
         self.min_count = min_count
         self.protect_values = protect_values
+        self.holdout = holdout
         self.settings = settings
         self.time_limit = time_limit
         self.max_steps = max_steps
@@ -178,173 +178,51 @@ class Synthesizer:
         Warns:
             SynthganWarning: when training gets far worse, the generator collapses or the discriminator wins.
         """
-        from synthgan.training.checkpoint import Checkpoint, stored_seed
+        from synthgan.fitting import MINIMUM_ROWS, Request, fit_exactly, fit_privately
         from synthgan.training.device import resolve_device
 
-        started = time.monotonic()
-        device = resolve_device(self.device)
-        self._check_parameters(device)
-        if self.privacy is not None:
-            return self._fit_privately(open_source(data), self.privacy, device, checkpoint=checkpoint)
-        seed = _seed(self.random_state)
-        if checkpoint is not None:
-            check_output(checkpoint, force=True)
-            stored = stored_seed(checkpoint)
-            seed = seed if stored is None or self.random_state is not None else stored
-        source = open_source(data)
-        schema = infer_schema(source, declared=self.schema, target=self.target)
-        codec = TableCodec.fit(source, schema, self._codec_settings)
-        generator, settings, history, reason = None, self._resolve(codec.n_rows, device), [], "steps"
-        if codec.layout.n_columns:
-            rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(1,)))
-            trainer = self._trainer(codec, codec.encode(source, rng=rng), settings, device=device, seed=seed)
-            saver = None
-            if checkpoint is not None:
-                saver = Checkpoint(checkpoint, self._identity(source, codec, settings, device=device, seed=seed))
-                saver.restore(trainer)
-            reason = self._train(trainer, saver, seconds_used=time.monotonic() - started)
-            generator, history = trainer.averaged.eval().requires_grad_(False), trainer.history
-        self._set_fitted(codec, generator, settings, history=history, stopped_by=reason)
-        self._note_what_to_expect(reason)
-        return self
-
-    def _fit_privately(
-        self, source: Source, privacy: Privacy, device: Any, *, checkpoint: str | os.PathLike[str] | None
-    ) -> Synthesizer:
-        """`fit` behind private doors. Nothing said, warned of or raised from here on depends on an exact value."""
-        from synthgan.private_fit import PrivateFit, ledger_entry, private_settings
-        from synthgan.training.setup import Seeds, trainer_before
-
-        if checkpoint is not None:
-            raise PrivacyError("a private fit cannot be resumed yet: leave the checkpoint out.")
-        started = time.monotonic()
-        effort = self.settings or self.effort
-        settings = private_settings(effort, privacy, device=device, max_steps=self.max_steps)
-        with ledger_entry(privacy):
-            private = PrivateFit(source, privacy, declared=self.schema, target=self.target, min_count=self.min_count)
-            codec = private.codec
-            generator, history, reason = None, [], "steps"
-            if codec.layout.n_columns:
-                doors = private.open(settings, device)
-                names = [span.name for span in codec.layout.spans]
-                target = names.index(self.target) if self.target in names else None
-                seeds = Seeds.spawn(_seed(self.random_state))
-                trainer = trainer_before(doors, codec.layout, settings, device, seeds, target=target)
-                reason = self._train(trainer, None, seconds_used=time.monotonic() - started)
-                generator, history = trainer.averaged.eval().requires_grad_(False), trainer.history
-            private.close()
-        self._set_fitted(codec, generator, settings, history=history, stopped_by=reason, ledger=private.ledger)
-        self.notices_ += private.notices
-        self._note_what_to_expect(reason)
-        return self
-
-    @property
-    def _codec_settings(self) -> CodecSettings:
-        return CodecSettings(min_count=self.min_count, protect_values=self.protect_values)
-
-    def _is_modelled(self, codec: TableCodec) -> bool:
-        return self.target in {span.name for span in codec.layout.spans}
-
-    def _note_what_to_expect(self, reason: str) -> None:
-        """Add what came out differently from what one might expect to the notices, and log all of them."""
-        if self.target is not None and not self._is_modelled(self.codec_):
-            self.notices_ += (
-                f"the target '{self.target}' has no levels of its own in the model (it is constant, or a constraint "
-                "derives it from other columns), so it gets no extra attention in training",
-            )
-        n_done = int(self.history_[-1]["step"]) if self.history_ else 0
-        n_steps = self.training_settings_.n_steps
-        if reason == "time" and n_done < n_steps // 5:
-            self.notices_ += (
-                f"the time limit ended training after {n_done} of {n_steps} steps: expect rough rows, or allow more "
-                "time",
-            )
+        privacy = self.privacy
+        request = Request(
+            target=self.target,
+            schema=self.schema,
+            settings=self.settings or self.effort,
+            min_count=self.min_count,
+            protect_values=self.protect_values,
+            time_limit=self.time_limit,
+            max_steps=self.max_steps,
+            early_stopping=self.early_stopping,
+            holdout=self.holdout,
+            progress=self.progress,
+            device=resolve_device(self.device),
+            seed=None if self.random_state is None else _seed(self.random_state),
+            checkpoint=checkpoint,
+        )
+        request.check(privacy)
+        if privacy is None:
+            fitted = fit_exactly(open_source(data, minimum_rows=MINIMUM_ROWS), request)
+        else:
+            fitted = fit_privately(open_source(data, minimum_rows=0), privacy, request)
+        self._set_fitted(fitted.model, fitted.notices)
+        self.receipt_ = fitted.receipt
         for notice in self.notices_:
             logger.info(notice)
+        return self
 
-    def _check_parameters(self, device: Any) -> None:
-        """Refuse now what would otherwise come to light only after the table was read."""
-        from synthgan.privacy.parameters import Privacy
-        from synthgan.training.progress import ProgressMode
-
-        if self.privacy is not None and not isinstance(self.privacy, Privacy):
-            raise SettingsError(f"privacy must be a Privacy or None, got {type(self.privacy).__name__}.")
-        self._resolve(1.0, device)
-        if self.progress not in get_args(ProgressMode):
-            raise SettingsError(f"progress must be one of {', '.join(get_args(ProgressMode))}, got {self.progress!r}.")
-        limit = self.time_limit
-        if limit is not None and (isinstance(limit, bool) or not isinstance(limit, int | float) or not limit > 0):
-            raise SettingsError(f"time_limit must be a positive number of seconds or None, got {limit!r}.")
-
-    def _resolve(self, n_rows: float, device: Any) -> TrainingSettings:
-        import dataclasses
-
-        from synthgan.training.effort import resolve
-
-        settings = resolve(self.settings or self.effort, n_rows=n_rows, device=device, max_steps=self.max_steps)
-        return dataclasses.replace(settings, early_stopping=True) if self.early_stopping else settings
-
-    def _trainer(
-        self, codec: TableCodec, table: EncodedTable, settings: TrainingSettings, *, device: Any, seed: int
-    ) -> Trainer:
-        from synthgan.training.setup import build_trainer
-
-        names = [span.name for span in codec.layout.spans]
-        target = names.index(self.target) if self.target in names else None
-        return build_trainer(table, settings, device, seed, target=target)
-
-    def _identity(
-        self, source: Source, codec: TableCodec, settings: TrainingSettings, *, device: Any, seed: int
-    ) -> dict[str, Any]:
-        """What a checkpoint must agree with."""
-        from synthgan.config import to_dict
-        from synthgan.tables.schema_file import schema_to_json
-
-        return {
-            "seed": seed,
-            "device": device.type,
-            "table": source.fingerprint(),
-            "schema": schema_to_json(codec.schema),
-            # How steps are launched changes no result: a run may go on without recordings.
-            "settings": {name: value for name, value in to_dict(settings).items() if name != "capture"},
-            "codec": codec.settings.to_json(),
-            "target": self.target,
-        }
-
-    def _train(self, trainer: Trainer, saver: Checkpoint | None, *, seconds_used: float) -> str:
-        from synthgan.training.progress import training_progress
-
-        limit = None if self.time_limit is None else max(self.time_limit - seconds_used, 1e-3)
-        on_step = saver.save_if_due if saver is not None else _no_op
-        with training_progress(trainer.settings.n_steps, self.progress, n_done=trainer.step) as show:
-            reason = trainer.run(time_limit=limit, on_record=show, on_step=on_step)
-        # Not in a `finally`: Ctrl-C stops within a step, and half a step is no state to go on from.
-        if saver is not None:
-            saver.save(trainer)
-        return reason
-
-    def _set_fitted(
-        self,
-        codec: TableCodec,
-        generator: Generator | None,
-        settings: TrainingSettings,
-        *,
-        history: list[Record],
-        stopped_by: str,
-        ledger: Ledger | None = None,
-    ) -> None:
+    def _set_fitted(self, model: Model, notices: tuple[str, ...]) -> None:
         """Set the fitted attributes."""
-        self.ledger_ = ledger
+        codec = model.codec
+        self.receipt_ = None
+        self.ledger_ = model.ledger
         self.codec_ = codec
         self.schema_ = codec.schema
-        self.generator_ = generator
-        self.training_settings_ = settings
-        self.history_ = history
-        self.stopped_by_ = stopped_by
+        self.generator_ = model.generator
+        self.training_settings_ = model.settings
+        self.history_ = model.history
+        self.stopped_by_ = model.stopped_by
         self.n_rows_ = round(codec.n_rows)
         self.n_features_in_ = len(codec.schema.columns)
         self.feature_names_in_ = np.array(codec.schema.names, dtype=object)
-        self.notices_ = codec.notices
+        self.notices_ = notices
 
     # ------------------------------------------------------------------ sample
 
@@ -438,12 +316,18 @@ class Synthesizer:
     def save(self, path: str | os.PathLike[str], *, force: bool = False) -> Path:
         """Write the model to one ``.synthgan`` file: no rows, no pickle, no critic.
 
+        After a fit with privacy or a holdout a receipt is written beside it (``model.receipt.json``, readable by its
+        owner only). It says which rows were fitted: never publish it.
+
         Raises:
             OutputError: when the file exists and ``force`` is off, or it cannot be written.
         """
         self._check_fitted()
         from synthgan.model import Model, write_model
+        from synthgan.receipt import receipt_path, write_receipt
 
+        if self.receipt_ is not None:
+            check_output(receipt_path(path), force=force)
         model = Model(
             codec=self.codec_,
             generator=self.generator_,
@@ -453,7 +337,10 @@ class Synthesizer:
             target=self.target,
             ledger=self.ledger_,
         )
-        return write_model(model, path, force=force)
+        written = write_model(model, path, force=force)
+        if self.receipt_ is not None:
+            write_receipt(self.receipt_, written, force=force)
+        return written
 
     @classmethod
     def load(cls, path: str | os.PathLike[str], *, device: str = "auto") -> Synthesizer:
@@ -473,14 +360,7 @@ class Synthesizer:
             settings=model.settings,
             device=device,
         )
-        synthesizer._set_fitted(
-            model.codec,
-            model.generator,
-            model.settings,
-            history=model.history,
-            stopped_by=model.stopped_by,
-            ledger=model.ledger,
-        )
+        synthesizer._set_fitted(model, model.codec.notices)
         return synthesizer
 
     def _check_fitted(self) -> None:
@@ -517,10 +397,6 @@ _PARAMETERS: dict[str, Any] = dict(Synthesizer.__init__.__kwdefaults__ or {})
 def load(path: str | os.PathLike[str], *, device: str = "auto") -> Synthesizer:
     """Read a model file; see `Synthesizer.load`."""
     return Synthesizer.load(path, device=device)
-
-
-def _no_op(_: object) -> None:
-    """Do nothing."""
 
 
 def _seed(random_state: RandomState) -> int:

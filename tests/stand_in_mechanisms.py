@@ -1,4 +1,4 @@
-"""Stand-ins for the mechanisms: some add noise, some record what they are asked, some give answers that ignore the data."""
+"""Stand-ins for the mechanisms: they add noise, or record what they are asked, or give answers that ignore the data."""
 
 from __future__ import annotations
 

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         "synthgan fit data.csv -o model.synthgan --schema schema.json --time-limit 600",
         "synthgan fit data.parquet -o model.synthgan --checkpoint fit.checkpoint",
         "synthgan fit data.parquet -o model.synthgan --epsilon 1 --schema public.json",
+        "synthgan fit data.parquet -o model.synthgan --holdout 0.1",
     ),
 )
 @click.argument("data", nargs=-1, required=True, type=PATH)
@@ -59,6 +60,12 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--ledger", type=PATH, metavar="FILE", help="With --epsilon: account for all fits on this table in one file."
+)
+@click.option(
+    "--holdout",
+    type=click.FloatRange(0, 1, max_open=True),
+    metavar="SHARE",
+    help="Keep this share of the rows (with --unit, of the persons) out of the fit.  [default: 0]",
 )
 @click.option("--effort", type=click.Choice(EFFORTS), help="How long to train.  [default: default]")
 @click.option("--max-steps", type=click.IntRange(min=1), metavar="N", help="Train for at most N steps.")
@@ -97,6 +104,7 @@ def fit(
     rows_per_unit: int | None,
     neural: float | None,
     ledger: Path | None,
+    holdout: float | None,
     effort: str | None,
     max_steps: int | None,
     time_limit: float | None,
@@ -112,6 +120,9 @@ def fit(
 
     DATA is a Parquet or CSV file, several of them, a quoted glob, or a folder. Files are read in batches, so they may
     be larger than memory. The model file holds no row of DATA; `synthgan inspect` shows what it does hold.
+
+    With --epsilon or --holdout a receipt is written beside the model (MODEL.receipt.json). It tells which rows were
+    fitted: keep it with DATA, and never publish it.
     """
     if checkpoint is not None:
         state = context.ensure_object(RunState)
@@ -124,6 +135,10 @@ def fit(
     from synthgan.tables.writers import check_output
 
     check_output(model, force=force)
+    if epsilon is not None or holdout:
+        from synthgan.receipt import receipt_path
+
+        check_output(receipt_path(model), force=force)
     if checkpoint is not None and checkpoint.resolve() == model.resolve():
         raise SettingsError("--checkpoint and --output name the same file; give the checkpoint a file of its own.")
     synthesizer = Synthesizer(
@@ -133,6 +148,7 @@ def fit(
             privacy=_privacy(
                 epsilon, delta=delta, unit=unit, rows_per_unit=rows_per_unit, neural=neural, ledger=ledger
             ),
+            holdout=holdout,
             effort=effort,
             max_steps=max_steps,
             time_limit=time_limit,
@@ -154,7 +170,11 @@ def fit(
     n_rows = round(synthesizer.n_rows_)
     summary(
         f"Learned {n_rows:,} rows and {columns} columns in {duration(seconds)}.",
-        [("model", f"{model} ({file_size(model)})"), ("guarantee", _guarantee(synthesizer))],
+        [
+            ("model", f"{model} ({file_size(model)})"),
+            ("guarantee", _guarantee(synthesizer)),
+            *([] if synthesizer.receipt_ is None else [("receipt", _receipt(model))]),
+        ],
         next_step=command_line("synthgan", "sample", model, "-n", str(n_rows), "-o", "synthetic.parquet"),
     )
 
@@ -170,6 +190,13 @@ def _privacy(epsilon: float | None, **options: Any) -> Privacy | None:
         option = next(iter(asked)).replace("_", "-")
         raise SettingsError(f"--{option} goes with --epsilon: say how much privacy is asked for, or leave it out.")
     return None
+
+
+def _receipt(model: Path) -> str:
+    """Where the receipt lies, and whom it is for."""
+    from synthgan.receipt import receipt_path
+
+    return f"{receipt_path(model)} (internal: tells which rows were fitted; keep it with the table, never publish it)"
 
 
 def _guarantee(synthesizer: Synthesizer) -> str:

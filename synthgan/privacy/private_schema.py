@@ -29,6 +29,7 @@ def private_schema(
     declared: TableSchema | Mapping[str, Any] | str | os.PathLike[str] | None = None,
     *,
     unit: str | None = None,
+    target: str | None = None,
 ) -> TableSchema:
     """The schema of a private fit of ``source``, without reading a row of it.
 
@@ -40,13 +41,14 @@ def private_schema(
         source: the table; its names and types are looked at.
         declared: a schema, its JSON content or its file; columns and facts may be left out.
         unit: the column whose values name persons, which becomes an identifier.
+        target: the column to predict.
 
     Raises:
         SchemaError: when the declaration names an unknown column, holds facts that were inferred from a table, does not
             fit a column's type, or asks for a constraint that would let an error depend on a row.
     """
     declaration = Declaration(columns={}, constraints=None) if declared is None else declaration_of(declared)
-    _check_names(source, declaration, unit)
+    _check_names(source, declaration, unit, target)
     _refuse_inferred(declaration)
     columns = tuple(_column(source, name, declaration.columns.get(name), unit) for name in source.names)
     schema = TableSchema(columns=columns, constraints=declaration.constraints or ())
@@ -55,9 +57,10 @@ def private_schema(
     return schema
 
 
-def _check_names(source: Source, declaration: Declaration, unit: str | None) -> None:
+def _check_names(source: Source, declaration: Declaration, unit: str | None, target: str | None) -> None:
     mentioned = [(name, "the schema") for name in declaration.columns]
     mentioned += [] if unit is None else [(unit, "the privacy unit")]
+    mentioned += [] if target is None else [(target, "the target")]
     for name, what in mentioned:
         if name not in source.names:
             hint = did_you_mean(name, source.names) or f"; it has {len(source.names)} columns"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -11,12 +10,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.types as pat
 
-from synthgan.errors import SchemaError, SourceError, did_you_mean
-from synthgan.privacy.derived_source import DerivedSource
-from synthgan.tables.batches import BATCH_ROWS, Source
+from synthgan.tables.batches import Source
+from synthgan.tables.derived_source import ChosenRows
+from synthgan.tables.holdout import check_unit_column
 
 
-class UnitLimitedSource(DerivedSource):
+class UnitLimitedSource(ChosenRows):
     """A source with at most ``rows_per_unit`` rows of each value of the unit column, the same rows in every pass.
 
     Which rows stay is drawn uniformly with the operating system's entropy when the object is made; a later fit draws
@@ -34,30 +33,10 @@ class UnitLimitedSource(DerivedSource):
         Raises:
             SchemaError: when the source has no column ``unit``.
         """
-        super().__init__(source)
-        if unit not in source.names:
-            hint = did_you_mean(unit, source.names) or f"; it has {len(source.names)} columns"
-            raise SchemaError(f"the unit column {unit!r} is not in {source.description}{hint}")
+        check_unit_column(source, unit)
+        super().__init__(source, _draw(persons_of(source, unit), rows_per_unit))
         self.unit = unit
         self.rows_per_unit = rows_per_unit
-        self._kept = _draw(persons_of(source, unit), rows_per_unit)
-        self.n_rows = int(self._kept.sum())
-
-    def batches(self, columns: Sequence[str] | None = None, batch_size: int = BATCH_ROWS) -> Iterator[pa.RecordBatch]:
-        """The rows that stay, in order.
-
-        Raises:
-            SourceError: when the source has come to hold more or fewer rows meanwhile.
-        """
-        done = 0
-        for batch in self._source.batches(columns, batch_size):
-            kept = self._kept[done : done + batch.num_rows]
-            done += batch.num_rows
-            if len(kept) < batch.num_rows:
-                break
-            yield batch if kept.all() else batch.filter(pa.array(kept))
-        if done != len(self._kept):
-            raise SourceError(f"{self.description} has changed while it was read: start the fit anew")
 
 
 def persons_of(source: Source, unit: str) -> npt.NDArray[np.int32]:

@@ -31,14 +31,21 @@ class Checkpoint:
         path: the file.
         identity: what the run is about (table fingerprint, settings, seed); a checkpoint of another run is refused.
         interval_seconds: time between saves.
+        private: what the run needs besides to go on, as plain JSON values; `stored_private` gives it back.
     """
 
     def __init__(
-        self, path: str | os.PathLike[str], identity: Mapping[str, Any], *, interval_seconds: float = 30.0
+        self,
+        path: str | os.PathLike[str],
+        identity: Mapping[str, Any],
+        *,
+        interval_seconds: float = 30.0,
+        private: Mapping[str, Any] | None = None,
     ) -> None:
         self.path = Path(path)
         self._identity = identity_digest(identity)
         self._seed = identity["seed"]
+        self._private = dict(private or {})
         self._interval = interval_seconds
         # The first save comes early, so that little is lost when a fit is stopped soon.
         self._last = time.monotonic() - max(0.0, interval_seconds - FIRST_SECONDS)
@@ -48,7 +55,13 @@ class Checkpoint:
         from safetensors.torch import save_file
 
         tensors, values = trainer.state()
-        header = {"format": FORMAT, "identity": self._identity, "seed": self._seed, "values": values}
+        header = {
+            "format": FORMAT,
+            "identity": self._identity,
+            "seed": self._seed,
+            "private": self._private,
+            "values": values,
+        }
         contiguous = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
         with atomic_path(self.path, force=True) as temporary:
             temporary.chmod(0o600)  # before a byte of it is written
@@ -89,6 +102,15 @@ def stored_seed(path: str | os.PathLike[str]) -> int | None:
         ModelFileError: when the file is damaged.
     """
     return int(_read(Path(path))[0]["seed"]) if Path(path).exists() else None
+
+
+def stored_private(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """What else the run that a checkpoint continues needs; empty when there is no file.
+
+    Raises:
+        ModelFileError: when the file is damaged.
+    """
+    return dict(_read(Path(path))[0].get("private", {})) if Path(path).exists() else {}
 
 
 def identity_digest(identity: Mapping[str, Any]) -> str:

@@ -255,7 +255,7 @@ class Trainer:
         )
         for matter, text in found.items():
             if matter not in self._warned_of:  # the last record may be judged twice
-                warnings.warn(text, SynthganWarning, stacklevel=6)  # at the call of `Synthesizer.fit`
+                warnings.warn(text, SynthganWarning, stacklevel=7)  # at the call of `Synthesizer.fit`
         self._warned_of.update(found)
 
     def _diverged(self, what: str) -> TrainingError:

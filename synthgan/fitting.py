@@ -1,0 +1,263 @@
+"""The way of a fit: from a table to a model, through exact doors or through private ones."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, get_args
+
+import numpy as np
+import torch
+
+from synthgan.config import Effort, TrainingSettings, to_dict
+from synthgan.errors import PrivacyError, SettingsError
+from synthgan.model import Model
+from synthgan.networks.generator import Generator
+from synthgan.privacy.parameters import ROW, Privacy
+from synthgan.receipt import Receipt, new_key
+from synthgan.tables.batches import check_rows
+from synthgan.tables.codec import CodecSettings, TableCodec
+from synthgan.tables.holdout import divide
+from synthgan.tables.inference import infer_schema
+from synthgan.tables.schema import TableSchema
+from synthgan.tables.schema_file import schema_to_json
+from synthgan.tables.sources import Source
+from synthgan.tables.writers import check_output
+from synthgan.training.checkpoint import Checkpoint, stored_private, stored_seed
+from synthgan.training.effort import resolve
+from synthgan.training.loop import Trainer
+from synthgan.training.progress import ProgressMode, training_progress
+from synthgan.training.setup import Seeds, build_trainer, trainer_before
+
+MINIMUM_ROWS = 2
+"""Of an exact fit. A private one takes any number: a refusal would tell it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """What a fit is asked for; `synthgan.synthesizer.Synthesizer` explains each.
+
+    Attributes:
+        seed: of everything but private noise and the holdout; None for the checkpoint's, or a fresh one.
+        device: where to train.
+        checkpoint: file to save progress to, and to go on from.
+        started: when, in seconds of `time.monotonic`.
+    """
+
+    target: str | None
+    schema: TableSchema | Mapping[str, Any] | str | os.PathLike[str] | None
+    settings: Effort | TrainingSettings
+    min_count: int
+    protect_values: bool
+    time_limit: float | None
+    max_steps: int | None
+    early_stopping: bool
+    holdout: float
+    progress: ProgressMode
+    device: torch.device
+    seed: int | None
+    checkpoint: str | os.PathLike[str] | None
+    started: float = field(default_factory=time.monotonic)
+
+    def check(self, privacy: Privacy | None) -> None:
+        """Refuse now what would otherwise come to light only after the table was read.
+
+        Raises:
+            SettingsError: when a setting is out of range.
+            PrivacyError: when a private fit cannot have it.
+        """
+        if privacy is not None and not isinstance(privacy, Privacy):
+            raise SettingsError(f"privacy must be a Privacy or None, got {type(privacy).__name__}.")
+        self.resolved(1.0)
+        if self.progress not in get_args(ProgressMode):
+            raise SettingsError(f"progress must be one of {', '.join(get_args(ProgressMode))}, got {self.progress!r}.")
+        limit, share = self.time_limit, self.holdout
+        if limit is not None and (not _is_number(limit) or not limit > 0):
+            raise SettingsError(f"time_limit must be a positive number of seconds or None, got {limit!r}.")
+        if not _is_number(share) or not 0 <= share < 1:
+            raise SettingsError(f"holdout must be a share of the rows in [0, 1), got {share!r}.")
+        if privacy is None:
+            return
+        if self.early_stopping:
+            raise PrivacyError(
+                "early stopping judges held-out rows, which no budget was paid for; leave it out of a private fit."
+            )
+        if not self.protect_values:
+            raise PrivacyError(
+                "protect_values=False (--no-protection) would store rare values and true extremes, which no budget "
+                "was paid for; leave it out of a private fit."
+            )
+        if self.checkpoint is not None:
+            raise PrivacyError("a private fit cannot be resumed yet: leave the checkpoint out.")
+
+    def resolved(self, n_rows: float) -> TrainingSettings:
+        """Concrete settings of an exact fit."""
+        settings = resolve(self.settings, n_rows=n_rows, device=self.device, max_steps=self.max_steps)
+        return dataclasses.replace(settings, early_stopping=True) if self.early_stopping else settings
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """What a fit hands over.
+
+    Attributes:
+        model: the model.
+        notices: sentences about what came out differently from what one might expect.
+        receipt: which rows were fitted, for the table's owner alone; None where neither privacy nor a holdout was asked
+            for.
+    """
+
+    model: Model
+    notices: tuple[str, ...]
+    receipt: Receipt | None
+
+
+def fit_exactly(source: Source, request: Request) -> Fitted:
+    """Fit without a guarantee.
+
+    Raises:
+        DataError: when the table cannot be used.
+        TrainingError: when training diverges.
+        ModelFileError: when the checkpoint is damaged or belongs to another fit.
+    """
+    seed, key = request.seed, new_key()
+    if request.checkpoint is not None:
+        check_output(request.checkpoint, force=True)
+        seed = stored_seed(request.checkpoint) if seed is None else seed
+        key = bytes.fromhex(stored_private(request.checkpoint).get("holdout_key", key.hex()))
+    seed = _fresh_seed() if seed is None else seed
+    rows, receipt = source, None
+    if request.holdout:
+        division = divide(source, request.holdout, key=key)
+        rows, receipt = division.training, Receipt.of(division, key=key, holdout=request.holdout, unit=ROW)
+        check_rows(rows, MINIMUM_ROWS)
+    schema = infer_schema(rows, declared=request.schema, target=request.target)
+    settings = CodecSettings(min_count=request.min_count, protect_values=request.protect_values)
+    codec = TableCodec.fit(rows, schema, settings)
+    resolved, trainer, reason = request.resolved(codec.n_rows), None, "steps"
+    if codec.layout.n_columns:
+        rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(1,)))
+        table = codec.encode(rows, rng=rng)
+        trainer = build_trainer(table, resolved, request.device, seed, target=_place(request.target, codec))
+        saver = None
+        if request.checkpoint is not None:
+            identity = _identity(source, codec, resolved, request, seed=seed)
+            private = {"holdout_key": key.hex()} if request.holdout else {}
+            saver = Checkpoint(request.checkpoint, identity | private, private=private)
+            saver.restore(trainer)
+        reason = _train(trainer, request, saver, seconds_used=time.monotonic() - request.started)
+    model = _model(codec, trainer, resolved, reason, request)
+    return Fitted(model, codec.notices + _expectations(model), receipt)
+
+
+def fit_privately(source: Source, privacy: Privacy, request: Request) -> Fitted:
+    """Fit behind private doors. Nothing said, warned of or raised from here on depends on an exact value.
+
+    Raises:
+        PrivacyError: when what is asked for cannot be kept private, or a ledger refuses.
+        SchemaError: when the declaration does not fit the table's columns, or holds inferred facts.
+        TrainingError: when training diverges.
+    """
+    from synthgan.private_fit import PrivateFit, ledger_entry, private_settings
+
+    trainer, reason = None, "steps"
+    settings = private_settings(request.settings, privacy, device=request.device, max_steps=request.max_steps)
+    with ledger_entry(privacy):
+        private = PrivateFit(
+            source,
+            privacy,
+            declared=request.schema,
+            target=request.target,
+            min_count=request.min_count,
+            holdout=request.holdout,
+        )
+        codec = private.codec
+        if codec.layout.n_columns:
+            seeds = Seeds.spawn(_fresh_seed() if request.seed is None else request.seed)
+            doors, target = private.open(settings, request.device), _place(request.target, codec)
+            trainer = trainer_before(doors, codec.layout, settings, request.device, seeds, target=target)
+            reason = _train(trainer, request, None, seconds_used=time.monotonic() - request.started)
+        private.close()
+    model = dataclasses.replace(_model(codec, trainer, settings, reason, request), ledger=private.ledger)
+    return Fitted(model, codec.notices + private.notices + _expectations(model), private.receipt)
+
+
+def _train(trainer: Trainer, request: Request, saver: Checkpoint | None, *, seconds_used: float) -> str:
+    limit = None if request.time_limit is None else max(request.time_limit - seconds_used, 1e-3)
+    on_step = saver.save_if_due if saver is not None else _no_op
+    with training_progress(trainer.settings.n_steps, request.progress, n_done=trainer.step) as show:
+        reason = trainer.run(time_limit=limit, on_record=show, on_step=on_step)
+    # Not in a `finally`: Ctrl-C stops within a step, and half a step is no state to go on from.
+    if saver is not None:
+        saver.save(trainer)
+    return reason
+
+
+def _model(
+    codec: TableCodec, trainer: Trainer | None, settings: TrainingSettings, reason: str, request: Request
+) -> Model:
+    generator: Generator | None = None if trainer is None else trainer.averaged.eval().requires_grad_(False)
+    history = [] if trainer is None else trainer.history
+    return Model(
+        codec=codec,
+        generator=generator,
+        settings=settings,
+        history=history,
+        stopped_by=reason,
+        target=request.target,
+    )
+
+
+def _expectations(model: Model) -> tuple[str, ...]:
+    """What came out differently from what one might expect, besides the columns."""
+    notices: list[str] = []
+    if model.target is not None and _place(model.target, model.codec) is None:
+        notices.append(
+            f"the target '{model.target}' has no levels of its own in the model (it is constant, or a constraint "
+            "derives it from other columns), so it gets no extra attention in training"
+        )
+    n_done = int(model.history[-1]["step"]) if model.history else 0
+    n_steps = model.settings.n_steps
+    if model.stopped_by == "time" and n_done < n_steps // 5:
+        notices.append(
+            f"the time limit ended training after {n_done} of {n_steps} steps: expect rough rows, or allow more time"
+        )
+    return tuple(notices)
+
+
+def _identity(
+    source: Source, codec: TableCodec, settings: TrainingSettings, request: Request, *, seed: int
+) -> dict[str, Any]:
+    """What a checkpoint must agree with."""
+    return {
+        "seed": seed,
+        "device": request.device.type,
+        "table": source.fingerprint(),
+        "schema": schema_to_json(codec.schema),
+        # How steps are launched changes no result: a run may go on without recordings.
+        "settings": {name: value for name, value in to_dict(settings).items() if name != "capture"},
+        "codec": codec.settings.to_json(),
+        "target": request.target,
+        **({"holdout": request.holdout} if request.holdout else {}),
+    }
+
+
+def _place(target: str | None, codec: TableCodec) -> int | None:
+    """Index of the target among the modelled columns."""
+    names = [span.name for span in codec.layout.spans]
+    return names.index(target) if target in names else None
+
+
+def _fresh_seed() -> int:
+    return int(np.random.SeedSequence().generate_state(1, np.uint64)[0] >> 1)
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _no_op(_: object) -> None:
+    """Do nothing."""

@@ -1,0 +1,182 @@
+"""Receipts: what the owner of a table keeps of a fit, and nobody else may see.
+
+A receipt lies beside the model file, readable by its owner only. It tells the rows that were fitted from those that
+were held out, and says exactly how many there were. Publishing it would void a private fit's guarantee: the model file
+holds nothing of it, and it belongs where the table is kept.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from synthgan.errors import DataError, ModelFileError
+from synthgan.privacy.parameters import ROW
+from synthgan.tables.derived_source import ChosenRows
+from synthgan.tables.holdout import KEY_BYTES, Division, divide
+from synthgan.tables.sources import Data, open_source
+from synthgan.tables.writers import atomic_path, check_output
+
+FORMAT = "synthgan-receipt"
+VERSION = 1
+NOTE = "Internal: tells which rows were fitted. Keep it with the table, never with the model."
+MOST_BYTES = 1 << 16
+
+_MODEL_SUFFIX = ".synthgan"
+_RECEIPT_SUFFIX = ".receipt.json"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Receipt:
+    """What a fit was given.
+
+    Attributes:
+        key: decides which units are held out, 16 bytes.
+        holdout: the share asked for, in [0, 1).
+        unit: "row", or the column whose values name persons.
+        content: keyed hash of the whole table, in hex.
+        n_rows: exact number of its rows.
+        n_training: exact number of the rows that were fitted (before any limit of rows per person).
+        n_holdout: exact number of the rows that were not.
+    """
+
+    key: bytes
+    holdout: float
+    unit: str
+    content: str
+    n_rows: int
+    n_training: int
+    n_holdout: int
+
+    @classmethod
+    def of(cls, division: Division, *, key: bytes, holdout: float, unit: str) -> Receipt:
+        """The receipt of a table that was divided with these."""
+        n_training, n_holdout = division.training.n_rows, division.holdout.n_rows
+        assert n_training is not None
+        assert n_holdout is not None
+        return cls(
+            key=key,
+            holdout=holdout,
+            unit=unit,
+            content=division.content,
+            n_rows=division.n_rows,
+            n_training=n_training,
+            n_holdout=n_holdout,
+        )
+
+
+def new_key() -> bytes:
+    """A key for a holdout, from the operating system's entropy."""
+    return os.urandom(KEY_BYTES)
+
+
+def receipt_path(model: str | os.PathLike[str]) -> Path:
+    """Where the receipt of a model file lies: ``model.receipt.json`` beside ``model.synthgan``."""
+    model = Path(model)
+    return model.with_name(model.name.removesuffix(_MODEL_SUFFIX) + _RECEIPT_SUFFIX)
+
+
+def write_receipt(receipt: Receipt, model: str | os.PathLike[str], *, force: bool = False) -> Path:
+    """Write the receipt of a model file that is there already, readable by its owner only.
+
+    Raises:
+        OutputError: when there is a receipt and ``force`` is off, or it cannot be written.
+    """
+    path = receipt_path(model)
+    check_output(path, force=force)
+    values = asdict(receipt) | {"key": receipt.key.hex()}
+    content = {"format": FORMAT, "version": VERSION, "note": NOTE, "model_sha256": _sha256(Path(model)), **values}
+    with atomic_path(path, force=force) as temporary:
+        temporary.chmod(0o600)  # before a byte of it is written
+        temporary.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+    return path
+
+
+def read_receipt(path: str | os.PathLike[str], *, model: str | os.PathLike[str] | None = None) -> Receipt:
+    """Read what `write_receipt` wrote.
+
+    Args:
+        path: the receipt.
+        model: the model file that it should belong to; None for not checking.
+
+    Raises:
+        ModelFileError: when the receipt is missing, damaged, of another version or of another model.
+    """
+    path = Path(path)
+    try:
+        with path.open("rb") as file:
+            values: dict[str, Any] = json.loads(file.read(MOST_BYTES))
+        if (values.pop("format"), values.pop("version")) != (FORMAT, VERSION):
+            raise ValueError
+        values.pop("note")
+        digest = values.pop("model_sha256")
+        receipt = _checked(Receipt(**values | {"key": bytes.fromhex(values["key"])}))
+    except FileNotFoundError:
+        raise ModelFileError(f"there is no receipt '{path}'; fits with privacy or a holdout write one") from None
+    except OSError:
+        raise ModelFileError(f"cannot read the receipt '{path}'; run as the user who wrote it") from None
+    except (KeyError, TypeError, ValueError, AttributeError, RecursionError):
+        raise ModelFileError(
+            f"'{path}' is no whole receipt of this version of synthgan; restore it from a copy, or fit again"
+        ) from None
+    if model is not None and digest != _sha256(Path(model)):
+        raise ModelFileError(f"the receipt '{path}' belongs to another model than '{os.fspath(model)}'")
+    return receipt
+
+
+def split(data: Data, receipt: Receipt | str | os.PathLike[str]) -> tuple[ChosenRows, ChosenRows]:
+    """The rows that were fitted and those that were held out, told again from the table and its receipt.
+
+    Both are sources: `Synthesizer.fit` takes them, and ``to_frame()`` makes a DataFrame.
+
+    Args:
+        data: the table that was fitted, as `synthgan.tables.sources.open_source` takes it.
+        receipt: what `read_receipt` read, or the path.
+
+    Raises:
+        ModelFileError: when the receipt cannot be read.
+        DataError: when the table is not the one that was fitted, whole and in the same order.
+    """
+    if not isinstance(receipt, Receipt):
+        receipt = read_receipt(receipt)
+    source = open_source(data, minimum_rows=0)
+    unit = None if receipt.unit == ROW else receipt.unit
+    if unit is None or unit in source.names:
+        division = divide(source, receipt.holdout, key=receipt.key, unit=unit)
+        if division.content == receipt.content:
+            return division.training, division.holdout
+    raise DataError(
+        f"{source.description} is not the table of this receipt: its columns, rows, their order or their types differ "
+        "(a CSV file and a Parquet file of one table may have other types); give the file that was fitted"
+    )
+
+
+def _checked(receipt: Receipt) -> Receipt:
+    counts = (receipt.n_rows, receipt.n_training, receipt.n_holdout)
+    good = (
+        len(receipt.key) == KEY_BYTES
+        and isinstance(receipt.holdout, int | float)
+        and 0 <= receipt.holdout < 1
+        and isinstance(receipt.unit, str)
+        and isinstance(receipt.content, str)
+        and all(isinstance(count, int) and count >= 0 for count in counts)
+        and receipt.n_training + receipt.n_holdout == receipt.n_rows
+    )
+    if not good:
+        raise ValueError
+    return receipt
+
+
+def _sha256(path: Path) -> str:
+    digest = hashlib.sha256()
+    try:
+        with path.open("rb") as file:
+            while block := file.read(1 << 20):
+                digest.update(block)
+    except OSError:
+        raise ModelFileError(f"cannot read the model file '{path}'") from None
+    return digest.hexdigest()

@@ -1,0 +1,232 @@
+"""Receipts: what the owner keeps of a fit, and what never leaves with the model."""
+
+from __future__ import annotations
+
+import json
+import stat
+import sys
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import synthgan
+from synthgan import DataError, ModelFileError, OutputError, Privacy, SettingsError, Synthesizer
+from synthgan.config import GeneratorSettings, TrainingSettings
+from synthgan.receipt import read_receipt, receipt_path, split
+from synthgan.tables.inference import infer_schema
+from synthgan.training.setup import build_trainer
+from tests.stand_in_mechanisms import ScriptedMechanisms
+
+SMALL = TrainingSettings(
+    n_steps=4, batch_size=16, adversarial_weight=0.0, generator=GeneratorSettings(width=8, n_blocks=1, latent_dim=4)
+)
+DECLARED = {"columns": {"colour": {"levels": ["red", "blue"]}, "age": {"bounds": [0, 99]}}}
+N_ROWS = 7919  # nothing else in a model file is likely to be this number
+
+
+def people(n_rows: int = 600) -> pd.DataFrame:
+    rng = np.random.default_rng(0)
+    return pd.DataFrame(
+        {
+            "colour": rng.choice(["red", "blue"], n_rows),
+            "age": rng.integers(0, 100, n_rows),
+            "who": [f"person {i // 3}" for i in range(n_rows)],
+        }
+    )
+
+
+def fit(frame: Any, **options: Any) -> Synthesizer:
+    options = {"settings": SMALL, "device": "cpu", "random_state": 0, "progress": "off", **options}
+    return Synthesizer(**options).fit(frame)
+
+
+def test_the_receipt_tells_the_rows_again(tmp_path: Path) -> None:
+    frame = people()
+    frame.to_parquet(tmp_path / "people.parquet")
+    made = fit(frame, holdout=0.25)
+    path = made.save(tmp_path / "model.synthgan")
+    receipt = read_receipt(tmp_path / "model.receipt.json", model=path)
+    assert receipt == made.receipt_
+    assert (receipt.n_rows, receipt.holdout, receipt.unit) == (600, 0.25, "row")
+    assert receipt.n_training == made.n_rows_
+    assert 100 < receipt.n_holdout < 200
+    for data in (frame, tmp_path / "people.parquet"):
+        training, holdout = (side.to_frame() for side in split(data, tmp_path / "model.receipt.json"))
+        assert (len(training), len(holdout)) == (receipt.n_training, receipt.n_holdout)
+        both = pd.concat([training, holdout]).sort_values(list(frame.columns), ignore_index=True)
+        pd.testing.assert_frame_equal(both, frame.sort_values(list(frame.columns), ignore_index=True))
+
+
+def test_an_exact_fit_sees_training_rows_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[Any] = []
+
+    def infer(rows: Any, **options: Any) -> Any:
+        seen.append(rows.to_frame())
+        return infer_schema(rows, **options)
+
+    def build(table: Any, *arguments: Any, **options: Any) -> Any:
+        seen.append(table.n_rows)
+        return build_trainer(table, *arguments, **options)
+
+    monkeypatch.setattr("synthgan.fitting.infer_schema", infer)
+    monkeypatch.setattr("synthgan.fitting.build_trainer", build)
+    frame = people()
+    made = fit(frame, holdout=0.5)
+    training = split(frame, made.receipt_)[0].to_frame()
+    pd.testing.assert_frame_equal(seen[0], training)
+    assert made.codec_.n_rows == seen[1] == len(training) < 400
+    counts = made.codec_.layout.marginal[:2] * len(training)
+    assert sorted(counts.round()) == sorted(training["colour"].value_counts())
+
+
+def test_persons_are_held_out_with_all_rows(tmp_path: Path) -> None:
+    frame = people()
+    privacy = Privacy(50.0, unit="who", rows_per_unit=2)  # little noise
+    made = fit(frame, holdout=0.3, privacy=privacy, schema=DECLARED)
+    made.save(tmp_path / "model")
+    assert receipt_path(tmp_path / "model") == tmp_path / "model.receipt.json"
+    training, holdout = (side.to_frame() for side in split(frame, tmp_path / "model.receipt.json"))
+    assert not set(training["who"]) & set(holdout["who"])
+    assert holdout["who"].value_counts().eq(3).all()
+    assert read_receipt(tmp_path / "model.receipt.json").unit == "who"
+    # Two rows of each person's three are used.
+    assert made.n_rows_ == pytest.approx(len(training) * 2 / 3, abs=40)
+
+
+def test_each_fit_draws_another_holdout() -> None:
+    """`random_state` does not decide who is held out: who knows it would know the rows."""
+    frame = people()
+    one, other = (fit(frame, holdout=0.2).receipt_ for _ in range(2))
+    assert one.key != other.key
+    assert one.content != other.content
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX permissions")
+def test_the_receipt_is_its_owners_alone(tmp_path: Path) -> None:
+    made = fit(people(), privacy=Privacy(4.0), schema=DECLARED)
+    path = receipt_path(made.save(tmp_path / "model.synthgan"))
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    path.chmod(0o644)
+    with pytest.raises(OutputError, match="exists"):
+        made.save(tmp_path / "other.synthgan") and made.save(tmp_path / "model.synthgan")
+    made.save(tmp_path / "model.synthgan", force=True)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert "never with the model" in json.loads(path.read_text())["note"]
+
+
+def test_an_existing_receipt_is_not_lost(tmp_path: Path) -> None:
+    (tmp_path / "model.receipt.json").write_text("precious")
+    with pytest.raises(OutputError):
+        fit(people(), holdout=0.1).save(tmp_path / "model.synthgan")
+    assert [path.name for path in tmp_path.iterdir()] == ["model.receipt.json"]
+
+
+def test_fits_without_privacy_or_holdout_have_none(tmp_path: Path) -> None:
+    made = fit(people())
+    assert made.receipt_ is None
+    made.save(tmp_path / "model.synthgan")
+    assert [path.name for path in tmp_path.iterdir()] == ["model.synthgan"]
+    with pytest.raises(ModelFileError, match="there is no receipt"):
+        split(people(), tmp_path / "model.receipt.json")
+
+
+def test_a_private_model_file_holds_nothing_of_its_receipt(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("synthgan.private_fit.Mechanisms", ScriptedMechanisms)  # noisy counts that meet none by chance
+    frame = people(N_ROWS).drop(columns="who")
+    made = fit(frame, privacy=Privacy(1.0), schema=DECLARED, holdout=0.2, target="colour")
+    path = made.save(tmp_path / "model.synthgan")
+    receipt = made.receipt_
+    assert receipt.n_rows == N_ROWS
+    secret = [receipt.key.hex(), receipt.content, *(str(n) for n in (N_ROWS, receipt.n_training, receipt.n_holdout))]
+    with zipfile.ZipFile(path) as file:
+        members = {name: file.read(name) for name in file.namelist()}
+    text = b"\n".join(content for name, content in members.items() if name.endswith(".json"))
+    assert not [found for found in secret if found.encode() in text]
+    assert receipt.key not in path.read_bytes()
+    assert bytes.fromhex(receipt.content) not in path.read_bytes()
+
+    # And with the same released answers, another holdout of another table makes the same file.
+    other = fit(frame.head(50), privacy=Privacy(1.0), schema=DECLARED, holdout=0.2, target="colour")
+    assert other.save(tmp_path / "other.synthgan").read_bytes() == path.read_bytes()
+    assert synthgan.load(path).receipt_ is None
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda frame: frame.head(599),
+        lambda frame: frame.iloc[::-1],
+        lambda frame: frame.assign(age=frame["age"].where(frame.index != 300, 5000)),
+        lambda frame: frame.rename(columns={"age": "years"}),
+        lambda frame: frame.drop(columns="who"),
+        lambda frame: frame.head(0),
+    ],
+    ids=["a row less", "reversed", "a cell", "a name", "a column less", "no row"],
+)
+@pytest.mark.parametrize("unit", ["row", "who"])
+def test_another_table_is_refused(change: Any, unit: str) -> None:
+    frame = people()
+    receipt = fit(frame, holdout=0.1, privacy=Privacy(4.0, unit=unit), schema=DECLARED).receipt_
+    split(frame, receipt)
+    with pytest.raises(DataError, match="is not the table of this receipt"):
+        split(change(frame), receipt)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda values: values | {"version": 2},
+        lambda values: values | {"format": "synthgan-ledger"},
+        lambda values: values | {"key": values["key"][:-2]},
+        lambda values: values | {"key": 7},
+        lambda values: values | {"n_holdout": values["n_holdout"] + 1},
+        lambda values: values | {"holdout": 1.5},
+        lambda values: values | {"more": 1},
+        lambda values: {k: v for k, v in values.items() if k != "content"},
+        lambda values: [values],
+    ],
+)
+def test_damaged_receipts_are_refused(damage: Any, tmp_path: Path) -> None:
+    path = receipt_path(fit(people(60), holdout=0.1).save(tmp_path / "model.synthgan"))
+    path.write_text(json.dumps(damage(json.loads(path.read_text()))))
+    with pytest.raises(ModelFileError, match="no whole receipt"):
+        read_receipt(path)
+    path.write_text("{")
+    with pytest.raises(ModelFileError, match="no whole receipt"):
+        read_receipt(path)
+
+
+def test_the_receipt_of_another_model_is_told(tmp_path: Path) -> None:
+    first, second = (fit(people(60 + i), holdout=0.1).save(tmp_path / f"{i}.synthgan") for i in range(2))
+    read_receipt(receipt_path(first), model=first)
+    with pytest.raises(ModelFileError, match="belongs to another model"):
+        read_receipt(receipt_path(first), model=second)
+
+
+@pytest.mark.parametrize("share", [-0.1, 1.0, float("nan"), True, "half"])
+def test_shares_that_cannot_be(share: Any) -> None:
+    with pytest.raises(SettingsError, match=r"holdout must be a share of the rows in \[0, 1\)"):
+        fit(people(20), holdout=share)
+
+
+def test_too_few_training_rows_are_refused_in_an_exact_fit() -> None:
+    with pytest.raises(DataError, match="at least 2 are needed"):
+        fit(people(3), holdout=0.999999)
+
+
+def test_a_resumed_fit_keeps_its_holdout(tmp_path: Path) -> None:
+    frame, checkpoint = people(), tmp_path / "fit.checkpoint"
+    whole = Synthesizer(settings=SMALL, holdout=0.3, device="cpu", random_state=0, progress="off")
+    whole.fit(frame, checkpoint=checkpoint)
+    again = Synthesizer(settings=SMALL, holdout=0.3, device="cpu", random_state=0, progress="off")
+    again.fit(frame, checkpoint=checkpoint)
+    assert again.receipt_ == whole.receipt_
+    assert again.history_ == whole.history_
+    with pytest.raises(ModelFileError, match="belongs to another fit"):
+        Synthesizer(settings=SMALL, holdout=0.2, device="cpu", random_state=0, progress="off").fit(
+            frame, checkpoint=checkpoint
+        )
