@@ -11,6 +11,7 @@ import math
 import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -23,7 +24,7 @@ from synthgan.errors import PrivacyError
 from synthgan.privacy.accounting import plan_order
 from synthgan.privacy.clamping import ClampedSource
 from synthgan.privacy.dp_sgd import PrivateCritic
-from synthgan.privacy.dp_sgd_plan import calibrate, sampling_rate
+from synthgan.privacy.dp_sgd_plan import DpSgdPlan, calibrate, sampling_rate
 from synthgan.privacy.entropy import system_rng
 from synthgan.privacy.ledger import Entry, Ledger
 from synthgan.privacy.ledger_file import LedgerFile
@@ -38,6 +39,7 @@ from synthgan.tables.batches import Source
 from synthgan.tables.codec import CodecSettings, TableCodec
 from synthgan.tables.holdout import divide
 from synthgan.tables.schema import TableSchema
+from synthgan.tables.schema_file import schema_from_json, schema_to_json
 from synthgan.training.effort import check_effort, resolve
 from synthgan.training.setup import Doors, target_slices
 
@@ -83,6 +85,7 @@ class PrivateFit:
         target: the column that downstream models will predict, None without one.
         min_count: least number of released rows behind a level, as far as noise lets it be known.
         holdout: share of the units that no door sees.
+        key: of the holdout, from an earlier run of this fit; None for a new one.
 
     Attributes:
         receipt: which rows were fitted; for the table's owner alone.
@@ -105,38 +108,87 @@ class PrivateFit:
         target: str | None,
         min_count: int,
         holdout: float = 0.0,
+        key: bytes | None = None,
     ) -> None:
         unit = None if privacy.unit == ROW else privacy.unit
         self.privacy = privacy
         self._neural = DEFAULT_NEURAL if privacy.neural is None else privacy.neural
         self.schema = private_schema(source, declared, unit=unit, target=target)
-        discovery = DISCOVERY_SHARE * privacy.delta
-        self.ledger = Ledger(
-            privacy.epsilon,
-            privacy.delta,
-            order=plan_order(privacy.epsilon, privacy.delta - discovery, self._neural),
-            discovery_delta=discovery,
-        )
-        self.ledger.declare(unit=privacy.unit, rows_per_unit=privacy.rows_per_unit, unprotected=UNPROTECTED)
-        self._mechanisms = Mechanisms(self.ledger, rows_per_unit=privacy.rows_per_unit)
-        self._target = target
-        self._unit = unit
-        self._neural_entry: Entry | None = None
-        key = new_key()
+        key = key or new_key()
         division = divide(source, holdout, key=key, unit=unit)
         self.receipt = Receipt.of(division, key=key, holdout=holdout, unit=privacy.unit)
         training: Source = division.training
         limited = training if unit is None else UnitLimitedSource(training, unit, privacy.rows_per_unit)
         self._rows: Source = ClampedSource(limited, self.schema)
-        self._statistics_rho = STATISTICS_SHARE * self.ledger.remaining_rho
+        self._target, self._unit, self._min_count = target, unit, min_count
+        self._neural_entry: Entry | None = None
+        self._plan: DpSgdPlan | None = None
+        self._marginals: PrivateMarginals | None = None
+        self._earlier: Mapping[str, torch.Tensor] | None = None
+        self.notices: tuple[str, ...] = ()
+
+    def begin(self, journal: Path | None = None) -> None:
+        """Open a ledger and the first door, and fit the codec.
+
+        Args:
+            journal: a new file for the ledger's journal; None for a ledger in memory.
+
+        Raises:
+            PrivacyError: when the journal is there already.
+        """
+        privacy, discovery = self.privacy, DISCOVERY_SHARE * self.privacy.delta
+        self.ledger = Ledger(
+            privacy.epsilon,
+            privacy.delta,
+            order=plan_order(privacy.epsilon, privacy.delta - discovery, self._neural),
+            discovery_delta=discovery,
+            journal=journal,
+        )
+        self.ledger.declare(unit=privacy.unit, rows_per_unit=privacy.rows_per_unit, unprotected=UNPROTECTED)
+        self._mechanisms = Mechanisms(self.ledger, rows_per_unit=privacy.rows_per_unit)
+        rho = STATISTICS_SHARE * self.ledger.remaining_rho
         statistics = PrivateStatistics.release(
-            self._rows, self.schema, self._mechanisms, rho=self._statistics_rho, delta=discovery, unit=unit
+            self._rows, self.schema, self._mechanisms, rho=rho, delta=discovery, unit=self._unit
         )
-        rho = self.ledger.remaining_rho / privacy.rows_per_unit**2
+        left = self.ledger.remaining_rho / privacy.rows_per_unit**2
         self.codec = TableCodec.fit(
-            self._rows, self.schema, codec_settings(statistics.n_rows(), rho, min_count), statistics=statistics
+            self._rows, self.schema, codec_settings(statistics.n_rows(), left, self._min_count), statistics=statistics
         )
+        n_columns = max(1, self.codec.layout.n_columns)
+        self._one_way_variance = self._mechanisms.standard_deviation(rho / n_columns) ** 2
         self.notices = privacy.warnings_for(statistics.n_rows()) + statistics.notices
+
+    def go_on(self, journal: Path, tensors: Mapping[str, torch.Tensor], values: Mapping[str, Any]) -> None:
+        """Take up an earlier run where it was saved: what it released is not asked for again.
+
+        Args:
+            journal: that of the earlier run. What it reserved since it was saved counts as spent.
+            tensors: of its `state`.
+            values: of its `state`.
+
+        Raises:
+            PrivacyError: when the journal is missing, damaged or of another fit.
+        """
+        self.ledger = Ledger.resume(journal)
+        if self.ledger.guarantee() != (self.privacy.epsilon, self.privacy.delta):
+            raise PrivacyError(f"the journal '{journal}' belongs to another fit than the checkpoint beside it")
+        self._mechanisms = Mechanisms(self.ledger, rows_per_unit=self.privacy.rows_per_unit)
+        self.codec = TableCodec.from_json(values["codec"], schema_from_json(values["schema"]))
+        self._one_way_variance = float(values["one_way_variance"])
+        self.notices = tuple(values["notices"])
+        self._plan = None if values["plan"] is None else DpSgdPlan(**values["plan"])
+        self._earlier = tensors
+
+    def state(self) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
+        """What `go_on` needs, besides the journal and the key of the holdout. All of it was released."""
+        values = {
+            "codec": self.codec.to_json(),
+            "schema": schema_to_json(self.codec.schema),
+            "one_way_variance": self._one_way_variance,
+            "notices": list(self.notices),
+            "plan": None if self._plan is None else dataclasses.asdict(self._plan),
+        }
+        return {} if self._marginals is None else self._marginals.state(), values
 
     def open(self, settings: TrainingSettings, device: torch.device) -> Doors:
         """The second and the third door; the table is let go of.
@@ -150,7 +202,8 @@ class PrivateFit:
         codes, positions = torch.from_numpy(table.codes).to(device), torch.from_numpy(table.positions).to(device)
         names = [span.name for span in layout.spans]
         target = names.index(self._target) if self._target in names else None
-        rho = (1 - self._neural) * self.ledger.remaining_rho
+        # In an earlier run's ledger, the third door's share is reserved already.
+        rho = (1 - self._neural if self._earlier is None else 1.0) * self.ledger.remaining_rho
         critic = None
         if self._neural > 0 and settings.adversarial_weight > 0:
             critic = self._critic(RealRows(codes, positions), settings, marginals_rho=rho)
@@ -160,10 +213,12 @@ class PrivateFit:
             self._mechanisms,
             rho=rho,
             n_rows=codec.n_rows,
-            one_way_variance=self._mechanisms.standard_deviation(self._statistics_rho / max(1, len(names))) ** 2,
+            one_way_variance=self._one_way_variance,
             target=target,
             slices=[] if target is None else target_slices(layout, target),
+            earlier=self._earlier,
         )
+        self._marginals = marginals
         del self._rows  # from here on rows are behind doors
         return Doors(marginals, critic, rounds=marginals, n_rounds=marginals.settings.n_rounds)
 
@@ -176,16 +231,28 @@ class PrivateFit:
         private = self.privacy.neural_settings or DpSgdSettings()
         kept_back = [ZCDpEvent(marginals_rho)] if marginals_rho > 0 else []
         persons = None if self._unit is None else self._persons()
-        n_units = self.codec.n_rows if persons is None else self._count_persons(persons)
-        plan = calibrate(
-            lambda event: self.ledger.fits(ComposedDpEvent([event, *kept_back])),
-            sampling_rate=sampling_rate(private.expected_batch_size, n_units),
-            max_grad_norm=private.max_grad_norm,
-            n_updates=private.n_updates,
-        )
+        found = next((entry for entry in self.ledger.entries if entry.mechanism == DP_SGD), None)
+        if self._plan is None:
+            n_units = self.codec.n_rows if persons is None else self._count_persons(persons)
+            self._plan = calibrate(
+                lambda event: self.ledger.fits(ComposedDpEvent([event, *kept_back])),
+                sampling_rate=sampling_rate(private.expected_batch_size, n_units),
+                max_grad_norm=private.max_grad_norm,
+                n_updates=private.n_updates,
+            )
+        plan = self._plan
 
         def reserve(event: DpEvent) -> None:
-            self._neural_entry = self.ledger.reserve(event, door=3, mechanism=DP_SGD, what="gradients of the critic")
+            self._neural_entry = found
+            if found is None:
+                what = "gradients of the critic"
+                self._neural_entry = self.ledger.reserve(event, door=3, mechanism=DP_SGD, what=what)
+            elif found.event != event:
+                raise PrivacyError("the ledger's journal belongs to another fit than the checkpoint beside it")
+
+        def journal(n_updates: int) -> None:
+            assert self._neural_entry is not None
+            self.ledger.progress(self._neural_entry, n_updates)
 
         def critic(initial: torch.Generator) -> NeuralCritic:
             return PrivateCritic(
@@ -199,6 +266,8 @@ class PrivateFit:
                 reserve=reserve,
                 units=persons,
                 rows_per_unit=self.privacy.rows_per_unit,
+                journal=journal,
+                journalled=0 if found is None else self.ledger.progress_of(found),
             )
 
         return critic
@@ -218,24 +287,45 @@ class PrivateFit:
 
     def close(self) -> None:
         """Settle what was reserved for the whole fit."""
-        if self._neural_entry is not None:
+        if self._neural_entry is not None and self._neural_entry.state == "reserved":
             self.ledger.settle(self._neural_entry)
             self._neural_entry = None
 
 
 @contextmanager
-def ledger_entry(privacy: Privacy) -> Iterator[None]:
+def ledger_entry(privacy: Privacy, earlier: str | None = None) -> Iterator[str | None]:
     """Within the block a fit goes on, which the table's ledger file knows of, when there is one.
 
     The fit's whole guarantee is reserved before the block begins, and stays reserved when the block fails.
+
+    Args:
+        privacy: names the file.
+        earlier: what an earlier run of this fit was called there: it is not counted again.
+
+    Yields:
+        What the fit is called in the file.
+
+    Raises:
+        PrivacyError: when the file lacks the earlier run.
     """
     if privacy.ledger is None:
-        yield
+        yield None
         return
-    with LedgerFile(privacy.ledger).fit(
-        privacy.epsilon, privacy.delta, unit=privacy.unit, rows_per_unit=privacy.rows_per_unit
-    ):
-        yield
+    file = LedgerFile(privacy.ledger)
+    if earlier is None:
+        promised = {"unit": privacy.unit, "rows_per_unit": privacy.rows_per_unit}
+        with file.fit(privacy.epsilon, privacy.delta, **promised) as fit:
+            yield fit.id
+        return
+    states = {fit.id: fit.state for fit in file.read().fits}
+    if earlier not in states:
+        raise PrivacyError(
+            f"the ledger file '{privacy.ledger}' does not know the fit of the checkpoint; name the file that it was "
+            "started with, or start the fit afresh"
+        )
+    yield earlier
+    if states[earlier] == "reserved":
+        file.settle(earlier)
 
 
 def codec_settings(n_rows: float, rho: float, min_count: int) -> CodecSettings:

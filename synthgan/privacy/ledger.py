@@ -111,6 +111,7 @@ class Ledger:
         self.rows_per_unit: int | None = None
         self.unprotected: tuple[str, ...] = ()
         self._entries: list[Entry] = []
+        self._progress: dict[int, int] = {}
         self._sealed = False
         self._journal: Journal | None = None
         if journal is not None:
@@ -139,6 +140,8 @@ class Ledger:
                         raise ValueError
                 elif kind == "settle":
                     ledger.settle(next(entry for entry in ledger.entries if entry.id == values))
+                elif kind == "progress":
+                    ledger.progress(next(entry for entry in ledger.entries if entry.id == values["id"]), values["done"])
                 elif kind == "declare":
                     ledger.declare(**values)
                 else:
@@ -234,6 +237,24 @@ class Ledger:
         if self._journal is not None:
             self._journal.append({"settle": entry.id})
         self._entries[entry.id] = dataclasses.replace(entry, state="spent")
+
+    def progress(self, entry: Entry, done: int) -> None:
+        """Note how many parts of a release of many parts will have been made, before they are; they count from now on.
+
+        Raises:
+            PrivacyError: when the entry is not reserved in this ledger, or the figure falls.
+        """
+        if not entry.id < len(self._entries) or self._entries[entry.id] is not entry or entry.state != "reserved":
+            raise PrivacyError("only a release that is reserved in this ledger makes progress")
+        if not isinstance(done, int) or done < self.progress_of(entry):
+            raise PrivacyError("the progress of a release never falls")
+        if self._journal is not None:
+            self._journal.append({"progress": {"id": entry.id, "done": done}})
+        self._progress[entry.id] = done
+
+    def progress_of(self, entry: Entry) -> int:
+        """What was last noted of a release, 0 when nothing was."""
+        return self._progress.get(entry.id, 0)
 
     def declare(
         self, *, unit: str | None = None, rows_per_unit: int | None = None, unprotected: Sequence[str] = ()

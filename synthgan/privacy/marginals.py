@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -77,6 +77,7 @@ class PrivateMarginals:
         target: index of the modelled column that matters most, None for no such column.
         slices: disjoint sets of the target's codes that cover them; fewer than two for no split candidates.
         settings: how the budget is spent.
+        earlier: the `state` of an earlier run that this one goes on from; of ``rho`` no more is spent than it had left.
     """
 
     def __init__(
@@ -91,6 +92,7 @@ class PrivateMarginals:
         target: int | None = None,
         slices: Sequence[Sequence[int]] = (),
         settings: RoundSettings | None = None,
+        earlier: Mapping[str, Tensor] | None = None,
     ) -> None:
         self.settings = settings or RoundSettings()
         self._axis = LevelAxis(layout)
@@ -107,7 +109,10 @@ class PrivateMarginals:
         self._measured: dict[Candidate, Estimate] = {}
         self._rho_left = rho
         self.rounds_done = 0
-        self._measure_target_pairs()
+        if earlier is None:
+            self._measure_target_pairs()
+        else:
+            self._go_on(earlier)
 
     # ------------------------------------------------------------------ what is known: post-processing
 
@@ -142,12 +147,32 @@ class PrivateMarginals:
         """Whether any three-way marginal was measured, so that slices say something."""
         return any(candidate.is_split for candidate in self._measured)
 
+    def state(self) -> dict[str, Tensor]:
+        """What was released so far, and what is left to spend. Nothing of it is exact."""
+        tensors = {"rho_left": torch.tensor(self._rho_left, dtype=torch.float64)}
+        tensors["rounds_done"] = torch.tensor(self.rounds_done)
+        for c, estimate in self._measured.items():
+            name = f"{c.a}.{c.b}.{int(c.is_split)}"
+            tensors[f"counts.{name}"] = torch.from_numpy(estimate.counts)
+            tensors[f"variance.{name}"] = torch.tensor(estimate.variance, dtype=torch.float64)
+        return tensors
+
+    def _go_on(self, earlier: Mapping[str, Tensor]) -> None:
+        # What was spent after the state was saved is gone, and so is what it bought.
+        self._rho_left = min(self._rho_left, float(earlier["rho_left"]))
+        self.rounds_done = int(earlier["rounds_done"])
+        for name in sorted(name for name in earlier if name.startswith("counts.")):
+            a, b, is_split = (int(part) for part in name.split(".")[1:])
+            variance = float(earlier[name.replace("counts", "variance", 1)])
+            counts = earlier[name].cpu().numpy().astype(np.float64)
+            self._measured[Candidate(a, b, bool(is_split))] = Estimate(counts, variance)
+
     # ------------------------------------------------------------------ what is spent
 
     @property
     def is_spent(self) -> bool:
         """Whether all rounds are over."""
-        return self.rounds_done >= self.settings.n_rounds or not self._candidates
+        return self.rounds_done >= self.settings.n_rounds or not self._candidates or self._rho_left <= 0
 
     def measure_worst(self, expected: Sequence[Tensor]) -> None:
         """One round: select the candidates that generated rows get most wrong, and measure them.

@@ -1,7 +1,8 @@
 """Checkpoints: a training run on disk, from which a killed fit goes on to the same result.
 
 A checkpoint is one safetensors file, written atomically, whose metadata holds the rest as JSON. It is a private
-artefact: the critics in it have seen the table. Keep it where the table is kept.
+artefact: the critics in it have seen the table. Keep it where the table is kept. A private fit's is one, too: it holds
+the key of the holdout.
 """
 
 from __future__ import annotations
@@ -10,9 +11,9 @@ import hashlib
 import json
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from torch import Tensor
 
@@ -23,6 +24,10 @@ from synthgan.training.loop import Trainer
 FORMAT = "synthgan-checkpoint-1"
 FIRST_SECONDS = 5.0
 
+Besides: TypeAlias = "tuple[dict[str, Tensor], dict[str, Any]]"
+
+_BESIDES = "besides."
+
 
 class Checkpoint:
     """Saves a trainer now and then, and restores it.
@@ -31,7 +36,7 @@ class Checkpoint:
         path: the file.
         identity: what the run is about (table fingerprint, settings, seed); a checkpoint of another run is refused.
         interval_seconds: time between saves.
-        private: what the run needs besides to go on, as plain JSON values; `stored_private` gives it back.
+        besides: tells what the run needs besides the trainer to go on: tensors, and plain JSON values.
     """
 
     def __init__(
@@ -40,12 +45,12 @@ class Checkpoint:
         identity: Mapping[str, Any],
         *,
         interval_seconds: float = 30.0,
-        private: Mapping[str, Any] | None = None,
+        besides: Callable[[], Besides] = lambda: ({}, {}),
     ) -> None:
         self.path = Path(path)
         self._identity = identity_digest(identity)
         self._seed = identity["seed"]
-        self._private = dict(private or {})
+        self._besides = besides
         self._interval = interval_seconds
         # The first save comes early, so that little is lost when a fit is stopped soon.
         self._last = time.monotonic() - max(0.0, interval_seconds - FIRST_SECONDS)
@@ -55,11 +60,13 @@ class Checkpoint:
         from safetensors.torch import save_file
 
         tensors, values = trainer.state()
+        more, private = self._besides()
+        tensors |= {f"{_BESIDES}{name}": tensor for name, tensor in more.items()}
         header = {
             "format": FORMAT,
             "identity": self._identity,
             "seed": self._seed,
-            "private": self._private,
+            "private": private,
             "values": values,
         }
         contiguous = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
@@ -82,17 +89,33 @@ class Checkpoint:
         """
         if not self.path.exists():
             return False
+        header, tensors = self._own()
+        try:
+            trainer.load_state(tensors, header["values"])
+        except (KeyError, TypeError, ValueError, IndexError, RuntimeError):
+            raise _unreadable(self.path) from None
+        return True
+
+    def stored(self) -> Besides | None:
+        """What `besides` told when the file was written, None when there is no file.
+
+        Raises:
+            ModelFileError: when the file is damaged or belongs to another run.
+        """
+        if not self.path.exists():
+            return None
+        header, tensors = self._own()
+        more = {k.removeprefix(_BESIDES): v for k, v in tensors.items() if k.startswith(_BESIDES)}
+        return more, dict(header.get("private", {}))
+
+    def _own(self) -> tuple[dict[str, Any], dict[str, Tensor]]:
         header, tensors = _read(self.path)
         if header["identity"] != self._identity:
             raise ModelFileError(
                 f"checkpoint {self.path} belongs to another fit (other table, settings, device or random_state); "
                 "delete it to start afresh, or name another file."
             )
-        try:
-            trainer.load_state(tensors, header["values"])
-        except (KeyError, TypeError, ValueError, IndexError, RuntimeError):
-            raise _unreadable(self.path) from None
-        return True
+        return header, tensors
 
 
 def stored_seed(path: str | os.PathLike[str]) -> int | None:
@@ -105,7 +128,7 @@ def stored_seed(path: str | os.PathLike[str]) -> int | None:
 
 
 def stored_private(path: str | os.PathLike[str]) -> dict[str, Any]:
-    """What else the run that a checkpoint continues needs; empty when there is no file.
+    """The values of `Checkpoint.stored` before it is known which run they belong to; empty when there is no file.
 
     Raises:
         ModelFileError: when the file is damaged.
