@@ -1,6 +1,9 @@
 """A private release: declare what is public, fit with epsilon 1, look at the account, write rows.
 
-Run it from a clone: ``python examples/private_release.py [--max-steps N]``. The bundled census table stands for a private one.
+python examples/private_release.py                     # a few minutes
+python examples/private_release.py --max-steps 20      # seconds, and rows to match
+
+The bundled census table stands for a private one.
 """
 
 import argparse
