@@ -63,7 +63,8 @@ BINS = (4, 50)
 """Fewest and most bins of a numeric column."""
 
 UNPROTECTED = (
-    "names, order and physical types of the columns",
+    "names, order and physical types of the columns (of CSV files and object columns, types follow from the values)",
+    "whether the table could be read: that it is not empty and has the columns asked for",
     "whatever the schema declares: kinds, bounds, levels, granularity, constraints",
     "the settings of the fit, this guarantee and how its budget was split",
     "how long the fit took",
