@@ -23,6 +23,7 @@ from synthgan.critics.marginal import MarginalCritic
 from synthgan.critics.marginal_door import GramTarget
 from synthgan.critics.optimizer import adam, descend, learning_rate_tensor, load_optimizer_state, optimizer_state
 from synthgan.critics.positions import PositionCritic
+from synthgan.critics.shares import ShareCritic
 from synthgan.errors import SynthganWarning, TrainingError
 from synthgan.networks.generator import GeneratedRows, Generator
 from synthgan.training.alarms import alarms
@@ -54,6 +55,7 @@ class Trainer:
         rng: drives noise and Gumbel draws, on the device.
         monitor: compares the averaged generator with released marginals at each evaluation.
         holdout: marginals of the held-out rows, None without early stopping.
+        shares: the one-way critic, None when its weight is 0.
         history: one `Record` per `RECORD_EVERY` steps, at each evaluation and at the end. The last one judges the
             weights that stay; its ``best_step`` names their step where early stopping chose an earlier one.
     """
@@ -68,6 +70,7 @@ class Trainer:
     rng: torch.Generator
     monitor: Monitor
     holdout: GramTarget | None = None
+    shares: ShareCritic | None = None
     history: list[Record] = field(default_factory=list)
     step: int = 0
     seconds: float = 0.0
@@ -157,8 +160,10 @@ class Trainer:
                 )
                 if self.positions is not None:
                     total = total + settings.position_weight * self.positions.loss(rows)
+                unconditioned = rows.probabilities[self.conditions.n_drawn :]
+                if self.shares is not None:
+                    total = total + settings.share_weight * self.shares.loss(unconditioned)
                 if self.marginal is not None:
-                    unconditioned = rows.probabilities[self.conditions.n_drawn :]
                     loss, losses["marginal_error"] = self.marginal.loss(unconditioned, turn)
                     total = total + settings.marginal_weight * loss
             losses["generator"] = total

@@ -12,6 +12,7 @@ from synthgan.critics.adversarial import AdversarialCritic, RealRows
 from synthgan.critics.marginal import MarginalCritic, SliceTarget
 from synthgan.critics.marginal_door import ExactMarginals, GramTarget, Marginals
 from synthgan.critics.positions import PositionCritic
+from synthgan.critics.shares import ShareCritic
 from synthgan.critics.shrinkage import shrunk, shrunk_slice
 from synthgan.networks.generator import Generator
 from synthgan.tables.layout import EncodedTable, Layout
@@ -94,6 +95,7 @@ def build_trainer(
         rng=torch.Generator(device).manual_seed(seeds.loop),
         monitor=Monitor(pairs, generator.axis),
         holdout=holdout,
+        shares=ShareCritic(generator.marginal) if settings.share_weight else None,
     )
 
 
