@@ -39,6 +39,7 @@ with tempfile.TemporaryDirectory() as folder:
         max_steps=max_steps,
     )
     synth.fit(table)
+    assert synth.ledger_ is not None
     print(f"about {synth.n_rows_:,} rows (a noisy count), epsilon spent: {synth.ledger_.spent_epsilon():.3f}")
     for quantity in synth.ledger_.unprotected:
         print(f"published as it is: {quantity}")

@@ -258,6 +258,7 @@ def private_settings(
         PrivacyError: for a setting that cannot be kept private.
         SettingsError: for an unknown effort or a step limit below 1.
     """
+    given = isinstance(settings, TrainingSettings)
     if isinstance(settings, TrainingSettings):
         base = settings
     else:
@@ -272,5 +273,6 @@ def private_settings(
     neural = DEFAULT_NEURAL if privacy.neural is None else privacy.neural
     if not neural:
         return dataclasses.replace(base, adversarial_weight=0.0, twin_weight=0.0, shrinkage=0.0, capture="off")
-    private = (privacy.neural_settings or DpSgdSettings()).training(base)
-    return dataclasses.replace(private, shrinkage=0.0, marginal_weight=base.marginal_weight if neural < 1 else 0.0)
+    private = privacy.neural_settings or DpSgdSettings()
+    settled = private.alone(base) if neural == 1 and not given else private.training(base)
+    return resolve(dataclasses.replace(settled, shrinkage=0.0), n_rows=1.0, device=device, max_steps=max_steps)
