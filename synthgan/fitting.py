@@ -5,9 +5,10 @@ from __future__ import annotations
 import dataclasses
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, get_args
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
 import torch
@@ -31,6 +32,9 @@ from synthgan.training.effort import resolve
 from synthgan.training.loop import Trainer
 from synthgan.training.progress import ProgressMode, training_progress
 from synthgan.training.setup import Seeds, build_trainer, trainer_before
+
+if TYPE_CHECKING:
+    from synthgan.private_fit import PrivateFit, State
 
 MINIMUM_ROWS = 2
 """Of an exact fit. A private one takes any number: a refusal would tell it."""
@@ -90,8 +94,6 @@ class Request:
                 "protect_values=False (--no-protection) would store rare values and true extremes, which no budget "
                 "was paid for; leave it out of a private fit."
             )
-        if self.checkpoint is not None:
-            raise PrivacyError("a private fit cannot be resumed yet: leave the checkpoint out.")
 
     def resolved(self, n_rows: float) -> TrainingSettings:
         """Concrete settings of an exact fit."""
@@ -146,9 +148,9 @@ def fit_exactly(source: Source, request: Request) -> Fitted:
         if request.checkpoint is not None:
             identity = _identity(source, codec, resolved, request, seed=seed)
             private = {"holdout_key": key.hex()} if request.holdout else {}
-            saver = Checkpoint(request.checkpoint, identity | private, private=private)
+            saver = Checkpoint(request.checkpoint, identity | private, besides=lambda: ({}, private))
             saver.restore(trainer)
-        reason = _train(trainer, request, saver, seconds_used=time.monotonic() - request.started)
+        reason = _train(trainer, request, saver, on_step=_no_op if saver is None else saver.save_if_due)
     model = _model(codec, trainer, resolved, reason, request)
     return Fitted(model, codec.notices + _expectations(model), receipt)
 
@@ -156,16 +158,43 @@ def fit_exactly(source: Source, request: Request) -> Fitted:
 def fit_privately(source: Source, privacy: Privacy, request: Request) -> Fitted:
     """Fit behind private doors. Nothing said, warned of or raised from here on depends on an exact value.
 
+    With a checkpoint, the ledger's journal lies beside it (``.ledger``). A fit that was killed goes on from the two: what
+    was released is not asked for again, and what was reserved and is lost counts as spent. The noise still to come is
+    drawn afresh, so the result is not the one that an undisturbed fit would have had.
+
     Raises:
         PrivacyError: when what is asked for cannot be kept private, or a ledger refuses.
         SchemaError: when the declaration does not fit the table's columns, or holds inferred facts.
         TrainingError: when training diverges.
+        ModelFileError: when the checkpoint is damaged or belongs to another fit.
     """
     from synthgan.private_fit import PrivateFit, ledger_entry, private_settings
 
-    trainer, reason = None, "steps"
+    seed, before, saver, journal = request.seed, dict[str, Any](), None, None
+    if request.checkpoint is not None:
+        check_output(request.checkpoint, force=True)
+        before = stored_private(request.checkpoint)
+        seed = stored_seed(request.checkpoint) if seed is None else seed
+        journal = journal_path(request.checkpoint)
+    seed = _fresh_seed() if seed is None else seed
+    key = bytes.fromhex(before["holdout_key"]) if before else new_key()
     settings = private_settings(request.settings, privacy, device=request.device, max_steps=request.max_steps)
-    with ledger_entry(privacy):
+
+    def saved(fit: PrivateFit) -> State | None:
+        nonlocal saver
+        if request.checkpoint is None:
+            return None
+
+        def besides() -> State:
+            tensors, values = fit.state()
+            return tensors, values | {"holdout_key": key.hex(), "fit": fit_id}
+
+        identity = _private_identity(fit, settings, request, seed=seed)
+        saver = Checkpoint(request.checkpoint, identity, besides=besides)
+        return saver.stored()
+
+    trainer, reason = None, "steps"
+    with ledger_entry(privacy, before.get("fit")) as fit_id:
         private = PrivateFit(
             source,
             privacy,
@@ -173,21 +202,59 @@ def fit_privately(source: Source, privacy: Privacy, request: Request) -> Fitted:
             target=request.target,
             min_count=request.min_count,
             holdout=request.holdout,
+            key=key,
+            journal=journal,
+            saved=saved,
         )
         codec = private.codec
         if codec.layout.n_columns:
-            seeds = Seeds.spawn(_fresh_seed() if request.seed is None else request.seed)
             doors, target = private.open(settings, request.device), _place(request.target, codec)
-            trainer = trainer_before(doors, codec.layout, settings, request.device, seeds, target=target)
-            reason = _train(trainer, request, None, seconds_used=time.monotonic() - request.started)
+            trainer = trainer_before(doors, codec.layout, settings, request.device, Seeds.spawn(seed), target=target)
+            if saver is not None and not saver.restore(trainer):
+                saver.save(trainer)  # the first releases are not to be paid for twice
+            n_released = len(private.ledger.entries)
+
+            def save(now: Trainer) -> None:
+                nonlocal n_released
+                assert saver is not None
+                if len(private.ledger.entries) > n_released:
+                    saver.save(now)
+                    n_released = len(private.ledger.entries)
+                else:
+                    saver.save_if_due(now)
+
+            reason = _train(trainer, request, saver, on_step=_no_op if saver is None else save)
         private.close()
     model = dataclasses.replace(_model(codec, trainer, settings, reason, request), ledger=private.ledger)
     return Fitted(model, codec.notices + private.notices + _expectations(model), private.receipt)
 
 
-def _train(trainer: Trainer, request: Request, saver: Checkpoint | None, *, seconds_used: float) -> str:
-    limit = None if request.time_limit is None else max(request.time_limit - seconds_used, 1e-3)
-    on_step = saver.save_if_due if saver is not None else _no_op
+def journal_path(checkpoint: str | os.PathLike[str]) -> Path:
+    """Where the journal of a private fit's ledger lies: beside its checkpoint."""
+    path = Path(checkpoint)
+    return path.with_name(f"{path.name}.ledger")
+
+
+def _private_identity(fit: PrivateFit, settings: TrainingSettings, request: Request, *, seed: int) -> dict[str, Any]:
+    """What a private fit's checkpoint must agree with."""
+    promise = dataclasses.asdict(fit.privacy)
+    return {
+        "seed": seed,
+        "device": request.device.type,
+        "table": fit.receipt.content,
+        "schema": schema_to_json(fit.schema),
+        "settings": to_dict(settings),
+        "privacy": {name: value for name, value in promise.items() if name != "ledger"},
+        "min_count": request.min_count,
+        "holdout": request.holdout,
+        "target": request.target,
+    }
+
+
+def _train(trainer: Trainer, request: Request, saver: Checkpoint | None, *, on_step: Callable[[Trainer], None]) -> str:
+    used, limit = time.monotonic() - request.started, None
+    if request.time_limit is not None:
+        limit = max(request.time_limit - used, 1e-3)
     with training_progress(trainer.settings.n_steps, request.progress, n_done=trainer.step) as show:
         reason = trainer.run(time_limit=limit, on_record=show, on_step=on_step)
     # Not in a `finally`: Ctrl-C stops within a step, and half a step is no state to go on from.

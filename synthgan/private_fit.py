@@ -12,7 +12,7 @@ import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -67,12 +67,16 @@ BINS = (4, 50)
 """Fewest and most bins of a numeric column."""
 
 UNPROTECTED = (
-    "names, order and physical types of the columns",
+    "names, order and physical types of the columns (of CSV files and object columns, types follow from the values)",
+    "whether the table could be read: that it is not empty and has the columns asked for",
     "whatever the schema declares: kinds, bounds, levels, granularity, constraints",
     "the settings of the fit, this guarantee and how its budget was split",
     "how long the fit took",
 )
 """What every private fit publishes as it is."""
+
+
+State: TypeAlias = "tuple[dict[str, torch.Tensor], dict[str, Any]]"
 
 
 class PrivateFit:
@@ -86,6 +90,9 @@ class PrivateFit:
         min_count: least number of released rows behind a level, as far as noise lets it be known.
         holdout: share of the units that no door sees.
         key: of the holdout, from an earlier run of this fit; None for a new one.
+        journal: a file for the ledger's journal; None for a ledger in memory.
+        saved: given this object before anything is released, finds the `state` of an earlier run to go on from; None
+            for a new fit.
 
     Attributes:
         receipt: which rows were fitted; for the table's owner alone.
@@ -109,6 +116,8 @@ class PrivateFit:
         min_count: int,
         holdout: float = 0.0,
         key: bytes | None = None,
+        journal: Path | None = None,
+        saved: Callable[[PrivateFit], State | None] = lambda _: None,
     ) -> None:
         unit = None if privacy.unit == ROW else privacy.unit
         self.privacy = privacy
@@ -126,16 +135,15 @@ class PrivateFit:
         self._marginals: PrivateMarginals | None = None
         self._earlier: Mapping[str, torch.Tensor] | None = None
         self.notices: tuple[str, ...] = ()
+        earlier = saved(self)
+        if earlier is None:
+            self._begin(journal)
+        else:
+            assert journal is not None
+            self._go_on(journal, *earlier)
 
-    def begin(self, journal: Path | None = None) -> None:
-        """Open a ledger and the first door, and fit the codec.
-
-        Args:
-            journal: a new file for the ledger's journal; None for a ledger in memory.
-
-        Raises:
-            PrivacyError: when the journal is there already.
-        """
+    def _begin(self, journal: Path | None) -> None:
+        """Open a ledger and the first door, and fit the codec."""
         privacy, discovery = self.privacy, DISCOVERY_SHARE * self.privacy.delta
         self.ledger = Ledger(
             privacy.epsilon,
@@ -158,17 +166,8 @@ class PrivateFit:
         self._one_way_variance = self._mechanisms.standard_deviation(rho / n_columns) ** 2
         self.notices = privacy.warnings_for(statistics.n_rows()) + statistics.notices
 
-    def go_on(self, journal: Path, tensors: Mapping[str, torch.Tensor], values: Mapping[str, Any]) -> None:
-        """Take up an earlier run where it was saved: what it released is not asked for again.
-
-        Args:
-            journal: that of the earlier run. What it reserved since it was saved counts as spent.
-            tensors: of its `state`.
-            values: of its `state`.
-
-        Raises:
-            PrivacyError: when the journal is missing, damaged or of another fit.
-        """
+    def _go_on(self, journal: Path, tensors: Mapping[str, torch.Tensor], values: Mapping[str, Any]) -> None:
+        """Take up an earlier run: what it released is not asked for again, what it lost since counts as spent."""
         self.ledger = Ledger.resume(journal)
         if self.ledger.guarantee() != (self.privacy.epsilon, self.privacy.delta):
             raise PrivacyError(f"the journal '{journal}' belongs to another fit than the checkpoint beside it")
@@ -179,8 +178,8 @@ class PrivateFit:
         self._plan = None if values["plan"] is None else DpSgdPlan(**values["plan"])
         self._earlier = tensors
 
-    def state(self) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
-        """What `go_on` needs, besides the journal and the key of the holdout. All of it was released."""
+    def state(self) -> State:
+        """What another run needs to go on, besides the journal and the key of the holdout. All of it was released."""
         values = {
             "codec": self.codec.to_json(),
             "schema": schema_to_json(self.codec.schema),
@@ -355,6 +354,7 @@ def private_settings(
         PrivacyError: for a setting that cannot be kept private.
         SettingsError: for an unknown effort or a step limit below 1.
     """
+    given = isinstance(settings, TrainingSettings)
     if isinstance(settings, TrainingSettings):
         base = settings
     else:
@@ -369,5 +369,6 @@ def private_settings(
     neural = DEFAULT_NEURAL if privacy.neural is None else privacy.neural
     if not neural:
         return dataclasses.replace(base, adversarial_weight=0.0, twin_weight=0.0, shrinkage=0.0, capture="off")
-    private = (privacy.neural_settings or DpSgdSettings()).training(base)
-    return dataclasses.replace(private, shrinkage=0.0, marginal_weight=base.marginal_weight if neural < 1 else 0.0)
+    private = privacy.neural_settings or DpSgdSettings()
+    settled = private.alone(base) if neural == 1 and not given else private.training(base)
+    return resolve(dataclasses.replace(settled, shrinkage=0.0), n_rows=1.0, device=device, max_steps=max_steps)

@@ -33,7 +33,7 @@ from tests.small_tables import small_table
 TABLE = small_table(200)
 CPU = torch.device("cpu")
 SEPARABLE = sorted(name for name, loss in LOSSES.items() if loss.separable)
-PRIVATE = DpSgdSettings(width=16, n_blocks=1)
+PRIVATE = DpSgdSettings(width=16, n_blocks=1, learning_rate=1e-3, clip_fakes=False, r2_weight=0.0)
 BASE = TrainingSettings(
     n_steps=40,
     batch_size=32,
@@ -526,7 +526,8 @@ def test_what_was_journalled_before_a_kill_stays_counted() -> None:
 
 
 def test_the_loop_cannot_tell_it_from_the_exact_critic() -> None:
-    settings = PRIVATE.training(dataclasses.replace(BASE, condition_fraction=0.25, evaluate_every=20))
+    base = dataclasses.replace(BASE, condition_fraction=0.25, evaluate_every=20)
+    settings = PRIVATE.training(base)
     initial = torch.Generator().manual_seed(0)
     generator, averaged = (Generator(TABLE.layout, settings.generator, initial, conditional=True) for _ in range(2))
     judge: NeuralCritic = make(noise_multiplier=0.5, n_updates=60)
@@ -590,6 +591,33 @@ def test_settings_of_a_private_fit_are_the_given_ones_without_what_cannot_be_pri
         make(dataclasses.replace(PRIVATE, loss="relativistic"))
     with pytest.raises(SettingsError, match="loss differs"):
         dp_sgd.refuse_what_cannot_be_private(PRIVATE.training(BASE), dataclasses.replace(PRIVATE, loss="hinge"), CPU)
+
+
+def test_settings_of_a_fit_by_the_private_critic_alone() -> None:
+    settings = DpSgdSettings(n_updates=500).alone(BASE)
+    dp_sgd.refuse_what_cannot_be_private(settings, DpSgdSettings(), CPU)
+    assert (settings.n_steps, settings.marginal_weight) == (100, 1.5)
+    assert DpSgdSettings(n_updates=1).alone(BASE).n_steps == 1
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"expected_batch_size": 0},
+        {"max_grad_norm": float("nan")},
+        {"learning_rate": -1.0},
+        {"r2_weight": -0.1},
+        {"loss": "cross"},
+        {"updates_per_step": (3, 2)},
+        {"updates_per_step": (0, 0)},
+        {"updates_per_step": (0.5, 2)},
+        {"updates_per_step": (1,)},
+        {"updates_per_step": 4},
+    ],
+)
+def test_settings_out_of_range_are_refused(wrong: dict[str, Any]) -> None:
+    with pytest.raises(SettingsError, match=next(iter(wrong))):
+        DpSgdSettings(**wrong)
 
 
 def test_capture_on_a_gpu_is_refused() -> None:

@@ -14,12 +14,14 @@ ARGUMENTS = {
     "condition_frame.py": ["--max-steps", "20"],
     "augment_imbalanced.py": ["--max-steps", "20"],
     "larger_than_memory.py": ["--max-steps", "20", "--rows", "20000"],
+    "private_release.py": ["--max-steps", "20"],
 }
 SAYS = {
     "quickstart.py": "gives the same rows after loading",
     "condition_frame.py": "1000 rows with the given sex, education",
     "augment_imbalanced.py": "augmented",
     "larger_than_memory.py": "wrote 20,000 rows",
+    "private_release.py": "epsilon spent: 1.000",
 }
 
 

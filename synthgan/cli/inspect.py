@@ -94,6 +94,8 @@ def _show(file: ModelFile, codec: TableCodec, path: Path) -> None:
     weights = file.manifest["members"]["model.safetensors"]["size"]
     noisy, through = ("", "") if ledger is None else (" (noisy)", " through the private doors")
     protected = f"on: no stored value rests on fewer than {codec.settings.min_count} rows"
+    if ledger is not None:
+        protected = "noise: values are declared, or were released by door 1"
     facts = [
         ("guarantee", NO_GUARANTEE if ledger is None else in_words(ledger)),
         *([] if ledger is None else unprotected(ledger)),
