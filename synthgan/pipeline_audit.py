@@ -18,7 +18,6 @@ import torch
 
 from synthgan.config import GeneratorSettings, TrainingSettings
 from synthgan.errors import SettingsError
-from synthgan.private_fit import DISCOVERY_SHARE, PrivateFit, private_settings
 from synthgan.privacy.audit import CONFIDENCE
 from synthgan.privacy.canaries import dp_sgd_game, one_run_audit
 from synthgan.privacy.distinguishing import (
@@ -35,6 +34,7 @@ from synthgan.privacy.distinguishing import (
 from synthgan.privacy.marginals import Candidate
 from synthgan.privacy.one_run import OneRunBound
 from synthgan.privacy.parameters import Privacy
+from synthgan.private_fit import DISCOVERY_SHARE, PrivateFit, private_settings
 from synthgan.tables.batches import TableSource
 from synthgan.training.setup import Doors, Seeds, target_slices, trainer_before
 

@@ -125,14 +125,14 @@ def epsilon_lower_bound(
         places = _thresholds(sign * np.concatenate(chosen))
         counts = [_at_least(sign * part, places) for part in chosen]
         # Of many thresholds the luckiest would win, far out where counts are small, if all limits did not hold at once.
-        found = _bounds(*counts, *map(len, chosen), error / (2 * len(places)), delta, notion)
+        found = _bounds(*counts, _sizes(chosen), error=error / (2 * len(places)), delta=delta, notion=notion)
         if not found.any():  # nothing is proved of half the runs: what tells most of them apart may prove something yet
             found = 1e-9 * (counts[1] / len(chosen[1]) - counts[0] / len(chosen[0]))
         if found.max() > best:
             best, threshold, below = float(found.max()), sign * float(places[found.argmax()]), turned
     sign = -1.0 if below else 1.0
     hits = [_at_least(sign * part, np.array([sign * threshold])) for part in judged]
-    epsilon = float(_bounds(*hits, *map(len, judged), error, delta, notion)[0])
+    epsilon = float(_bounds(*hits, _sizes(judged), error=error, delta=delta, notion=notion)[0])
     false, true = ((int(hit[0]), len(part)) for hit, part in zip(hits, judged, strict=True))
     return LowerBound(
         epsilon=epsilon,
@@ -194,6 +194,10 @@ def gaussian_mu(epsilon: float, delta: float) -> float:
     return float(brentq(lambda mu: gaussian_epsilon(mu, delta) - epsilon, 1e-9, high, xtol=1e-12))
 
 
+def _sizes(samples: Sequence[_Rates]) -> tuple[int, int]:
+    return len(samples[0]), len(samples[1])
+
+
 def _thresholds(scores: _Rates) -> _Rates:
     """Values to cut at: all that occur, or those at well-spread ranks where they are many."""
     found = np.unique(scores)
@@ -223,10 +227,10 @@ def _highest(successes: _Rates, n_trials: int, error: float) -> _Rates:
 
 
 def _bounds(
-    false: _Rates, true: _Rates, n_without: int, n_with: int, error: float, delta: float, notion: Notion
+    false: _Rates, true: _Rates, n_runs: tuple[int, int], *, error: float, delta: float, notion: Notion
 ) -> _Rates:
-    """Lower bound of epsilon for each threshold."""
-    high, low = _highest(false, n_without, error), _lowest(true, n_with, error)
+    """Lower bound of epsilon for each threshold; ``n_runs`` without the canary and with it."""
+    high, low = _highest(false, n_runs[0], error), _lowest(true, n_runs[1], error)
     if notion == "approximate":
         return np.maximum(_log_ratio(low - delta, high), _log_ratio(1 - high - delta, 1 - low))
     if notion == "gaussian":

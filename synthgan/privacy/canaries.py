@@ -186,9 +186,7 @@ def one_run_audit(
     coins = system_rng().random(n_canaries) < 0.5
     scores = attacker.watch(suspects[torch.from_numpy(coins)])
     guesses = 2 * round(GUESSED * n_canaries / 2) if n_guesses is None else n_guesses
-    return one_run_bound(
-        coins, scores.double().numpy(), n_guesses=guesses, delta=delta, confidence=confidence
-    )
+    return one_run_bound(coins, scores.double().numpy(), n_guesses=guesses, delta=delta, confidence=confidence)
 
 
 def _plan(epsilon: float, delta: float, private: DpSgdSettings, sampling_rate: float) -> DpSgdPlan:

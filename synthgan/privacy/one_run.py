@@ -53,10 +53,10 @@ def one_run_bound(
 
     Args:
         included: ``(n_canaries,)``, the coins.
-        scores: ``(n_canaries,)``, large where the attacker believes that the canary was included. Must not be made with
-            the coins in sight.
-        n_guesses: even number of guesses: the upper half of them "included", on the highest scores, the lower half "left
-            out", on the lowest. To be fixed before the scores are known.
+        scores: ``(n_canaries,)``, large where the attacker believes that the canary was included. Must not be made
+            with the coins in sight.
+        n_guesses: even number of guesses: half of them "included", on the highest scores, the other half "left out",
+            on the lowest. To be fixed before the scores are known.
         delta: at which epsilon is bounded.
         confidence: of the bound.
 
