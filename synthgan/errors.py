@@ -12,8 +12,9 @@ The tree::
     ├── OutputError (OSError)             an output cannot be written
     ├── NotFittedError (ValueError, AttributeError)   a method needs ``fit`` first
     ├── TrainingError (RuntimeError)      training diverged
-    └── PrivacyError (ValueError)         something cannot be private, or its account cannot be kept
-        └── BudgetError                   a spend would overshoot the privacy budget
+    ├── PrivacyError (ValueError)         something cannot be private, or its account cannot be kept
+    │   └── BudgetError                   a spend would overshoot the privacy budget
+    └── AuditError (RuntimeError)         an audit proved that more leaks than was claimed
 
     SynthganWarning (UserWarning)         the result is usable, with a limit worth reading
 
@@ -90,6 +91,12 @@ class PrivacyError(SynthganError, ValueError):
 
 class BudgetError(PrivacyError):
     """A spend would overshoot the privacy budget; it was refused before any data was read for it."""
+
+
+class AuditError(SynthganError, RuntimeError):
+    """An audit's lower bound of epsilon is above the claim: the guarantee does not hold."""
+
+    exit_code = 9
 
 
 class SynthganWarning(UserWarning):

@@ -13,6 +13,7 @@ from typing import Any
 import click
 
 from synthgan import __version__
+from synthgan.cli.audit import audit
 from synthgan.cli.demo import demo
 from synthgan.cli.evaluate import evaluate
 from synthgan.cli.fit import fit
@@ -40,6 +41,7 @@ EXIT_CODES: tuple[tuple[int, str], ...] = (
     (6, "the output exists already (see --force) or cannot be written"),
     (7, "training diverged"),
     (8, "the privacy budget is spent, or what was asked for cannot be private"),
+    (9, "an audit found that more leaks than was claimed"),
     (130, "interrupted with Ctrl-C"),
 )
 """What the process exits with, and when; `SynthganError.exit_code` holds the middle part."""
@@ -77,7 +79,7 @@ def group() -> None:
     """
 
 
-for _command in (demo, fit, sample, evaluate, inspect, schema):
+for _command in (demo, fit, sample, evaluate, inspect, schema, audit):
     group.add_command(_command)
 
 

@@ -6,6 +6,7 @@ one order add up. A zCDP event of rho costs ``a * rho`` (Bun and Steinke 2016).
 
 from __future__ import annotations
 
+import functools
 import math
 import numbers
 from typing import TYPE_CHECKING, Any
@@ -70,6 +71,7 @@ def budget_at(epsilon: float, delta: float, order: float) -> float:
     return 0.0
 
 
+@functools.lru_cache(maxsize=256)
 def plan_order(
     epsilon: float,
     delta: float,

@@ -143,6 +143,11 @@ class PrivateMarginals:
         return known.target(self._n_rows, self._device)
 
     @property
+    def measurements(self) -> dict[Candidate, Estimate]:
+        """What was measured so far, as it was released: noisy counts and their variance."""
+        return dict(self._measured)
+
+    @property
     def has_splits(self) -> bool:
         """Whether any three-way marginal was measured, so that slices say something."""
         return any(candidate.is_split for candidate in self._measured)

@@ -18,7 +18,7 @@ from synthgan.cli.main import EXIT_CODES, group, run
 from synthgan.cli.messages import command_line, duration, file_size
 from synthgan.errors import SynthganError, SynthganWarning
 
-COMMANDS = ["demo", "fit", "sample", "evaluate", "inspect", "schema"]
+COMMANDS = ["demo", "fit", "sample", "evaluate", "inspect", "schema", "audit"]
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 
 
@@ -108,6 +108,7 @@ def test_a_mistake_on_the_command_line_exits_with_2(cli) -> None:
         (errors.TrainingError("diverged"), 7),
         (errors.PrivacyError("cannot be private"), 8),
         (errors.BudgetError("the budget is spent"), 8),
+        (errors.AuditError("more leaks"), 9),
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, Exception) else str(value),
 )

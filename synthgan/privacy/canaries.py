@@ -1,0 +1,209 @@
+"""The third door under attack: canary rows, and an attacker who sees every update of the private critic.
+
+That is whom DP-SGD is accounted against: someone who knows all other rows, the weights, the generated rows and every
+noised gradient. The attacker takes the gradient that reaches the optimiser, subtracts the generated rows' part, which
+can be computed without the table, and correlates the rest with the clipped gradient that the canary would have added:
+the likelihood ratio of Gaussian noise (Nasr et al. 2021 and 2023, gradient attacks).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from dp_accounting import DpEvent
+from torch import Tensor
+from torch.func import functional_call, grad, vmap
+
+from synthgan.config import DpSgdSettings, GeneratorSettings, TrainingSettings
+from synthgan.critics.adversarial import RealRows
+from synthgan.networks.generator import GeneratedRows
+from synthgan.networks.layers import LevelAxis
+from synthgan.privacy.distinguishing import Game, Scores, plain_layout
+from synthgan.privacy.dp_sgd import PrivateCritic
+from synthgan.privacy.dp_sgd_plan import DpSgdPlan, calibrate
+from synthgan.privacy.entropy import system_generator, system_rng
+from synthgan.privacy.ledger import Ledger
+from synthgan.privacy.one_run import CONFIDENCE, OneRunBound, one_run_bound
+from synthgan.tables.layout import Layout
+
+N_FAKES = 32
+
+GUESSED = 0.2
+"""Share of the canaries that are guessed at in one run, those with the most telling scores."""
+
+CANARY_COLUMNS, CANARY_LEVELS = 40, 32
+"""Of the canaries' table: so many that gradients of two canaries have little in common."""
+
+_CPU = torch.device("cpu")
+_BASE = TrainingSettings(
+    n_steps=100,
+    batch_size=N_FAKES,
+    warmup_steps=0,
+    precision="float32",
+    generator=GeneratorSettings(width=8, n_blocks=1, latent_dim=2),
+)
+
+
+@dataclass(frozen=True)
+class Attacker:
+    """Who watches a private critic.
+
+    Attributes:
+        layout: what codes mean.
+        plan: of the critic, which is public.
+        private: the critic's settings, which are public.
+        n_rows: what sums over a batch are normalised by, public.
+        known: ``(n_known, n_columns)`` codes of the rows that the attacker knows to be in the table.
+        suspects: ``(n_suspects, n_columns)`` codes of the canaries.
+    """
+
+    layout: Layout
+    plan: DpSgdPlan
+    private: DpSgdSettings
+    n_rows: float
+    known: Tensor
+    suspects: Tensor
+
+    def watch(self, codes: Tensor) -> Tensor:
+        """Train a critic on a table, and say for each suspect how much the updates look as if it was in there.
+
+        Args:
+            codes: ``(n_rows, n_columns)`` of the table.
+
+        Returns:
+            ``(n_suspects,)`` scores.
+        """
+        critic = PrivateCritic(
+            RealRows(codes, codes.new_zeros((len(codes), 0), dtype=torch.uint8)),
+            self.layout,
+            self.private.training(_BASE),
+            self.private,
+            self.plan,
+            n_rows=self.n_rows,
+            initial=system_generator(_CPU),
+            reserve=lambda _: None,
+        )
+        seen: list[Tensor] = []
+        critic._optimizer.register_step_pre_hook(lambda *_: seen.append(_flat_gradient(critic)))
+        n_suspects = len(self.suspects)
+        overlaps, evidence = torch.zeros(n_suspects, n_suspects), torch.zeros(n_suspects)
+        for _ in range(self.plan.n_updates):
+            fakes = self._fakes()
+            of_fakes = self._gradients(critic, fakes.codes, real=False).mean(0)
+            of_known = self._clipped(self._gradients(critic, self.known, real=True)).sum(0)
+            directions = self._clipped(self._gradients(critic, self.suspects, real=True))
+            critic.update(fakes, critic._settings.learning_rate, penalised=False)
+            rate = self.plan.sampling_rate
+            rest = (seen.pop() - of_fakes) * (rate * self.n_rows) - rate * of_known
+            overlaps += rate * directions @ directions.T
+            evidence += directions @ rest
+        # Best linear guess of coins that are worth a half on average: the suspects' gradients overlap.
+        noise = (self.plan.noise_multiplier * self.plan.max_grad_norm) ** 2
+        surprise = evidence - overlaps.sum(1) / 2
+        return torch.linalg.solve(overlaps + 4 * noise * torch.eye(n_suspects), surprise)
+
+    def _gradients(self, critic: PrivateCritic, codes: Tensor, *, real: bool) -> Tensor:
+        """Each row's own gradient. Shape: ``(n_rows, n_weights)``."""
+        assert critic.loss.halves is not None
+        discriminator, cost = critic.discriminator, critic.loss.halves[0 if real else 1]
+        weights = {name: weight.detach() for name, weight in discriminator.named_parameters()}
+        rows = discriminator.axis.one_hot(codes.long())
+        inputs = discriminator.features(rows, rows.new_zeros((len(rows), 0)), rows.new_zeros(0))
+
+        def loss(values: dict[str, Tensor], row: Tensor) -> Tensor:
+            return cost(functional_call(discriminator, values, (row[None],))).sum()
+
+        each = vmap(grad(loss), in_dims=(None, 0))(weights, inputs)
+        return torch.cat([part.flatten(1) for part in each.values()], 1)
+
+    def _clipped(self, gradients: Tensor) -> Tensor:
+        norms = gradients.norm(dim=1, keepdim=True)
+        return gradients * (self.plan.max_grad_norm / (norms + 1e-6)).clamp_max(1.0)
+
+    def _fakes(self) -> GeneratedRows:
+        rng, axis = system_rng(), LevelAxis(self.layout)
+        drawn = np.stack([rng.integers(0, span.n_levels, N_FAKES) for span in self.layout.spans], axis=1)
+        codes = torch.from_numpy(drawn)
+        one_hot = axis.one_hot(codes)
+        return GeneratedRows(
+            codes, one_hot, one_hot, one_hot.new_zeros((N_FAKES, 0)), one_hot.new_zeros((N_FAKES, len(axis.sizes)))
+        )
+
+
+def dp_sgd_game(epsilon: float, delta: float, *, n_updates: int = 2, sampling_rate: float = 1.0) -> Game:
+    """Door 3 again and again: nine rows, and a tenth of levels that no other has."""
+    layout = plain_layout({"a": 3, "b": 3})
+    known = torch.tensor([[0, 0], [0, 1], [1, 1]] * 3, dtype=torch.uint8)
+    canary = torch.tensor([[2, 2]], dtype=torch.uint8)
+    private = DpSgdSettings(width=8, n_blocks=1, max_grad_norm=0.1, n_updates=n_updates)
+    plan = _plan(epsilon, delta, private, sampling_rate)
+    attacker = Attacker(layout, plan, private, float(len(known)), known, canary)
+
+    def run(with_canary: bool) -> Scores:
+        return {"gradients seen": float(attacker.watch(torch.cat([known, canary]) if with_canary else known)[0])}
+
+    return Game(
+        name="DP-SGD critic",
+        epsilon=epsilon,
+        delta=delta,
+        play=run,
+        # Without sampling it is a composition of Gaussians.
+        zcdp_delta=delta if sampling_rate == 1 else None,
+    )
+
+
+def one_run_audit(
+    epsilon: float,
+    delta: float,
+    *,
+    n_canaries: int = 1000,
+    n_guesses: int | None = None,
+    n_updates: int = 4,
+    sampling_rate: float = 1.0,
+    confidence: float = CONFIDENCE,
+) -> OneRunBound:
+    """Door 3 once: many canaries of random levels in many columns, each in the table by a fair coin.
+
+    Args:
+        epsilon: what is claimed; the noise follows from it.
+        delta: what is claimed.
+        n_canaries: coins.
+        n_guesses: coins guessed at, even; None for a fifth of them.
+        n_updates: of the critic.
+        sampling_rate: of the critic's batches.
+        confidence: of the bound.
+
+    Raises:
+        SettingsError: when a number is out of range.
+    """
+    layout = plain_layout({f"column {number}": CANARY_LEVELS for number in range(CANARY_COLUMNS)})
+    suspects = torch.from_numpy(system_rng().integers(0, CANARY_LEVELS, (n_canaries, CANARY_COLUMNS), dtype=np.uint8))
+    private = DpSgdSettings(width=8, n_blocks=1, max_grad_norm=0.1, n_updates=n_updates)
+    plan = _plan(epsilon, delta, private, sampling_rate)
+    attacker = Attacker(layout, plan, private, n_canaries / 2, suspects[:0], suspects)
+    coins = system_rng().random(n_canaries) < 0.5
+    scores = attacker.watch(suspects[torch.from_numpy(coins)])
+    guesses = 2 * round(GUESSED * n_canaries / 2) if n_guesses is None else n_guesses
+    return one_run_bound(coins, scores.double().numpy(), n_guesses=guesses, delta=delta, confidence=confidence)
+
+
+def _plan(epsilon: float, delta: float, private: DpSgdSettings, sampling_rate: float) -> DpSgdPlan:
+    """The plan that spends all of a ledger of its own."""
+    from synthgan.privacy.accounting import plan_order
+
+    neural = 0.0 if sampling_rate == 1 else 1.0
+    order = plan_order(epsilon, delta, neural, sampling_rate=sampling_rate, n_updates=private.n_updates)
+    ledger = Ledger(epsilon, delta, order=order)
+
+    def fits(event: DpEvent) -> bool:
+        return ledger.fits(event)
+
+    return calibrate(
+        fits, sampling_rate=sampling_rate, max_grad_norm=private.max_grad_norm, n_updates=private.n_updates
+    )
+
+
+def _flat_gradient(critic: PrivateCritic) -> Tensor:
+    return torch.cat([weight.grad.flatten() for weight in critic.discriminator.parameters() if weight.grad is not None])

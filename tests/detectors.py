@@ -1,0 +1,281 @@
+"""Detectors of privacy bugs: each passes on the code as it is, and fails with an AssertionError on a broken guarantee.
+
+`tests/test_planted_bugs.py` plants bugs and shows that their detectors fail. Statistical detectors play the games of
+`synthgan audit`; the others look at what happens inside.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import traceback
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+import torch
+from dp_accounting import ZCDpEvent
+
+from synthgan import private_fit
+from synthgan.config import DpSgdSettings
+from synthgan.errors import BudgetError
+from synthgan.pipeline_audit import undeclared_pipeline_game
+from synthgan.privacy import mechanisms
+from synthgan.privacy.canaries import dp_sgd_game
+from synthgan.privacy.distinguishing import Game, discovery_game, marginals_game, play, statistics_game
+from synthgan.privacy.ledger import Ledger
+from synthgan.privacy.mechanisms import Mechanisms
+from synthgan.privacy.parameters import Privacy
+from synthgan.privacy.poisson_units import PoissonUnits
+from synthgan.private_fit import PrivateFit, private_settings
+from synthgan.tables.batches import TableSource
+from synthgan.training.setup import Seeds, trainer_before
+from tests.private_critics import (
+    BASE,
+    CPU,
+    TABLE,
+    batch_of,
+    clipped,
+    fake_half,
+    fake_rows,
+    fix_positions,
+    make,
+    person_gradient,
+    real_half,
+)
+
+DELTA = 1e-5
+
+FEW_UPDATES = DpSgdSettings(width=8, n_blocks=1, n_updates=10, expected_batch_size=50)
+
+Detector = Callable[[], None]
+
+
+# ----------------------------------------------------------------------------------------------------------- the critic
+
+
+def check_noise(seed: int = 1) -> None:
+    """On an empty batch the real half is noise: ``noise_multiplier * max_grad_norm`` on the sum, afresh each time."""
+    judge = make(noise_multiplier=3.0, max_grad_norm=0.5, n_rows=150.0, seed=seed)
+    batch_of(judge)
+    noise = torch.stack([real_half(judge) for _ in range(30)])
+    expected = 3.0 * 0.5 / (0.2 * 150.0)
+    count = noise.numel()  # some 20,000: the sample's deviation is within 3% with near certainty
+    assert count > 15_000
+    assert abs(float(noise.std()) / expected - 1) < 0.03
+    assert abs(float(noise.mean())) < 6 * expected / count**0.5
+    first, second = noise[0], noise[1]
+    assert abs(float((first * second).mean()) / expected**2) < 6 / len(first) ** 0.5
+
+
+def check_clipping() -> None:
+    """The sum over a batch is the sum of the units' gradients, each clipped to the bound."""
+    bound = 0.05
+    judge = make(max_grad_norm=bound)
+    fix_positions(judge)
+    batch = [0, 3, 4, 11, 17, 30]
+    batch_of(judge, *batch)
+    plain = [person_gradient(judge, [i]) for i in batch]
+    assert min(float(g.norm()) for g in plain) > bound
+    total = real_half(judge) * judge._rows_per_batch
+    assert float(total.norm()) <= len(batch) * bound * 1.0001
+    torch.testing.assert_close(total, sum(clipped(g, bound) for g in plain), rtol=1e-3, atol=1e-6)
+
+
+def check_membership() -> None:
+    """Each unit enters each batch by a coin of its own."""
+    n_units, rate, n_batches = 60, 0.3, 400
+    units = PoissonUnits(n_units, None, sampling_rate=rate)
+    drawn = np.zeros((n_batches, n_units))
+    for row in drawn:
+        batch = units.draw()
+        assert len(np.unique(batch)) == len(batch)
+        row[batch[:, 0]] = 1
+    sizes = drawn.sum(1)
+    assert abs(sizes.mean() - n_units * rate) < 6 * (n_units * rate * (1 - rate) / n_batches) ** 0.5
+    # The size varies as a binomial does, whose variance is 12.6 here; 400 batches tell it within 6 standard errors.
+    assert abs(sizes.var() / (n_units * rate * (1 - rate)) - 1) < 6 * (2 / n_batches) ** 0.5
+    # Neighbouring batches know nothing of each other: 5.4 units in common on average.
+    shared = (drawn[1:] * drawn[:-1]).sum(1).mean()
+    assert abs(shared - n_units * rate**2) < 6 * (n_units * rate**2 / n_batches) ** 0.5
+
+
+def check_fakes_know_no_rows() -> None:
+    """The gradient of the generated rows is the same whatever the real ones are, and however many were drawn."""
+    fake, other = fake_rows(), TABLE.codes.copy()
+    other[:, 0] = 1 - other[:, 0]
+    judges = [make(), make(codes=other), make(codes=TABLE.codes[:7])]
+    for judge in judges[1:]:
+        judge.discriminator.load_state_dict(judges[0].discriminator.state_dict())
+    halves = [fake_half(judge, fake) for judge in judges]
+    assert torch.equal(halves[0], halves[1])
+    assert torch.equal(halves[0], halves[2])
+
+
+def check_generator_loss_reads_no_rows() -> None:
+    """What the generator is told is the same with other rows, and with none in memory."""
+    fake, other = fake_rows(), TABLE.codes.copy()
+    other[:, 0] = 1 - other[:, 0]
+    one, two = make(), make(codes=other)
+    assert torch.equal(one.generator_loss(fake), two.generator_loss(fake))
+    one.update(fake, 1e-3, penalised=False)
+    told = one.generator_loss(fake)
+    one._rows = None  # type: ignore[assignment]
+    one._units = None  # type: ignore[assignment]
+    assert torch.equal(one.generator_loss(fake), told)
+
+
+def check_membership_is_secret() -> None:
+    """Critics that were given the same public seed draw other batches and other noise."""
+    one, two = make(noise_multiplier=1.0), make(noise_multiplier=1.0)
+    assert not np.array_equal(one._units.draw(), two._units.draw())
+    for judge in (one, two):
+        batch_of(judge)
+    assert not torch.equal(real_half(one), real_half(two))
+
+
+# ------------------------------------------------------------------------------------------------------ the whole fit
+
+
+class BlindMechanisms(Mechanisms):
+    """Pays as the real ones do, and then answers without having looked at the data."""
+
+    def _paid(self, measurement: Any, data: Any, *, rho: float, door: int, what: str, **more: Any) -> Any:
+        self.ledger.settle(self.ledger.reserve(ZCDpEvent(float(rho)), door=door, what=what, **more))
+        if more["mechanism"] == mechanisms.NOISY_MAX:
+            return 0
+        if more["mechanism"] == mechanisms.THRESHOLDED_GAUSSIAN:
+            return {}
+        if what == "number of rows":
+            return [1000]
+        return [(7 * place) % 5 * 200 for place in range(len(data))]
+
+
+def fit_of(columns: dict[str, list[Any]], declared: Any, *, neural: float = 0.0) -> list[Any]:
+    """All that a private fit of a few steps lets out, as plain values."""
+    privacy = Privacy(2.0, DELTA, neural=neural)
+    private = PrivateFit(
+        TableSource(pa.table(columns), description="the table"), privacy, declared=declared, target="flag", min_count=1
+    )
+    settings = private_settings(BASE, privacy, device=CPU, max_steps=5)
+    doors, layout = private.open(settings, CPU), private.codec.layout
+    told = doors.marginals.pairs()
+    trainer = trainer_before(doors, layout, settings, CPU, Seeds.spawn(0), target=layout.index("flag"))
+    trainer.run()
+    private.close()
+    return [
+        json.dumps(private.codec.to_json(), default=str),
+        private.codec.n_rows,
+        private.codec.describe(),
+        private.notices,
+        json.dumps(private.ledger.to_json(), default=str),
+        layout.marginal.tolist(),
+        [part.tolist() for part in (told.share, told.weight, told.tolerance)],
+        trainer.conditions._marginal.tolist(),
+        trainer.conditions.codes.tolist(),
+        [{key: value for key, value in record.items() if key != "seconds"} for record in trainer.history],
+        [weight.tolist() for weight in trainer.averaged.parameters()],
+    ]
+
+
+def check_only_mechanisms_tell() -> None:
+    """Where mechanisms answer the same whatever the table holds, two tables give the same model, to the last weight.
+
+    So nothing but the mechanisms' answers reaches codec, conditions, marginals, notices, history or weights.
+    """
+    first = {"flag": [True, False] * 300, "word": ["a", "b", "b"] * 200, "size": list(range(20)) * 30}
+    second = {"flag": [True] * 450, "word": ["c", "c", None] * 150, "size": [5, 10**6, -3] * 150}
+    declared = {"columns": {"size": {"granularity": 1}}}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(private_fit, "Mechanisms", BlindMechanisms)
+        made = [fit_of(columns, declared) for columns in (first, second)]
+    for one, other in zip(*made, strict=True):
+        assert one == other
+
+
+def check_budget_is_kept() -> None:
+    """What would overshoot is refused before anything is drawn, and the account never exceeds the promise."""
+    ledger = Ledger(1.0, DELTA)
+    noisy, drawn = Mechanisms(ledger), []
+    counts = np.array([5, 7], dtype=np.int64)
+    noisy.counts(counts, rho=0.75 * ledger.remaining_rho, door=1, what="a first count")
+    with contextlib.suppress(BudgetError):
+        drawn.append(noisy.counts(counts, rho=2 * ledger.remaining_rho, door=2, what="a second count"))
+    assert not drawn
+    assert ledger.spent <= ledger.budget
+    assert ledger.spent_epsilon() <= 1.0 + 1e-9
+
+
+def check_rows_are_read_in_the_fit_alone() -> None:
+    """Every read of the source happens while `PrivateFit` opens its doors, the third included."""
+    readers = [reader for neural in (0.0, 0.5) for reader in readers_of_a_fit(neural)]
+    assert readers
+    assert not [name for name in readers if name not in ("PrivateFit.__init__", "PrivateFit.open")]
+
+
+def readers_of_a_fit(neural: float) -> list[str]:
+    """Who asked for rows in a whole fit and a sample of it: the outermost method of `PrivateFit`, or nobody."""
+    from synthgan import synthesizer
+
+    source = WatchedSource(
+        pa.table({"flag": [True, False] * 300, "word": ["a", "b", "b"] * 200, "size": list(range(20)) * 30})
+    )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(synthesizer, "open_source", lambda _: source)
+        model = synthesizer.Synthesizer(
+            privacy=Privacy(2.0, DELTA, neural=neural, neural_settings=FEW_UPDATES),
+            settings=BASE,
+            max_steps=5,
+            target="flag",
+            progress="off",
+        ).fit(pa.table({"x": [1]}))
+        model.sample(20)
+        repr(model), model.notices_, model.schema_
+    return source.readers
+
+
+class WatchedSource(TableSource):
+    """A table that notes who reads it."""
+
+    def __init__(self, table: pa.Table) -> None:
+        super().__init__(table, description="the table")
+        self.readers: list[str] = []
+
+    def _read(self, columns: list[str], batch_size: int) -> Iterator[pa.RecordBatch]:
+        frames = [frame for frame in traceback.extract_stack() if frame.filename == private_fit.__file__]
+        self.readers.append(f"PrivateFit.{frames[0].name}" if frames else "nobody")
+        yield from super()._read(columns, batch_size)
+
+
+# ---------------------------------------------------------------------------------------------------- by statistics
+
+
+def check_by_audit(game: Game, n_runs: int) -> None:
+    """Playing the game does not refute the claim."""
+    outcome = play(game, n_runs, confidence=0.999)
+    finding = outcome.strongest
+    assert not outcome.is_refuted, (
+        f"{outcome.game}, {finding.evidence}: epsilon is at least {finding.epsilon:.2f}, {outcome.epsilon:g} claimed"
+    )
+
+
+def audit_statistics() -> None:
+    check_by_audit(statistics_game(4.0, DELTA), 1200)
+
+
+def audit_discovery() -> None:
+    check_by_audit(discovery_game(1.0, DELTA), 150)
+
+
+def audit_undeclared_pipeline() -> None:
+    check_by_audit(undeclared_pipeline_game(1.0, DELTA), 400)
+
+
+def audit_marginals() -> None:
+    check_by_audit(marginals_game(4.0, DELTA), 1200)
+
+
+def audit_dp_sgd() -> None:
+    check_by_audit(dp_sgd_game(4.0, DELTA), 700)

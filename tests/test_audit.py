@@ -1,0 +1,151 @@
+"""The auditor audited: intervals by hand, mechanisms of known epsilon, and bounds that hold as often as they say."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from scipy.stats import binom, norm
+
+from synthgan.errors import SettingsError
+from synthgan.privacy.accounting import budget_at, plan_order
+from synthgan.privacy.audit import (
+    Notion,
+    clopper_pearson,
+    epsilon_lower_bound,
+    gaussian_epsilon,
+    gaussian_mu,
+    zcdp_epsilon,
+)
+
+DELTA = 1e-5
+
+
+def gaussian_scores(mu: float, n: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(seed)
+    return rng.normal(0, 1, n), rng.normal(mu, 1, n)
+
+
+def test_clopper_pearson_by_hand() -> None:
+    low, high = clopper_pearson(0, 10, 0.05)
+    assert low == 0
+    assert high == pytest.approx(1 - 0.05**0.1)
+    low, high = clopper_pearson(10, 10, 0.05)
+    assert low == pytest.approx(0.05**0.1)
+    assert high == 1
+    low, high = clopper_pearson(3, 20, 0.025)
+    assert binom.sf(2, 20, low) == pytest.approx(0.025)
+    assert binom.cdf(3, 20, high) == pytest.approx(0.025)
+
+
+@pytest.mark.parametrize("wrong", [(-1, 5, 0.1), (6, 5, 0.1), (0, 0, 0.1), (1, 5, 0.0), (1, 5, 1.0)])
+def test_impossible_counts_are_refused(wrong: tuple[int, int, float]) -> None:
+    with pytest.raises(SettingsError, match="limits of a probability"):
+        clopper_pearson(*wrong)
+
+
+def test_a_perfect_attack_by_hand() -> None:
+    """20 judged runs of each kind, all told apart: the two limits are 0.025 ** (1 / 20) and its complement."""
+    bound = epsilon_lower_bound([0.0] * 40, [1.0] * 40, delta=DELTA)
+    limit = 0.025 ** (1 / 20)
+    assert (bound.false_positives, bound.true_positives) == ((0, 20), (20, 20))
+    assert bound.epsilon == pytest.approx(math.log((limit - DELTA) / (1 - limit)))
+    assert not bound.below
+
+
+def test_low_scores_may_tell_of_the_canary_too() -> None:
+    bound = epsilon_lower_bound([1.0] * 40, [0.0] * 40, delta=DELTA)
+    assert bound.below
+    assert bound.epsilon == epsilon_lower_bound([0.0] * 40, [1.0] * 40, delta=DELTA).epsilon
+
+
+def test_a_rare_miss_counts_as_much_as_a_rare_alarm() -> None:
+    """Of the neighbours' runs none scores 0, of the others half do: TNR / FNR, where TPR / FPR is only 2."""
+    zeros_and_ones = [0.0, 1.0] * 200
+    bound = epsilon_lower_bound(zeros_and_ones, [1.0] * 400, delta=0.0)
+    alarms, miss = clopper_pearson(100, 200, 0.025)[1], 0.025 ** (1 / 200)
+    assert bound.epsilon == pytest.approx(math.log((1 - alarms) / (1 - miss)))
+
+
+@pytest.mark.parametrize("notion", ["approximate", "zcdp", "gaussian"])
+def test_scores_that_say_nothing_prove_nothing(notion: Notion) -> None:
+    scores = np.random.default_rng(0).normal(0, 1, 2000)
+    assert epsilon_lower_bound(scores[:1000], scores[1000:], delta=DELTA, notion=notion).epsilon < 0.05
+    assert epsilon_lower_bound([1.0] * 50, [1.0] * 50, delta=DELTA, notion=notion).epsilon == 0
+
+
+@pytest.mark.parametrize("epsilon", [1.0, 4.0])
+@pytest.mark.parametrize(
+    ("notion", "n_runs"), [("approximate", 2_500_000), ("gaussian", 20_000)], ids=["approximate", "gaussian"]
+)
+def test_most_of_epsilon_is_recovered_from_a_bare_gaussian(epsilon: float, notion: Notion, n_runs: int) -> None:
+    """At least 70%: without assumptions from millions of runs, by the Gaussian trade-off from ten thousands."""
+    mu = gaussian_mu(epsilon, DELTA)
+    bound = epsilon_lower_bound(*gaussian_scores(mu, n_runs, seed=3), delta=DELTA, notion=notion)
+    assert 0.7 * epsilon <= bound.epsilon <= epsilon
+
+
+@pytest.mark.parametrize("epsilon", [1.0, 4.0])
+def test_most_of_epsilon_is_recovered_from_a_zcdp_gaussian(epsilon: float) -> None:
+    """As the ledger accounts for it: rho from epsilon, and epsilon from the bound of rho."""
+    order = plan_order(epsilon, DELTA)
+    rho = budget_at(epsilon, DELTA, order) / order
+    assert zcdp_epsilon(rho, DELTA) == pytest.approx(epsilon, rel=1e-4)
+    bound = epsilon_lower_bound(*gaussian_scores(math.sqrt(2 * rho), 60_000, seed=4), delta=DELTA, notion="zcdp")
+    assert 0.7 * epsilon <= bound.epsilon <= epsilon
+
+
+def test_bounds_hold_as_often_as_they_say() -> None:
+    """At 80% confidence no more than 20% of audits may exceed the truth; each of the two limits takes half of that."""
+    mu, n_audits = gaussian_mu(1.0, DELTA), 200
+    for notion, truth in (("approximate", 1.0), ("gaussian", 1.0), ("zcdp", zcdp_epsilon(mu**2 / 2, DELTA))):
+        wrong = [
+            epsilon_lower_bound(*gaussian_scores(mu, 200, seed), delta=DELTA, confidence=0.8, notion=notion).epsilon  # type: ignore[arg-type]
+            > truth
+            for seed in range(n_audits)
+        ]
+        assert np.mean(wrong) <= 0.2 + 2 * math.sqrt(0.2 * 0.8 / n_audits)
+
+
+def test_randomised_response_is_told_exactly() -> None:
+    """It has epsilon 1, is no Gaussian, and no bound that needs no Gaussian may exceed it."""
+    rng, truth = np.random.default_rng(0), math.e / (1 + math.e)
+    without, with_ = rng.random(40_000) > truth, rng.random(40_000) < truth
+    bound = epsilon_lower_bound(without, with_, delta=0.0)
+    assert 0.95 < bound.epsilon < 1.0
+    as_gaussian = epsilon_lower_bound(without, with_, delta=DELTA, notion="gaussian")
+    assert as_gaussian.epsilon > 4, "what is assumed matters"
+
+
+def test_gaussian_epsilon_by_hand() -> None:
+    """Delta of a Gaussian, straight from the two error functions."""
+    for mu, epsilon in ((0.3, 1.0), (1.0, 4.0), (3.0, 12.0)):
+        delta = norm.cdf(mu / 2 - epsilon / mu) - math.exp(epsilon) * norm.cdf(-mu / 2 - epsilon / mu)
+        assert gaussian_epsilon(mu, delta) == pytest.approx(epsilon, rel=1e-5)
+        assert gaussian_mu(epsilon, delta) == pytest.approx(mu, rel=1e-5)
+    assert gaussian_epsilon(0.0, DELTA) == gaussian_epsilon(1e-9, DELTA) == 0
+    assert gaussian_epsilon(1.0, 0.0) == math.inf
+    assert zcdp_epsilon(0.0, DELTA) == 0
+    assert zcdp_epsilon(0.1, 0.0) == math.inf
+
+
+@pytest.mark.parametrize(
+    ("without", "with_", "options", "text"),
+    [
+        ([1.0] * 3, [1.0] * 9, {}, "at least four runs"),
+        ([1.0, 2.0, 3.0, math.nan], [1.0] * 9, {}, "not a number"),
+        ([1.0] * 9, [1.0] * 9, {"delta": 1.0}, "delta must be"),
+        ([1.0] * 9, [1.0] * 9, {"confidence": 1.0}, "delta must be"),
+        ([1.0] * 9, [1.0] * 9, {"notion": "pure"}, "delta must be"),
+    ],
+)
+def test_what_cannot_be_judged_is_refused(without, with_, options, text) -> None:
+    with pytest.raises(SettingsError, match=text):
+        epsilon_lower_bound(without, with_, **{"delta": DELTA, **options})
+
+
+def test_a_gaussian_of_no_epsilon_is_refused() -> None:
+    for epsilon, delta in ((0.0, DELTA), (1.0, 0.0), (1.0, 1.0)):
+        with pytest.raises(SettingsError, match="epsilon above 0"):
+            gaussian_mu(epsilon, delta)

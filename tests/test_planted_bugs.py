@@ -1,0 +1,303 @@
+"""Bugs of published DP-GAN code, planted one at a time: each detector fails with its bug, and passes without it.
+
+The table in docs/privacy-audit.md names each bug with its detectors, and is generated from `PLANTED`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from synthgan import private_fit
+from synthgan.errors import PrivacyError
+from synthgan.networks.generator import GeneratedRows
+from synthgan.privacy import distinguishing, dp_sgd, mechanisms, poisson_units
+from synthgan.privacy.dp_sgd import PrivateCritic
+from synthgan.privacy.ledger import Ledger
+from synthgan.privacy.mechanisms import Mechanisms
+from synthgan.privacy.poisson_units import PoissonUnits
+from synthgan.privacy.statistics import PrivateStatistics
+from synthgan.tables.codec import TableCodec
+from synthgan.tables.sources import Source
+from tests import detectors
+from tests.private_critics import NO_CLIP
+
+Patch = pytest.MonkeyPatch
+
+# ---------------------------------------------------------------------------------------------------- counts and levels
+
+
+def halve_noise_of_counts(patch: Patch) -> None:
+    """The mechanism draws half of what the ledger was told, past the check of its own map."""
+    original = mechanisms._scaled
+    patch.setattr(
+        mechanisms, "_scaled", lambda make, cost, rho, scale: original(make, cost, rho, scale) and make(scale / 2)
+    )
+
+
+def discover_exactly(patch: Patch) -> None:
+    """Every level that occurs is shown, with a noisy count."""
+
+    def discover(self: Mechanisms, counts: Any, *, rho: float, delta: float, door: int, what: str) -> Any:
+        noisy = self.counts(np.asarray(counts), rho=rho, door=door, what=what)
+        return np.arange(len(noisy)), np.maximum(noisy, 1)
+
+    patch.setattr(Mechanisms, "discover", discover)
+
+
+def read_exact_levels(patch: Patch) -> None:
+    """Levels that nobody declared are looked up in the table."""
+    _declare_what_is_there(patch, levels=True)
+
+
+def read_exact_bounds(patch: Patch) -> None:
+    """Smallest and largest number are looked up in the table."""
+    _declare_what_is_there(patch, levels=False)
+
+
+def _declare_what_is_there(patch: Patch, *, levels: bool) -> None:
+    for module in (private_fit, distinguishing):
+        original = module.private_schema
+
+        def schema(source: Source, declared: Any = None, original: Any = original, **options: Any) -> Any:
+            columns = dict((declared or {}).get("columns", {}))
+            for name in source.names:
+                values = [value for value in source.read().column(name).to_pylist() if value is not None]
+                if not levels and isinstance(values[0], int) and not isinstance(values[0], bool):
+                    columns[name] = {**columns.get(name, {}), "bounds": [min(values), max(values)]}
+                if levels and isinstance(values[0], str):
+                    columns[name] = {"levels": sorted(set(values))}
+            return original(source, {"columns": columns}, **options)
+
+        patch.setattr(module, "private_schema", schema)
+
+
+def count_rows_exactly(patch: Patch) -> None:
+    original = Mechanisms.counts
+
+    def counts(self: Mechanisms, counts: Any, *, what: str, **options: Any) -> Any:
+        noisy = original(self, counts, what=what, **options)
+        return np.asarray(counts) if what == "number of rows" else noisy
+
+    patch.setattr(Mechanisms, "counts", counts)
+
+
+def normalise_by_exact_rows(patch: Patch) -> None:
+    """The noisy count is paid for, and the exact one used."""
+    original = PrivateStatistics.release.__func__
+
+    def release(cls: Any, source: Source, *args: Any, **options: Any) -> Any:
+        released = original(cls, source, *args, **options)
+        released._n_rows = float(sum(batch.num_rows for batch in source.batches(source.names[:1])))
+        return released
+
+    patch.setattr(PrivateStatistics, "release", classmethod(release))
+
+
+def condition_on_exact_counts(patch: Patch) -> None:
+    """Conditions are weighed by exact shares of the levels, as in training by sampling."""
+    original = TableCodec.encode
+
+    def encode(self: TableCodec, *args: Any, **options: Any) -> Any:
+        table = original(self, *args, **options)
+        exact = np.concatenate(
+            [np.bincount(table.codes[:, i], minlength=span.n_levels) for i, span in enumerate(self.layout.spans)]
+        )
+        object.__setattr__(self.layout, "marginal", (exact / max(1, table.n_rows)).astype(np.float32))
+        return table
+
+    patch.setattr(TableCodec, "encode", encode)
+
+
+def overshoot(patch: Patch) -> None:
+    """The budget is looked at after the spend, if at all."""
+    patch.setattr(Ledger, "_refuse_overshoot", lambda self, entry: None)
+
+
+def seed_membership(patch: Patch) -> None:
+    """Batches follow from ``random_state``."""
+    patch.setattr(poisson_units, "system_rng", lambda: np.random.default_rng(0))
+
+
+# ----------------------------------------------------------------------------------------------------------- the critic
+
+
+def halve_noise(patch: Patch) -> None:
+    original = dp_sgd.DPOptimizerFastGradientClipping.__init__
+
+    def init(self: Any, *args: Any, noise_multiplier: float, **kwargs: Any) -> None:
+        original(self, *args, noise_multiplier=noise_multiplier / 2, **kwargs)
+
+    patch.setattr(dp_sgd.DPOptimizerFastGradientClipping, "__init__", init)
+
+
+def switch_clipping_off(patch: Patch) -> None:
+    original = dp_sgd.ghost_clipped
+    patch.setattr(dp_sgd, "ghost_clipped", lambda discriminator, _: original(discriminator, NO_CLIP))
+
+
+def shuffle_instead(patch: Patch) -> None:
+    """Fixed batches of a shuffled table, epoch by epoch."""
+
+    def draw(self: Any) -> Any:
+        size = round(self.n_units * self._rate)
+        if len(getattr(self, "_queue", ())) < size:
+            self._queue = self._rng.permutation(self.n_units)
+        batch, self._queue = self._queue[:size], self._queue[size:]
+        return self._rows[batch]
+
+    patch.setattr(PoissonUnits, "draw", draw)
+
+
+def condition_fakes_on_rows(patch: Patch) -> None:
+    """As CTGAN does: the condition of each generated row is a real row's value."""
+    original = PrivateCritic._fake_half
+
+    def fake_half(self: Any, fake: GeneratedRows, *, penalised: bool) -> Any:
+        own = torch.arange(len(fake.codes)) % len(self._rows.codes)
+        flags = self.discriminator.axis.one_hot(self._rows.codes[own].long())[:, :2]
+        told = torch.cat([flags, fake.one_hot[:, 2:]], 1)
+        return original(self, dataclasses.replace(fake, one_hot=told), penalised=penalised)
+
+    patch.setattr(PrivateCritic, "_fake_half", fake_half)
+
+
+def let_generator_loss_read_rows(patch: Patch) -> None:
+    original = PrivateCritic.generator_loss
+
+    def generator_loss(self: Any, fake: GeneratedRows) -> Tensor:
+        rows = self._real_features(torch.arange(32)[:, None])
+        return original(self, fake) - self.discriminator(rows).mean()
+
+    patch.setattr(PrivateCritic, "generator_loss", generator_loss)
+
+
+def penalise_real_rows(patch: Patch) -> None:
+    """R1 beside the clipped gradient."""
+    original = PrivateCritic._noised_real_half
+
+    def real_half(self: Any) -> None:
+        original(self)
+        inputs = self._real_features(torch.from_numpy(self._units.draw())).requires_grad_(True)
+        (slope,) = torch.autograd.grad(self.discriminator(inputs).sum(), inputs, create_graph=True)
+        weights = list(self.discriminator.parameters())[:-1]
+        for weight, gradient in zip(weights, torch.autograd.grad(slope.square().mean(), weights), strict=True):
+            weight.grad.add_(gradient)
+
+    patch.setattr(PrivateCritic, "_noised_real_half", real_half)
+
+
+@dataclasses.dataclass(frozen=True)
+class Planted:
+    """A bug, and what finds it.
+
+    Attributes:
+        bug: in the words of the issue and the docs.
+        plant: puts it in.
+        check: finds it.
+        statistical: whether by a game of the audit; else by a look inside.
+    """
+
+    bug: str
+    plant: Callable[[Patch], None]
+    check: detectors.Detector
+    statistical: bool = False
+
+
+PLANTED = (
+    Planted("noise scale halved (counts)", halve_noise_of_counts, detectors.audit_marginals, statistical=True),
+    Planted("noise scale halved (counts)", halve_noise_of_counts, detectors.audit_statistics, statistical=True),
+    Planted("noise scale halved (DP-SGD)", halve_noise, detectors.audit_dp_sgd, statistical=True),
+    Planted("noise scale halved (DP-SGD)", halve_noise, detectors.check_noise),
+    Planted("clipping off", switch_clipping_off, detectors.audit_dp_sgd, statistical=True),
+    Planted("clipping off", switch_clipping_off, detectors.check_clipping),
+    Planted("fakes conditioned on sampled rows", condition_fakes_on_rows, detectors.audit_dp_sgd, statistical=True),
+    Planted("fakes conditioned on sampled rows", condition_fakes_on_rows, detectors.check_fakes_know_no_rows),
+    Planted("exact category discovery", discover_exactly, detectors.audit_discovery, statistical=True),
+    Planted("exact category discovery", discover_exactly, detectors.audit_undeclared_pipeline, statistical=True),
+    Planted("exact category discovery", read_exact_levels, detectors.audit_discovery, statistical=True),
+    Planted("exact category discovery", read_exact_levels, detectors.check_only_mechanisms_tell),
+    Planted("exact min/max", read_exact_bounds, detectors.audit_discovery, statistical=True),
+    Planted("exact min/max", read_exact_bounds, detectors.audit_undeclared_pipeline, statistical=True),
+    Planted("exact min/max", read_exact_bounds, detectors.check_only_mechanisms_tell),
+    Planted("conditions from exact counts", condition_on_exact_counts, detectors.check_only_mechanisms_tell),
+    Planted(
+        "generator loss reading real rows", let_generator_loss_read_rows, detectors.check_generator_loss_reads_no_rows
+    ),
+    Planted("Poisson batches replaced by shuffling", shuffle_instead, detectors.check_membership),
+    Planted("budget overshoot", overshoot, detectors.check_budget_is_kept),
+    Planted("a penalty on real rows outside the clip", penalise_real_rows, detectors.check_clipping),
+    Planted("exact n", count_rows_exactly, detectors.audit_discovery, statistical=True),
+    Planted("exact n", normalise_by_exact_rows, detectors.audit_undeclared_pipeline, statistical=True),
+    Planted("exact n", normalise_by_exact_rows, detectors.check_only_mechanisms_tell),
+    Planted("membership from random_state", seed_membership, detectors.check_membership_is_secret),
+)
+
+SLOW_CHECKS = (detectors.audit_dp_sgd, detectors.audit_marginals, detectors.audit_undeclared_pipeline)
+"""Detectors that take long, for many fits are made."""
+
+
+def _cases() -> list[Any]:
+    return [
+        pytest.param(
+            each,
+            id=f"{each.plant.__name__}-{each.check.__name__}",
+            marks=[pytest.mark.slow] if each.check in SLOW_CHECKS else [],
+        )
+        for each in PLANTED
+    ]
+
+
+def _detectors() -> list[Any]:
+    found = dict.fromkeys(each.check for each in PLANTED)
+    return [
+        pytest.param(check, id=check.__name__, marks=[pytest.mark.slow] if check in SLOW_CHECKS else [])
+        for check in found
+    ]
+
+
+@pytest.mark.parametrize("planted", _cases())
+def test_a_planted_bug_is_caught(monkeypatch: Patch, planted: Planted) -> None:
+    planted.plant(monkeypatch)
+    with pytest.raises(AssertionError):
+        planted.check()
+
+
+@pytest.mark.parametrize("check", _detectors())
+def test_without_the_bug_the_detector_is_silent(check: detectors.Detector) -> None:
+    check()
+
+
+def test_half_the_noise_is_refused_by_the_map_of_the_mechanism(monkeypatch: Patch) -> None:
+    """A scale that is merely wrong does not get as far as an audit."""
+    original = mechanisms.make_gaussian
+    monkeypatch.setattr(mechanisms, "make_gaussian", lambda *space, scale: original(*space, scale=scale / 2))
+    with pytest.raises(PrivacyError, match="privacy map disagrees"):
+        Mechanisms(Ledger(1.0, 1e-5)).counts(np.array([1]), rho=0.01, door=1, what="a count")
+
+
+def test_a_reader_outside_the_fit_is_caught(monkeypatch: Patch) -> None:
+    from synthgan import synthesizer
+
+    original = synthesizer.Synthesizer._set_fitted
+
+    def set_fitted(self: Any, *args: Any, **options: Any) -> None:
+        original(self, *args, **options)
+        list(synthesizer.open_source(None).batches())
+
+    monkeypatch.setattr(synthesizer.Synthesizer, "_set_fitted", set_fitted)
+    with pytest.raises(AssertionError):
+        detectors.check_rows_are_read_in_the_fit_alone()
+
+
+def test_every_bug_of_the_issue_is_planted() -> None:
+    named = {each.bug for each in PLANTED}
+    assert len(named) == 13  # twelve, of which half the noise is planted in counts and in DP-SGD
+    caught_by_statistics = {each.bug for each in PLANTED if each.statistical}
+    assert {"noise scale halved (counts)", "clipping off", "fakes conditioned on sampled rows"} <= caught_by_statistics
