@@ -58,7 +58,7 @@ SCHEDULES: dict[str, tuple[int, int]] = {"quick": (1000, 500), "default": (5000,
 """Effort -> generator steps and rows per step."""
 
 MARGINAL_WEIGHT, GRAM_DECAY = 4.0, 0.9
-"""Many small batches with averaged Gram matrices, so that the sign of a cell's error is not that of a batch's own noise.
+"""Many small batches with averaged Gram matrices, so that a cell's error does not have the sign of a batch's own noise.
 On Adult at epsilon 1, strong pairs came from 3.2 to 2.4 and MLE AUC from .888 to .894."""
 
 DISCOVERY_SHARE = 0.1
