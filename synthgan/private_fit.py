@@ -210,7 +210,6 @@ class PrivateFit:
         critic = None
         if self._neural > 0 and settings.adversarial_weight > 0:
             critic = self._critic(RealRows(codes, positions), settings, marginals_rho=rho)
-        del self._rows
         marginals = PrivateMarginals(
             codes,
             layout,
