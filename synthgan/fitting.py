@@ -158,9 +158,9 @@ def fit_exactly(source: Source, request: Request) -> Fitted:
 def fit_privately(source: Source, privacy: Privacy, request: Request) -> Fitted:
     """Fit behind private doors. Nothing said, warned of or raised from here on depends on an exact value.
 
-    With a checkpoint, the ledger's journal lies beside it (``.ledger``). A fit that was killed goes on from the two: what
-    was released is not asked for again, and what was reserved and is lost counts as spent. The noise still to come is
-    drawn afresh, so the result is not the one that an undisturbed fit would have had.
+    With a checkpoint, the ledger's journal lies beside it (``.ledger``). A fit that was killed goes on from the two:
+    what was released is not asked for again, and what was reserved and is lost counts as spent. The noise still to come
+    is drawn afresh, so the result is not the one that an undisturbed fit would have had.
 
     Raises:
         PrivacyError: when what is asked for cannot be kept private, or a ledger refuses.
