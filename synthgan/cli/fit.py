@@ -86,7 +86,7 @@ if TYPE_CHECKING:
     type=PATH,
     metavar="FILE",
     help="Save progress here now and then, and continue from it if it exists. Contains private data. "
-    "With --epsilon, FILE.ledger beside it keeps account.",
+    "With --epsilon, FILE.journal beside it keeps account.",
 )
 @click.option("--early-stopping", is_flag=True, help="Stop when a held-out score no longer improves.")
 @force_option
