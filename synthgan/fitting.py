@@ -158,9 +158,9 @@ def fit_exactly(source: Source, request: Request) -> Fitted:
 def fit_privately(source: Source, privacy: Privacy, request: Request) -> Fitted:
     """Fit behind private doors. Nothing said, warned of or raised from here on depends on an exact value.
 
-    With a checkpoint, the journal of the ledger lies beside it (``.ledger``). A killed fit goes on from the two: what
-    was released is not asked for again, and what was reserved and is lost counts as spent. The noise still to come is
-    drawn afresh, so the result is not the one that an undisturbed fit would have had.
+    With a checkpoint, the ledger's journal lies beside it (``.journal``). A fit that was killed goes on from the two:
+    what was released is not asked for again, and what was reserved and is lost counts as spent. The noise still to come
+    is drawn afresh, so the result is not the one that an undisturbed fit would have had.
 
     Raises:
         PrivacyError: when what is asked for cannot be kept private, or a ledger refuses.
@@ -232,7 +232,7 @@ def fit_privately(source: Source, privacy: Privacy, request: Request) -> Fitted:
 def journal_path(checkpoint: str | os.PathLike[str]) -> Path:
     """Where the journal of a private fit's ledger lies: beside its checkpoint."""
     path = Path(checkpoint)
-    return path.with_name(f"{path.name}.ledger")
+    return path.with_name(f"{path.name}.journal")
 
 
 def _private_identity(fit: PrivateFit, settings: TrainingSettings, request: Request, *, seed: int) -> dict[str, Any]:

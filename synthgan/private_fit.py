@@ -316,8 +316,7 @@ def ledger_entry(privacy: Privacy, earlier: str | None = None) -> Iterator[str |
         return
     file = LedgerFile(privacy.ledger)
     if earlier is None:
-        promised = {"unit": privacy.unit, "rows_per_unit": privacy.rows_per_unit}
-        with file.fit(privacy.epsilon, privacy.delta, **promised) as fit:
+        with file.fit(privacy.epsilon, privacy.delta, unit=privacy.unit, rows_per_unit=privacy.rows_per_unit) as fit:
             yield fit.id
         return
     states = {fit.id: fit.state for fit in file.read().fits}

@@ -600,3 +600,22 @@ def test_a_document_cannot_ask_for_endless_work() -> None:
     ]
     with pytest.raises(ModelFileError):
         Ledger.from_json(document)
+
+
+def test_progress_outlives_a_kill(tmp_path: Path) -> None:
+    path = tmp_path / "journal"
+    ledger = Ledger(1.0, 1e-5, journal=path)
+    entry = ledger.reserve(ZCDpEvent(0.001), door=3, mechanism="many parts", what="something")
+    assert ledger.progress_of(entry) == 0
+    for done in (50, 50, 100):
+        ledger.progress(entry, done)
+    again = Ledger.resume(path)
+    (found,) = again.entries
+    assert again.progress_of(found) == 100
+    with pytest.raises(PrivacyError, match="never falls"):
+        again.progress(found, 99)
+    again.settle(found)
+    with pytest.raises(PrivacyError, match="only a release that is reserved"):
+        again.progress(again.entries[0], 150)
+    assert Ledger.resume(path).progress_of(found) == 100
+    assert Ledger.from_json(again.to_json()).to_json() == again.to_json()

@@ -330,7 +330,7 @@ def test_settings_depend_on_nothing_of_the_table() -> None:
     assert (both.n_steps, both.loss, both.penalty) == (7, "non-saturating", 0.0)
     assert both.marginal_weight > 0 < both.adversarial_weight
     alone = private_settings(SMALL, private(neural=1.0), device=cpu)
-    assert (alone.marginal_weight, alone.n_steps) == (0, 10)
+    assert (alone.n_steps, alone.shrinkage, alone.capture) == (10, 0, "off")
 
 
 def test_more_rows_and_more_budget_allow_more_bins() -> None:

@@ -257,3 +257,35 @@ def test_fewer_rows_than_one_are_one() -> None:
     made = run_all(door(codes_of([]), SecondDoor(), n_rows=-7.0))
     assert made.pairs().share.isfinite().all()
     assert made.pairs().n_rows == 1
+
+
+def test_a_door_goes_on_from_its_state() -> None:
+    codes = torch.from_numpy(small_table(300).codes)
+    first, second = SecondDoor(noise=3.0), SecondDoor(noise=3.0)
+    made = door(codes, first, rho=0.3)
+    made.measure_worst(generated())
+    state = made.state()
+    again = door(codes_of([]), second, rho=0.3, earlier=state)
+    assert second.spent == [], "what is known is not measured again"
+    assert again.rounds_done == 1
+    for one, other in ((made.pairs(), again.pairs()), *((made.slice(2, s), again.slice(2, s)) for s in SLICES)):
+        assert torch.equal(one.share, other.share)
+        assert torch.equal(one.tolerance, other.tolerance)
+        assert torch.equal(one.weight, other.weight)
+    run_all(again)
+    spent = math.fsum(rho for _, rho in first.spent + second.spent)
+    assert spent == pytest.approx(0.3, rel=1e-9)
+
+
+def test_a_door_that_lost_what_it_paid_for_has_so_much_less() -> None:
+    codes = torch.from_numpy(small_table(300).codes)
+    state = door(codes, SecondDoor(), rho=0.3).state()
+    mechanisms = SecondDoor()
+    run_all(door(codes, mechanisms, rho=0.1, earlier=state))  # the ledger says that only this much is left
+    assert math.fsum(rho for _, rho in mechanisms.spent) == pytest.approx(0.1, rel=1e-9)
+    mechanisms = SecondDoor()
+    made = door(codes, mechanisms, rho=0.0, earlier=state)
+    made.measure_worst(generated())
+    assert made.is_spent
+    assert mechanisms.spent == []
+    assert made.pairs().weight[0, 2] == 1

@@ -85,7 +85,8 @@ if TYPE_CHECKING:
     "--checkpoint",
     type=PATH,
     metavar="FILE",
-    help="Save progress here now and then, and continue from it if it exists. Contains private data.",
+    help="Save progress here now and then, and continue from it if it exists. Contains private data. "
+    "With --epsilon, FILE.journal beside it keeps account.",
 )
 @click.option("--early-stopping", is_flag=True, help="Stop when a held-out score no longer improves.")
 @force_option

@@ -187,3 +187,17 @@ def test_an_existing_receipt_is_refused_before_any_work(cli, tmp_path: Path) -> 
     assert outcome.code == 6
     assert "--force" in outcome.err
     assert (tmp_path / "model.receipt.json").read_text() == "precious"
+
+
+def test_a_private_fit_goes_on_from_its_checkpoint(cli, people: Path, declared: Path, tmp_path: Path) -> None:
+    checkpoint = tmp_path / "fit.checkpoint"
+    words = ["fit", people, "--schema", declared, "--epsilon", 2, "--checkpoint", checkpoint, *QUICK]
+    assert cli(*words, "-o", tmp_path / "a.synthgan").code == 0
+    assert {path.name for path in tmp_path.iterdir()} >= {"fit.checkpoint", "fit.checkpoint.journal"}
+    outcome = cli(*words, "-o", tmp_path / "b.synthgan")
+    assert outcome.code == 0, outcome.err
+    assert (tmp_path / "a.synthgan").read_bytes() == (tmp_path / "b.synthgan").read_bytes()
+    (tmp_path / "fit.checkpoint.journal").unlink()
+    outcome = cli(*words, "-o", tmp_path / "c.synthgan")
+    assert outcome.code == 8
+    assert "nobody knows what was spent" in outcome.err
