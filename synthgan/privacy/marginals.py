@@ -167,10 +167,11 @@ class PrivateMarginals:
         if self.is_spent:
             return
         rho = self._rho_left / (self.settings.n_rounds - self.rounds_done)
-        each, share = rho / self.settings.per_round, self.settings.selection_share
+        n_chosen = min(self.settings.per_round, len(self._candidates))
+        each, share = rho / n_chosen, self.settings.selection_share
         chosen: list[Candidate] = []
         scores = self._scores(expected, (1 - share) * each)
-        for _ in range(min(self.settings.per_round, len(self._candidates))):
+        for _ in range(n_chosen):
             open_ = [index for index, candidate in enumerate(self._candidates) if candidate not in chosen]
             place = self._mechanisms.select(
                 scores[open_],
