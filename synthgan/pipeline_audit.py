@@ -47,7 +47,8 @@ N_CANARIES = 1000
 ONE_RUN = "DP-SGD critic, one run"
 
 _CPU = torch.device("cpu")
-_ROWS: dict[str, list[Any]] = {"a": ["x", "x", "y", "y"] * 100, "b": ["u", "v", "u", "v"] * 100}
+# Levels have codes by falling count: x and u are the first ones, whatever the noise.
+_ROWS: dict[str, list[Any]] = {"a": ["x", "x", "x", "y"] * 100, "b": ["u", "u", "v", "u"] * 100}
 _DECLARED = {"columns": {"a": {"levels": ["x", "y"]}, "b": {"levels": ["u", "v"]}}}
 _SMALL = TrainingSettings(
     n_steps=1, batch_size=64, precision="float32", generator=GeneratorSettings(width=16, n_blocks=1, latent_dim=4)

@@ -254,7 +254,7 @@ class WatchedSource(TableSource):
 
 def check_by_audit(game: Game, n_runs: int) -> None:
     """Playing the game does not refute the claim."""
-    outcome = play(game, n_runs, confidence=0.999)
+    outcome = play(game, n_runs, confidence=0.9)
     finding = outcome.strongest
     assert not outcome.is_refuted, (
         f"{outcome.game}, {finding.evidence}: epsilon is at least {finding.epsilon:.2f}, {outcome.epsilon:g} claimed"
@@ -262,20 +262,20 @@ def check_by_audit(game: Game, n_runs: int) -> None:
 
 
 def audit_statistics() -> None:
-    check_by_audit(statistics_game(4.0, DELTA), 1200)
+    check_by_audit(statistics_game(4.0, DELTA), 900)
 
 
 def audit_discovery() -> None:
-    check_by_audit(discovery_game(1.0, DELTA), 150)
+    check_by_audit(discovery_game(1.0, DELTA), 120)
 
 
 def audit_undeclared_pipeline() -> None:
-    check_by_audit(undeclared_pipeline_game(1.0, DELTA), 400)
+    check_by_audit(undeclared_pipeline_game(1.0, DELTA), 300)
 
 
 def audit_marginals() -> None:
-    check_by_audit(marginals_game(4.0, DELTA), 1200)
+    check_by_audit(marginals_game(4.0, DELTA), 900)
 
 
 def audit_dp_sgd() -> None:
-    check_by_audit(dp_sgd_game(4.0, DELTA), 700)
+    check_by_audit(dp_sgd_game(4.0, DELTA), 500)

@@ -125,14 +125,15 @@ def epsilon_lower_bound(
         places = _thresholds(sign * np.concatenate(chosen))
         counts = [_at_least(sign * part, places) for part in chosen]
         # Of many thresholds the luckiest would win, far out where counts are small, if all limits did not hold at once.
-        found = _bounds(*counts, _sizes(chosen), error=error / (2 * len(places)), delta=delta, notion=notion)
+        limits = error / (2 * len(places))
+        found = _bounds(counts[0], counts[1], _sizes(chosen), error=limits, delta=delta, notion=notion)
         if not found.any():  # nothing is proved of half the runs: what tells most of them apart may prove something yet
             found = 1e-9 * (counts[1] / len(chosen[1]) - counts[0] / len(chosen[0]))
         if found.max() > best:
             best, threshold, below = float(found.max()), sign * float(places[found.argmax()]), turned
     sign = -1.0 if below else 1.0
     hits = [_at_least(sign * part, np.array([sign * threshold])) for part in judged]
-    epsilon = float(_bounds(*hits, _sizes(judged), error=error, delta=delta, notion=notion)[0])
+    epsilon = float(_bounds(hits[0], hits[1], _sizes(judged), error=error, delta=delta, notion=notion)[0])
     false, true = ((int(hit[0]), len(part)) for hit, part in zip(hits, judged, strict=True))
     return LowerBound(
         epsilon=epsilon,

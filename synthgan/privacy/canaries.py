@@ -33,6 +33,9 @@ N_FAKES = 32
 GUESSED = 0.2
 """Share of the canaries that are guessed at in one run, those with the most telling scores."""
 
+GRAD_NORM = 0.01
+"""Clipping norm of the critics under attack: far below any row's gradient, so that what goes unclipped stands out."""
+
 CANARY_COLUMNS, CANARY_LEVELS = 40, 32
 """Of the canaries' table: so many that gradients of two canaries have little in common."""
 
@@ -48,7 +51,7 @@ _BASE = TrainingSettings(
 
 @dataclass(frozen=True)
 class Attacker:
-    """Who watches a private critic.
+    """Who watches a private critic. No generated row has the last level of a column, to leave it to canaries.
 
     Attributes:
         layout: what codes mean.
@@ -66,14 +69,15 @@ class Attacker:
     known: Tensor
     suspects: Tensor
 
-    def watch(self, codes: Tensor) -> Tensor:
+    def watch(self, codes: Tensor) -> tuple[Tensor, Tensor]:
         """Train a critic on a table, and say for each suspect how much the updates look as if it was in there.
 
         Args:
             codes: ``(n_rows, n_columns)`` of the table.
 
         Returns:
-            ``(n_suspects,)`` scores.
+            Two kinds of scores, ``(n_suspects,)`` each: by all weights, and by those alone that neither the known rows
+            nor the generated ones should move.
         """
         critic = PrivateCritic(
             RealRows(codes, codes.new_zeros((len(codes), 0), dtype=torch.uint8)),
@@ -87,22 +91,20 @@ class Attacker:
         )
         seen: list[Tensor] = []
         critic._optimizer.register_step_pre_hook(lambda *_: seen.append(_flat_gradient(critic)))
-        n_suspects = len(self.suspects)
-        overlaps, evidence = torch.zeros(n_suspects, n_suspects), torch.zeros(n_suspects)
+        everywhere, elsewhere = _Suspicion(len(self.suspects)), _Suspicion(len(self.suspects))
+        rate = self.plan.sampling_rate
         for _ in range(self.plan.n_updates):
             fakes = self._fakes()
-            of_fakes = self._gradients(critic, fakes.codes, real=False).mean(0)
-            of_known = self._clipped(self._gradients(critic, self.known, real=True)).sum(0)
-            directions = self._clipped(self._gradients(critic, self.suspects, real=True))
+            of_fakes = self._gradients(critic, fakes.codes, real=False)
+            of_known = self._gradients(critic, self.known, real=True)
+            of_suspects = self._clipped(self._gradients(critic, self.suspects, real=True))
             critic.update(fakes, critic._settings.learning_rate, penalised=False)
-            rate = self.plan.sampling_rate
-            rest = (seen.pop() - of_fakes) * (rate * self.n_rows) - rate * of_known
-            overlaps += rate * directions @ directions.T
-            evidence += directions @ rest
-        # Best linear guess of coins that are worth a half on average: the suspects' gradients overlap.
-        noise = (self.plan.noise_multiplier * self.plan.max_grad_norm) ** 2
-        surprise = evidence - overlaps.sum(1) / 2
-        return torch.linalg.solve(overlaps + 4 * noise * torch.eye(n_suspects), surprise)
+            rest = (seen.pop() - of_fakes.mean(0)) * (rate * self.n_rows) - rate * self._clipped(of_known).sum(0)
+            untouched = ~((of_fakes != 0).any(0) | (of_known != 0).any(0))
+            everywhere.add(of_suspects, rest, rate)
+            elsewhere.add(of_suspects[:, untouched], rest[untouched], rate)
+        noise = self.plan.noise_multiplier * self.plan.max_grad_norm
+        return everywhere.scores(noise), elsewhere.scores(noise)
 
     def _gradients(self, critic: PrivateCritic, codes: Tensor, *, real: bool) -> Tensor:
         """Each row's own gradient. Shape: ``(n_rows, n_weights)``."""
@@ -124,7 +126,7 @@ class Attacker:
 
     def _fakes(self) -> GeneratedRows:
         rng, axis = system_rng(), LevelAxis(self.layout)
-        drawn = np.stack([rng.integers(0, span.n_levels, N_FAKES) for span in self.layout.spans], axis=1)
+        drawn = np.stack([rng.integers(0, span.n_levels - 1, N_FAKES) for span in self.layout.spans], axis=1)
         codes = torch.from_numpy(drawn)
         one_hot = axis.one_hot(codes)
         return GeneratedRows(
@@ -132,17 +134,35 @@ class Attacker:
         )
 
 
+class _Suspicion:
+    """Whose gradients the noised ones look like, over all updates."""
+
+    def __init__(self, n_suspects: int) -> None:
+        self._overlaps, self._evidence = torch.zeros(n_suspects, n_suspects), torch.zeros(n_suspects)
+
+    def add(self, gradients: Tensor, seen: Tensor, rate: float) -> None:
+        """An update: the suspects' clipped gradients ``(n_suspects, n_weights)``, and what was seen of them."""
+        self._overlaps += rate * gradients @ gradients.T
+        self._evidence += gradients @ seen
+
+    def scores(self, noise: float) -> Tensor:
+        """The best linear guess of coins that are worth a half on average; the suspects' gradients overlap."""
+        surprise = self._evidence - self._overlaps.sum(1) / 2
+        return torch.linalg.solve(self._overlaps + 4 * noise**2 * torch.eye(len(surprise)), surprise)
+
+
 def dp_sgd_game(epsilon: float, delta: float, *, n_updates: int = 2, sampling_rate: float = 1.0) -> Game:
-    """Door 3 again and again: nine rows, and a tenth of levels that no other has."""
-    layout = plain_layout({"a": 3, "b": 3})
-    known = torch.tensor([[0, 0], [0, 1], [1, 1]] * 3, dtype=torch.uint8)
-    canary = torch.tensor([[2, 2]], dtype=torch.uint8)
-    private = DpSgdSettings(width=8, n_blocks=1, max_grad_norm=0.1, n_updates=n_updates)
+    """Door 3 again and again: nine rows, and a tenth of levels that no other has and that are never generated."""
+    layout = plain_layout({"a": 2, "b": 3})
+    known = torch.tensor([[0, 0], [0, 1], [0, 1]] * 3, dtype=torch.uint8)
+    canary = torch.tensor([[1, 2]], dtype=torch.uint8)
+    private = DpSgdSettings(width=8, n_blocks=1, max_grad_norm=GRAD_NORM, n_updates=n_updates)
     plan = _plan(epsilon, delta, private, sampling_rate)
     attacker = Attacker(layout, plan, private, float(len(known)), known, canary)
 
     def run(with_canary: bool) -> Scores:
-        return {"gradients seen": float(attacker.watch(torch.cat([known, canary]) if with_canary else known)[0])}
+        everywhere, elsewhere = attacker.watch(torch.cat([known, canary]) if with_canary else known)
+        return {"gradient of all weights": float(everywhere[0]), "gradient of its own levels": float(elsewhere[0])}
 
     return Game(
         name="DP-SGD critic",
@@ -180,11 +200,11 @@ def one_run_audit(
     """
     layout = plain_layout({f"column {number}": CANARY_LEVELS for number in range(CANARY_COLUMNS)})
     suspects = torch.from_numpy(system_rng().integers(0, CANARY_LEVELS, (n_canaries, CANARY_COLUMNS), dtype=np.uint8))
-    private = DpSgdSettings(width=8, n_blocks=1, max_grad_norm=0.1, n_updates=n_updates)
+    private = DpSgdSettings(width=8, n_blocks=1, max_grad_norm=GRAD_NORM, n_updates=n_updates)
     plan = _plan(epsilon, delta, private, sampling_rate)
     attacker = Attacker(layout, plan, private, n_canaries / 2, suspects[:0], suspects)
     coins = system_rng().random(n_canaries) < 0.5
-    scores = attacker.watch(suspects[torch.from_numpy(coins)])
+    scores, _ = attacker.watch(suspects[torch.from_numpy(coins)])
     guesses = 2 * round(GUESSED * n_canaries / 2) if n_guesses is None else n_guesses
     return one_run_bound(coins, scores.double().numpy(), n_guesses=guesses, delta=delta, confidence=confidence)
 

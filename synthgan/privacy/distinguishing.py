@@ -216,7 +216,7 @@ def marginals_game(epsilon: float, delta: float, *, n_rounds: int = 3) -> Game:
     """Door 2: the canary is one row more of a known pair of levels, which is measured again and again."""
     layout = plain_layout({"a": 2, "b": 2})
     codes = np.repeat(np.array([[0, 0], [0, 1], [1, 0], [1, 1]], dtype=np.uint8), 100, axis=0)
-    settings = RoundSettings(n_rounds=n_rounds, first_share=0.5)
+    settings = RoundSettings(n_rounds=n_rounds, per_round=1)
     probe = Ledger(epsilon, delta)
 
     def run(canary: bool) -> Scores:
