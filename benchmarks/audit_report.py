@@ -32,15 +32,15 @@ number that nobody else has. No table of yours is read.
 
 | attacked | what runs | evidence |
 |---|---|---|
-| column statistics | door 1 with a whole budget, declared levels | released count of the canary's level, against the others |
+| column statistics | door 1 with a whole budget, declared levels | released count of the canary's level |
 | discovery | door 1, nothing declared | whether the canary's word is listed, the largest number, the number of rows |
 | marginals | door 2 with a whole budget, selection and measurement | released count of the canary's pair of levels |
-| DP-SGD critic | door 3 with a whole budget, every row in every batch | correlation of the gradients that reach the optimiser \
-with the canary's clipped gradient: over all weights, and over those that nothing else should move |
-| pipeline | a whole fit: ledger, doors 1 and 2 at the default split, all rounds, no training | as marginals, and the number of rows |
+| DP-SGD critic | door 3 with a whole budget, every row in every batch | how much the gradients that reach the \
+optimiser look like the canary's clipped one: over all weights, and over those that nothing else should move |
+| pipeline | a whole fit at the default split, all rounds, no training | as marginals, and the number of rows |
 | pipeline, nothing declared | the same, with a rare row | as discovery, from the model file's content |
-| pipeline, trained | the same as pipeline, and a small generator trained between the rounds | also the generated share \
-of the canary's levels |
+| pipeline, trained | the same, and a small generator trained between the rounds | as pipeline, and the \
+generated share of the canary's levels |
 
 **From scores to epsilon.** The first half of the runs chooses a threshold and a direction, the second half is judged by
 it. Clopper and Pearson's exact limits bound the rate of false alarms from above and that of hits from below, each with
@@ -49,14 +49,13 @@ half of the error. What follows for epsilon depends on what is assumed (`synthga
 - *approximate*: nothing. `epsilon >= log((TPR - delta) / FPR)`, and the same with TNR and FNR (Jagielski, Ullman and
   Oprea 2020; Nasr et al. 2021). With some thousand runs this stays far below the truth, for the promise is about events
   far rarer than that.
-- *zcdp*: the released numbers are rho-zCDP, which is how the ledger accounts for doors 1 and 2, and for a critic without
-  sampling. The pair of rates is an output like any other: its Renyi divergence is at most `alpha * rho` at every order.
-  The bound of rho is converted to epsilon as the ledger converts it. This needs no assumption on the shape of the noise.
-- *gaussian*: the trade-off between the two rates is that of a Gaussian mechanism (Nasr et al. 2023). Tightest, and shown
-  to say how tight the games are; it refutes nothing here, for discovery, selection and sampling are no Gaussians.
+- *zcdp*: the released numbers are rho-zCDP, which is how the ledger accounts for doors 1 and 2, and for a critic
+  without sampling. The pair of rates is an output like any other: its Renyi divergence is at most `alpha * rho` at every
+  order. The bound of rho is converted to epsilon as the ledger does it. Nothing is assumed of the shape of the noise.
+- *gaussian*: the trade-off between the two rates is that of a Gaussian mechanism (Nasr et al. 2023). Tightest, and
+  shown to say how tight the games are; it refutes nothing here, for discovery, selection and sampling are no Gaussians.
 
-*Refuting* below is the larger of the first two, where both apply. All bounds of a game hold together with 95%
-(Bonferroni); `synthgan audit` makes it 95% for all games together.
+The first two can refute a claim. All of their bounds in one game hold together with 95% (Bonferroni); `synthgan audit` makes it 95% for all games together.
 
 **One run** (Steinke, Nasr and Jagielski 2023, Theorem 5.2 and Corollary 5.4). Door 3 also runs once on 1,000 canaries,
 each in the table by a fair coin. The attacker, who sees every update, guesses at the 200 with the most telling scores.
@@ -76,7 +75,7 @@ Each bug is put in by a patch in `tests/test_planted_bugs.py`: its detectors fai
 
 | bug | statistical detector | other detector |
 |---|---|---|
-| noise scale halved (counts) | `audit_marginals`, `audit_statistics` | the mechanism's own privacy map, before it runs |
+| noise scale halved (counts) | `audit_marginals`, `audit_statistics` | the mechanism's own map, before it runs |
 | noise scale halved (DP-SGD) | `audit_dp_sgd` | `check_noise` |
 | clipping off | `audit_dp_sgd` | `check_clipping` |
 | fakes conditioned on sampled rows | `audit_dp_sgd` | `check_fakes_know_no_rows` |
