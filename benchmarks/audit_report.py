@@ -47,15 +47,16 @@ it. Clopper and Pearson's exact limits bound the rate of false alarms from above
 half of the error. What follows for epsilon depends on what is assumed (`synthgan.privacy.audit`):
 
 - *approximate*: nothing. `epsilon >= log((TPR - delta) / FPR)`, and the same with TNR and FNR (Jagielski, Ullman and
-  Oprea 2020; Nasr et al. 2021). With some thousand runs this stays far below the truth, for the promise is about events
-  far rarer than that.
+  Oprea 2020; Nasr et al. 2021). With some thousand runs this stays far below the truth, for the promise is about
+  events far rarer than that.
 - *zcdp*: the released numbers are rho-zCDP, which is how the ledger accounts for doors 1 and 2, and for a critic
-  without sampling. The pair of rates is an output like any other: its Renyi divergence is at most `alpha * rho` at every
-  order. The bound of rho is converted to epsilon as the ledger does it. Nothing is assumed of the shape of the noise.
+  without sampling. The pair of rates is an output like any other: its Renyi divergence is at most `alpha * rho` at
+  every order. The bound of rho is converted to epsilon as the ledger does it. Nothing is assumed of the shape of the noise.
 - *gaussian*: the trade-off between the two rates is that of a Gaussian mechanism (Nasr et al. 2023). Tightest, and
   shown to say how tight the games are; it refutes nothing here, for discovery, selection and sampling are no Gaussians.
 
-The first two can refute a claim. All of their bounds in one game hold together with 95% (Bonferroni); `synthgan audit` makes it 95% for all games together.
+The first two can refute a claim; all of their bounds in one game hold together with 95% (Bonferroni). `synthgan audit`
+makes it 95% for all games together.
 
 **One run** (Steinke, Nasr and Jagielski 2023, Theorem 5.2 and Corollary 5.4). Door 3 also runs once on 1,000 canaries,
 each in the table by a fair coin. The attacker, who sees every update, guesses at the 200 with the most telling scores.
