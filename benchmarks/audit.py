@@ -32,11 +32,11 @@ from synthgan.privacy.distinguishing import play  # noqa: E402
 RUNS = {
     "column statistics": 6000,
     "discovery": 600,
-    "marginals": 4000,
-    "DP-SGD critic": 1200,
-    "pipeline": 1600,
-    "pipeline, nothing declared": 600,
-    "pipeline, trained": 100,
+    "marginals": 1500,
+    "DP-SGD critic": 500,
+    "pipeline": 700,
+    "pipeline, nothing declared": 200,
+    "pipeline, trained": 24,
 }
 """Runs of each game: more where one takes little time."""
 

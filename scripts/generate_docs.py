@@ -23,6 +23,7 @@ if str(ROOT) not in sys.path:
 
 from benchmarks import (  # noqa: E402  (the path above makes them importable)
     ablations_report,
+    audit_report,
     losses_report,
     membership_report,
     report,
@@ -158,6 +159,7 @@ def _page(name: str, markdown: Callable[[dict[str, Any]], str]) -> str | None:
 GENERATED: dict[str, Callable[[], str | None]] = {
     "cli.md": cli_reference,
     "benchmarks.md": benchmarks_page,
+    "privacy-audit.md": lambda: _page("audit", audit_report.markdown),
     "benchmarks/fidelity.md": lambda: _page("fidelity", report.markdown),
     "benchmarks/losses.md": lambda: _page("losses", losses_report.markdown),
     "benchmarks/membership.md": lambda: _page("membership", membership_report.markdown),
