@@ -223,7 +223,7 @@ def readers_of_a_fit(neural: float) -> list[str]:
         pa.table({"flag": [True, False] * 300, "word": ["a", "b", "b"] * 200, "size": list(range(20)) * 30})
     )
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(synthesizer, "open_source", lambda _: source)
+        patch.setattr(synthesizer, "open_source", lambda _, **__: source)
         model = synthesizer.Synthesizer(
             privacy=Privacy(2.0, DELTA, neural=neural, neural_settings=FEW_UPDATES),
             settings=BASE,

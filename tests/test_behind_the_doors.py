@@ -11,6 +11,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
+from synthgan.model import Model
 from synthgan.privacy.parameters import Privacy
 from synthgan.private_fit import PrivateFit, private_settings
 from synthgan.synthesizer import Synthesizer
@@ -68,14 +69,16 @@ def test_all_code_behind_the_doors_runs_with_the_rows_freed(tmp_path: Path, neur
     reason = trainer.run()
     private.close()
     model = Synthesizer(target="flag", privacy=privacy)
-    model._set_fitted(
-        codec,
-        trainer.averaged.eval().requires_grad_(False),
-        settings,
+    fitted = Model(
+        codec=codec,
+        generator=trainer.averaged.eval().requires_grad_(False),
+        settings=settings,
         history=trainer.history,
         stopped_by=reason,
+        target="flag",
         ledger=private.ledger,
     )
+    model._set_fitted(fitted, ())
     model.sample(20, conditions={"flag": True})
     loaded = Synthesizer.load(model.save(tmp_path / "model.synthgan"))
     assert loaded.ledger_ is not None
