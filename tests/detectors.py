@@ -253,8 +253,12 @@ class WatchedSource(TableSource):
 
 
 def check_by_audit(game: Game, n_runs: int) -> None:
-    """Playing the game does not refute the claim."""
-    outcome = play(game, n_runs, confidence=0.9)
+    """Playing the game does not refute the claim.
+
+    Limits as loose as these let few runs find a bug. False alarms are far rarer than half of the time: without a bug
+    even the true rates prove only a part of the claim, and at epsilon 4 some four standard errors are in between.
+    """
+    outcome = play(game, n_runs, confidence=0.5)
     finding = outcome.strongest
     assert not outcome.is_refuted, (
         f"{outcome.game}, {finding.evidence}: epsilon is at least {finding.epsilon:.2f}, {outcome.epsilon:g} claimed"
@@ -262,7 +266,7 @@ def check_by_audit(game: Game, n_runs: int) -> None:
 
 
 def audit_statistics() -> None:
-    check_by_audit(statistics_game(4.0, DELTA), 900)
+    check_by_audit(statistics_game(4.0, DELTA), 800)
 
 
 def audit_discovery() -> None:
@@ -270,12 +274,15 @@ def audit_discovery() -> None:
 
 
 def audit_undeclared_pipeline() -> None:
-    check_by_audit(undeclared_pipeline_game(1.0, DELTA), 300)
+    check_by_audit(undeclared_pipeline_game(1.0, DELTA), 240)
 
 
 def audit_marginals() -> None:
-    check_by_audit(marginals_game(4.0, DELTA), 900)
+    check_by_audit(marginals_game(4.0, DELTA), 800)
 
 
 def audit_dp_sgd() -> None:
-    check_by_audit(dp_sgd_game(4.0, DELTA), 500)
+    """Every row is in every batch, so this is Gaussian noise and nothing else: its trade-off counts too."""
+    outcome = play(dp_sgd_game(4.0, DELTA, n_updates=1), 1100, confidence=0.98)
+    proved = max(bound.epsilon for finding in outcome.findings for bound in finding.bounds.values())
+    assert proved <= outcome.epsilon, f"epsilon is at least {proved:.2f}, {outcome.epsilon:g} claimed"
