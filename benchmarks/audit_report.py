@@ -51,11 +51,7 @@ half of the error. What follows for epsilon depends on what is assumed (`synthga
   events far rarer than that.
 - *zcdp*: the released numbers are rho-zCDP, which is how the ledger accounts for doors 1 and 2, and for a critic
   without sampling. The pair of rates is an output like any other: its Renyi divergence is at most `alpha * rho` at
-<<<<<<< HEAD
-  every order. The bound of rho is converted to epsilon as the ledger does it, whatever the shape of the noise.
-=======
   every order. The bound of rho is converted to epsilon as the ledger does it; the shape of the noise does not matter.
->>>>>>> dp-e
 - *gaussian*: the trade-off between the two rates is that of a Gaussian mechanism (Nasr et al. 2023). Tightest, and
   shown to say how tight the games are; it refutes nothing here, for discovery, selection and sampling are no Gaussians.
 

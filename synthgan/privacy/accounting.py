@@ -11,7 +11,7 @@ import math
 import numbers
 from typing import TYPE_CHECKING, Any
 
-from synthgan.errors import PrivacyError, SettingsError
+from synthgan.errors import BudgetError, PrivacyError, SettingsError
 
 if TYPE_CHECKING:
     from dp_accounting import DpEvent
@@ -37,7 +37,8 @@ def renyi_cost(event: DpEvent, order: float) -> float:
     """Renyi divergence of an event at one order, neighbours differing by one unit added or removed.
 
     Raises:
-        PrivacyError: for an event that is not among those the ledger knows, or that has no finite cost at this order.
+        PrivacyError: for an event that is not among those the ledger knows.
+        BudgetError: for one that has no finite cost at this order, and so fits into no budget.
     """
     from dp_accounting import NeighboringRelation, UnsupportedEventError
     from dp_accounting.rdp import RdpAccountant
@@ -49,7 +50,7 @@ def renyi_cost(event: DpEvent, order: float) -> float:
         raise PrivacyError(f"a {type(event).__name__} of this form cannot be composed by dp-accounting") from None
     cost = float(accountant.rdp[0])
     if not 0 <= cost < math.inf:
-        raise PrivacyError(f"a {type(event).__name__} has no finite cost at order {order:g}; add more noise")
+        raise BudgetError(f"a {type(event).__name__} has no finite cost at order {order:g}; add more noise")
     return cost
 
 

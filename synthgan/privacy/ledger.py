@@ -190,7 +190,10 @@ class Ledger:
         Raises:
             PrivacyError: for an event that the ledger does not know.
         """
-        return not self._sealed and self._fits(renyi_cost(event, self.order), delta)
+        try:
+            return not self._sealed and self._fits(renyi_cost(event, self.order), delta)
+        except BudgetError:
+            return False
 
     def reserve(self, event: DpEvent, *, door: int, mechanism: str, what: str, delta: float = 0.0) -> Entry:
         """Enter a release that is about to be made; it counts from now on, whatever happens.
