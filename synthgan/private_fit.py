@@ -47,7 +47,7 @@ STATISTICS_SHARE = 0.15
 """Of the budget: column statistics, what the codec is fitted from. The rest is for the other two doors."""
 
 COUNT_SHARE = 0.01
-"""Of what is left of it: counts persons, where the neural critic samples them."""
+"""Of the third door's part: counts persons, where the neural critic samples them."""
 
 DEFAULT_NEURAL = 0.0
 """Share of the third door where nobody says otherwise."""
@@ -236,7 +236,11 @@ class PrivateFit:
         persons = None if self._unit is None else self._persons()
         found = next((entry for entry in self.ledger.entries if entry.mechanism == DP_SGD), None)
         if self._plan is None:
-            n_units = self.codec.n_rows if persons is None else self._count_persons(persons)
+            n_units = (
+                self.codec.n_rows
+                if persons is None
+                else self._count_persons(persons, rho=COUNT_SHARE * (self.ledger.remaining_rho - marginals_rho))
+            )
             self._plan = calibrate(
                 lambda event: self.ledger.fits(ComposedDpEvent([event, *kept_back])),
                 sampling_rate=sampling_rate(private.expected_batch_size, n_units),
@@ -283,8 +287,7 @@ class PrivateFit:
         persons[alone] = persons.max(initial=-1) + 1 + np.arange(alone.sum())
         return persons
 
-    def _count_persons(self, persons: npt.NDArray[np.int64]) -> float:
-        rho = COUNT_SHARE * self.ledger.remaining_rho
+    def _count_persons(self, persons: npt.NDArray[np.int64], *, rho: float) -> float:
         n_persons = np.array([len(np.unique(persons))], dtype=np.int64)
         return max(1.0, float(self._mechanisms.counts(n_persons, rho=rho, door=1, what="number of persons")[0]))
 
