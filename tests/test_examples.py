@@ -21,7 +21,7 @@ SAYS = {
     "condition_frame.py": "1000 rows with the given sex, education",
     "augment_imbalanced.py": "augmented",
     "larger_than_memory.py": "wrote 20,000 rows",
-    "private_release.py": "epsilon spent: 1.000",
+    "private_release.py": "rows (a noisy count), epsilon spent: ",
 }
 
 
