@@ -210,22 +210,22 @@ class TrainingSettings:
 class DpSgdSettings:
     """How the private neural critic is trained: DP-SGD on its real half.
 
-    The defaults are those that did best on Adult by themselves (see `alone`), at epsilon 1 as at 10.
+    The defaults did best in trials on Adult by themselves (see `alone`), at epsilon 1 as at 10.
 
     Attributes:
         expected_batch_size: units (rows or persons) in a Poisson batch, on average. At a noise multiplier of about 1
-            or more, noise per row is least; on Adult's 32,561 rows this size gives 4.1 at epsilon 1 and 0.85 at 10.
+            or more, noise per row is least.
         max_grad_norm: norm that each unit's gradient is clipped to. Below the usual norm (4 to 7 at the start) it is a
             matter of scale, which Adam ignores, as long as `clip_fakes` gives both halves the same.
         n_updates: noised updates in the whole fit.
         updates_per_step: least and most updates between two steps of the generator.
-        learning_rate: peak learning rate of the critic (Adam); it follows the generator's schedule. At a sixth of
-            this, downstream AUC at epsilon 10 was .76; at a half, .83; at this, .85.
+        learning_rate: peak learning rate of the critic (Adam); it follows the generator's schedule. Slower
+            critics taught less in trials.
         loss: adversarial loss, one that is a real half plus a fake half.
-        r2_weight: weight of the gradient penalty on generated rows (R2); 0 for none. It takes a quarter off the
-            drift of marginals; at 1 the generator was taught nothing (AUC .48).
+        r2_weight: weight of the gradient penalty on generated rows (R2); 0 for none. A little holds the
+            drift of marginals back; at 1 the generator is taught nothing.
         clip_fakes: whether each generated row's gradient is clipped to the same norm as a real unit's. Unclipped ones
-            outweigh the real ones: the marginals drift half as far again.
+            outweigh the real ones, and marginals drift.
         width: width of the critic: every weight of it takes noise.
         n_blocks: residual blocks of the critic.
     """
@@ -259,9 +259,8 @@ class DpSgdSettings:
     def alone(self, base: TrainingSettings) -> TrainingSettings:
         """Settings of a fit in which no pair is measured: `training`, and few, large steps of the generator.
 
-        Measured together with the defaults above: five updates per step, since a critic that lags behind teaches noise,
-        and a small generator (one of the usual size lost .02 to .03 of AUC, in a run each). Runs differ by .02. The
-        marginal critic holds the columns' own marginals, which the first door has released.
+        Found together with the defaults above: five updates per step, since a critic that lags behind teaches noise,
+        and a small generator. The marginal critic holds the columns' own marginals, which the first door has released.
         """
         return dataclasses.replace(
             self.training(base),

@@ -83,13 +83,7 @@ class Request:
             raise SettingsError(f"time_limit must be a positive number of seconds or None, got {limit!r}.")
         if not _is_number(share) or not 0 <= share < 1:
             raise SettingsError(f"holdout must be a share of the rows in [0, 1), got {share!r}.")
-        if privacy is None:
-            return
-        if self.early_stopping:
-            raise PrivacyError(
-                "early stopping judges held-out rows, which no budget was paid for; leave it out of a private fit."
-            )
-        if not self.protect_values:
+        if privacy is not None and not self.protect_values:
             raise PrivacyError(
                 "protect_values=False (--no-protection) would store rare values and true extremes, which no budget "
                 "was paid for; leave it out of a private fit."
@@ -178,7 +172,13 @@ def fit_privately(source: Source, privacy: Privacy, request: Request) -> Fitted:
         journal = journal_path(request.checkpoint)
     seed = _fresh_seed() if seed is None else seed
     key = bytes.fromhex(before["holdout_key"]) if before else new_key()
-    settings = private_settings(request.settings, privacy, device=request.device, max_steps=request.max_steps)
+    settings = private_settings(
+        request.settings,
+        privacy,
+        device=request.device,
+        max_steps=request.max_steps,
+        early_stopping=request.early_stopping,
+    )
 
     def saved(fit: PrivateFit) -> State | None:
         nonlocal saver

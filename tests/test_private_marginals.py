@@ -173,7 +173,7 @@ def test_without_a_budget_only_columns_are_known() -> None:
     np.testing.assert_allclose(known.tolerance.diagonal(), 2.0 / N_ROWS, rtol=1e-6)
     assert not made.slice(2, SLICES[0]).weight.any()
     assert made.is_spent
-    assert not made.has_splits
+    assert not any(candidate.is_split for candidate in made.measurements)
     made.measure_worst(generated())
     assert mechanisms.spent == []
 
@@ -213,7 +213,7 @@ def test_with_tiny_noise_targets_are_the_exact_ones() -> None:
     places = off_diagonal | torch.eye(8, dtype=torch.bool)
     torch.testing.assert_close(known.share[places], exact.pairs().share[places], atol=1e-5, rtol=0)
     assert torch.equal(known.share, known.share.T)
-    assert made.has_splits
+    assert any(candidate.is_split for candidate in made.measurements)
     for levels in SLICES:
         part, want = made.slice(2, levels), exact.slice(2, levels)
         assert part.weight.tolist() == [[0, 1, 0], [1, 0, 0], [0, 0, 0]]

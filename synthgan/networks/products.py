@@ -1,6 +1,9 @@
-"""The one product that inference spends its time on, by the faster of the two libraries inside torch."""
+"""Products of matrices: the one that inference spends its time on, and how precise those of a GPU are."""
 
 from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
 
 import torch
 from torch import Tensor
@@ -35,6 +38,25 @@ def dense(rows: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     image = rows.view(ROW_BLOCK, n_rows // ROW_BLOCK, 1, n_inputs).permute(0, 3, 1, 2)
     product = F.conv2d(image, weight[:, :, None, None], bias)
     return product.permute(0, 2, 3, 1).reshape(n_rows, len(bias))
+
+
+@contextlib.contextmanager
+def products_on_gpu(*, in_tf32: bool) -> Iterator[None]:
+    """A GPU's products of float32 matrices in TF32 (10 bits of mantissa) within the block, or in full float32.
+
+    The switch belongs to the process, so it is put back at the end of the block.
+    """
+    matmul = torch.backends.cuda.matmul
+    # torch 2.9 replaced the switch, and refuses to mix the new one with the old.
+    is_new = hasattr(matmul, "fp32_precision")
+    name = "fp32_precision" if is_new else "allow_tf32"
+    value = ("tf32" if in_tf32 else "ieee") if is_new else in_tf32
+    before = getattr(matmul, name)
+    setattr(matmul, name, value)
+    try:
+        yield
+    finally:
+        setattr(matmul, name, before)
 
 
 def _suits_convolution(rows: Tensor, n_rows: int, n_inputs: int, n_outputs: int) -> bool:

@@ -38,6 +38,7 @@ from synthgan.errors import PrivacyError, SettingsError
 from synthgan.networks.discriminator import Discriminator
 from synthgan.networks.generator import GeneratedRows
 from synthgan.networks.layers import frozen
+from synthgan.networks.products import products_on_gpu
 from synthgan.privacy.dp_sgd_plan import DpSgdPlan
 from synthgan.privacy.entropy import system_generator
 from synthgan.privacy.poisson_units import PoissonUnits
@@ -352,16 +353,6 @@ def _hooked(clipped: GradSampleModuleFastGradientClipping) -> Iterator[None]:
 @contextlib.contextmanager
 def _full_precision(device: torch.device) -> Iterator[None]:
     """Products in float32 within the block: a norm that is rounded to 8 or 10 bits is no bound."""
-    with torch.autocast(device.type, enabled=False):
-        if device.type != "cuda":
-            yield
-            return
-        matmul = torch.backends.cuda.matmul
-        # torch 2.9 replaced the switch, and refuses to mix the new one with the old.
-        name, value = ("fp32_precision", "ieee") if hasattr(matmul, "fp32_precision") else ("allow_tf32", False)
-        before = getattr(matmul, name)
-        setattr(matmul, name, value)
-        try:
-            yield
-        finally:
-            setattr(matmul, name, before)
+    exact = products_on_gpu(in_tf32=False) if device.type == "cuda" else contextlib.nullcontext()
+    with torch.autocast(device.type, enabled=False), exact:
+        yield

@@ -147,11 +147,6 @@ class PrivateMarginals:
         """What was measured so far, as it was released: noisy counts and their variance."""
         return dict(self._measured)
 
-    @property
-    def has_splits(self) -> bool:
-        """Whether any three-way marginal was measured, so that slices say something."""
-        return any(candidate.is_split for candidate in self._measured)
-
     def state(self) -> dict[str, Tensor]:
         """What was released so far, and what is left to spend. Nothing of it is exact."""
         tensors = {"rho_left": torch.tensor(self._rho_left, dtype=torch.float64)}

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
 from contextlib import AbstractContextManager
 
 import torch
 
 from synthgan.config import PRECISIONS, Precision
 from synthgan.errors import SettingsError
+from synthgan.networks.products import products_on_gpu
 
 
 def resolve_device(name: str) -> torch.device:
@@ -63,21 +63,8 @@ def autocast(precision: Precision, device: torch.device) -> AbstractContextManag
     return contextlib.nullcontext()
 
 
-@contextlib.contextmanager
-def tensor_float(precision: Precision, device: torch.device) -> Iterator[None]:
-    """Products of float32 matrices in TF32 within the block (10 bits of mantissa), unless ``precision`` is float32.
-
-    The switch belongs to the process, so it is put back at the end of the block.
-    """
+def tensor_float(precision: Precision, device: torch.device) -> AbstractContextManager[None]:
+    """Products of float32 matrices in TF32 within the block (10 bits of mantissa), unless ``precision`` is float32."""
     if device.type != "cuda" or precision == "float32":
-        yield
-        return
-    matmul = torch.backends.cuda.matmul
-    # torch 2.9 replaced the switch, and refuses to mix the new one with the old.
-    name, value = ("fp32_precision", "tf32") if hasattr(matmul, "fp32_precision") else ("allow_tf32", True)
-    before = getattr(matmul, name)
-    setattr(matmul, name, value)
-    try:
-        yield
-    finally:
-        setattr(matmul, name, before)
+        return contextlib.nullcontext()
+    return products_on_gpu(in_tf32=True)
