@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -41,6 +42,7 @@ def test_python_blocks_run(page: Path, tmp_path: Path) -> None:
     short = code.replace('effort="quick"', f"max_steps={FEW_STEPS}").replace(
         'load_adult("train")', 'load_adult("train").head(3000)'
     )
+    shutil.copy(ROOT / "benchmarks" / "domains" / "adult.json", tmp_path / "public.json")
     script = tmp_path / "page.py"
     script.write_text(STRICT + short, encoding="utf-8")
     result = subprocess.run([sys.executable, script.name], cwd=tmp_path, capture_output=True, text=True, check=False)

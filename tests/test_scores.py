@@ -31,7 +31,7 @@ AUC = Score(
     interval=(0.89, 0.91),
     reference=0.927,
 )
-SHARE = Score(name="dcr_share", label="Closer", value=math.nan, direction="target", group="disclosure", ideal=0.5)
+SHARE = Score(name="dcr_share", label="Closer", value=math.nan, direction="target", group="copies", ideal=0.5)
 SCORES = Scores(scores=(SHAPE, AUC, SHARE), n_rows={"real": 10}, settings={"seed": 0}, notes=("Column '<b>' is out.",))
 
 

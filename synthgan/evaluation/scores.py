@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 Direction = Literal["lower", "higher", "target", "none"]
-Group = Literal["fidelity", "coverage", "detection", "utility", "disclosure"]
+Group = Literal["fidelity", "coverage", "detection", "utility", "membership", "disclosure", "copies"]
 
 HEADINGS = ("Score", "Synthetic", "95% interval", "Real rows", "Best")
 """Headings of `Scores.rows`."""
@@ -23,7 +23,9 @@ _TITLES: dict[Group, str] = {
     "coverage": "Coverage",
     "detection": "Detection",
     "utility": "Utility",
-    "disclosure": "Copies",
+    "membership": "Membership attacks",
+    "disclosure": "Disclosure",
+    "copies": "Copies",
 }
 
 
@@ -71,12 +73,15 @@ class Scores:
         n_rows: rows of each table that took part.
         settings: what the evaluation was asked for (target, seed, row caps).
         notes: what a reader must know besides the figures: columns left out, rows capped, scores not computed and why.
+        evidence: what a report draws besides the figures: each column's distribution, each pair's association. JSON
+            values only.
     """
 
     scores: tuple[Score, ...]
     n_rows: Mapping[str, int] = field(default_factory=dict)
     settings: Mapping[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    evidence: Mapping[str, Any] = field(default_factory=dict)
 
     def __iter__(self) -> Iterator[Score]:
         return iter(self.scores)
@@ -100,6 +105,7 @@ class Scores:
             "n_rows": _plain(self.n_rows),
             "settings": _plain(self.settings),
             "notes": list(self.notes),
+            "evidence": _plain(self.evidence),
         }
 
     def to_json(self, indent: int | None = 2) -> str:
