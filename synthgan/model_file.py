@@ -13,17 +13,30 @@ The same content gives the same bytes: members are in a fixed order, with fixed 
 from __future__ import annotations
 
 import hashlib
-import json
 import os
-import stat
-import struct
 import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any
 
 from synthgan.errors import ModelFileError
+from synthgan.model_archive import (
+    MANIFEST,
+    MEMBERS,
+    OPTIONAL,
+    TENSORS,
+    check_contents,
+    comment_of,
+    damaged,
+    from_json,
+    not_one,
+    opened,
+    opened_archive,
+    read_member,
+    to_json,
+    write_archive,
+)
 from synthgan.tables.writers import atomic_path
 
 if TYPE_CHECKING:
@@ -38,29 +51,7 @@ ARCHITECTURES = frozenset({"residual-generator", "nothing-to-generate"})
 GUARANTEES = frozenset({"none", "differential privacy"})
 """Privacy guarantees a file may state."""
 
-_MANIFEST = "manifest.json"
-_TENSORS = "model.safetensors"
-_MEBIBYTE = 2**20
-_MEMBERS = {
-    # name: largest size in bytes
-    _MANIFEST: _MEBIBYTE,
-    "codec.json": 128 * _MEBIBYTE,
-    "history.json": 32 * _MEBIBYTE,
-    "ledger.json": 32 * _MEBIBYTE,
-    _TENSORS: 512 * _MEBIBYTE,
-    "schema.json": 32 * _MEBIBYTE,
-}
-_OPTIONAL = {"history.json", "ledger.json"}
-_LARGEST_FILE = sum(_MEMBERS.values()) + _MEBIBYTE
-_LARGEST_HEADER = 8 * _MEBIBYTE
-_DEEPEST_JSON = 64
-_COMMENT = b"synthgan manifest sha256 "
-_EPOCH = (1980, 1, 1, 0, 0, 0)
-
-_END = struct.Struct("<4s4H2LH")  # zip's end of central directory: signature, disks, entries, size, offset, comment
-_END_SIGNATURE = b"PK\x05\x06"
-_ZIP64_SIGNATURE = b"PK\x06\x07"
-_LOCAL_HEADER_SIZE = 30
+_LARGEST_HEADER = 8 * 2**20
 
 _DTYPES = {
     "F64": "float64", "F32": "float32", "F16": "float16", "BF16": "bfloat16", "I64": "int64", "I32": "int32",
@@ -123,7 +114,7 @@ class ModelFile:
         try:
             tensors: dict[str, torch.Tensor] = load(self._tensors)
         except (SafetensorError, ValueError, KeyError):
-            raise _damaged(self._path) from None
+            raise damaged(self._path) from None
         if not all(bool(torch.isfinite(tensor).all()) for tensor in tensors.values() if tensor.is_floating_point()):
             raise ModelFileError(f"model file '{self._path}' holds weights that are not finite: fit the model again")
         return tensors
@@ -169,14 +160,14 @@ def save_model(
     if architecture not in ARCHITECTURES:
         raise ValueError("unknown architecture")
     contents = {
-        "codec.json": _to_json(codec),
-        _TENSORS: save({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}),
-        "schema.json": _to_json(schema),
+        "codec.json": to_json(codec),
+        TENSORS: save({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}),
+        "schema.json": to_json(schema),
     }
     for name, optional in (("history.json", history), ("ledger.json", ledger)):
         if optional is not None:
-            contents[name] = _to_json(optional)
-    manifest = _to_json(
+            contents[name] = to_json(optional)
+    manifest = to_json(
         {
             "format": FORMAT,
             "format_version": FORMAT_VERSION,
@@ -188,21 +179,9 @@ def save_model(
         },
         indent=2,
     )
-    contents[_MANIFEST] = manifest
-    for name, content in contents.items():
-        if len(content) > _MEMBERS[name]:
-            raise ValueError(f"the model's {name} has {len(content)} bytes, more than the {_MEMBERS[name]} allowed")
-    with (
-        atomic_path(path, force=force) as temporary,
-        zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED, allowZip64=False) as archive,
-    ):
-        for name in _MEMBERS:
-            if name in contents:
-                info = zipfile.ZipInfo(name, _EPOCH)
-                info.create_system = 3
-                info.external_attr = (stat.S_IFREG | 0o644) << 16
-                archive.writestr(info, contents[name])
-        archive.comment = _COMMENT + hashlib.sha256(manifest).hexdigest().encode()
+    contents[MANIFEST] = manifest
+    with atomic_path(path, force=force) as temporary:
+        write_archive(temporary, contents)
     return Path(path)
 
 
@@ -213,7 +192,7 @@ def read_manifest(path: str | os.PathLike[str]) -> dict[str, Any]:
         ModelFileError: as `load_model`, except for damage inside other members.
     """
     path = Path(path)
-    with _opened(path) as stream, _archive(stream, path) as archive:
+    with opened(path) as stream, opened_archive(stream, path) as archive:
         manifest: dict[str, Any] = _checked_manifest(archive, path)
     return manifest
 
@@ -226,22 +205,22 @@ def load_model(path: str | os.PathLike[str]) -> ModelFile:
             damaged or altered, too large, or holds anything else than it should.
     """
     path = Path(path)
-    with _opened(path) as stream, _archive(stream, path) as archive:
+    with opened(path) as stream, opened_archive(stream, path) as archive:
         manifest = _checked_manifest(archive, path)
         contents: dict[str, bytes] = {}
         for name, declared in manifest["members"].items():
-            content = _read_member(archive, name, path)
+            content = read_member(archive, name, path)
             if hashlib.sha256(content).hexdigest() != declared["sha256"]:
-                raise _damaged(path)
+                raise damaged(path)
             contents[name] = content
     return ModelFile(
         manifest=manifest,
-        schema=_from_json(contents["schema.json"], path),
-        codec=_from_json(contents["codec.json"], path),
-        history=_from_json(contents["history.json"], path) if "history.json" in contents else None,
-        ledger=_from_json(contents["ledger.json"], path) if "ledger.json" in contents else None,
+        schema=from_json(contents["schema.json"], path),
+        codec=from_json(contents["codec.json"], path),
+        history=from_json(contents["history.json"], path) if "history.json" in contents else None,
+        ledger=from_json(contents["ledger.json"], path) if "ledger.json" in contents else None,
         _path=path,
-        _tensors=contents[_TENSORS],
+        _tensors=contents[TENSORS],
     )
 
 
@@ -268,82 +247,24 @@ def check_tensors(content: bytes, specification: TensorSpecification, path: Path
             )
 
 
-# --- Reading, with suspicion -----------------------------------------------------------------------------------------
-
-
-def _damaged(path: Path) -> ModelFileError:
-    return ModelFileError(
-        f"model file '{path}' is damaged, cut short or altered: copy it again from where it was saved, or fit again"
-    )
-
-
-def _not_one(path: Path, hint: str = "") -> ModelFileError:
-    return ModelFileError(f"'{path}' is not a synthgan model file{hint}: name a file that Synthesizer.save has written")
-
-
-def _opened(path: Path) -> BinaryIO:
-    try:
-        if not path.exists():
-            raise ModelFileError(f"model file '{path}' does not exist: check the path")
-        if not path.is_file():
-            raise ModelFileError(f"'{path}' is not an ordinary file: name a model file")
-        stream = path.open("rb")
-    except OSError as error:
-        reason = os.strerror(error.errno).lower() if error.errno else "the operating system refused"
-        raise ModelFileError(f"model file '{path}' cannot be opened: {reason}") from None
-    return stream
-
-
-def _archive(stream: BinaryIO, path: Path) -> zipfile.ZipFile:
-    """The file as a zip, after a look at its table of contents that bounds what the zip library will read."""
-    size = stream.seek(0, os.SEEK_END)
-    if not size:
-        raise ModelFileError(f"model file '{path}' is empty: copy it again from where it was saved, or fit again")
-    if size > _LARGEST_FILE:
-        raise ModelFileError(f"'{path}' is larger than any synthgan model file ({size} bytes): check the path")
-    stream.seek(0)
-    start = stream.read(4)
-    if start[:4] != b"PK\x03\x04"[: len(start)]:
-        raise _not_one(path, " (it looks like a pickle, which synthgan never reads)" if start[:1] == b"\x80" else "")
-    stream.seek(max(0, size - 2**16))
-    tail = stream.read()
-    place = tail.rfind(_END_SIGNATURE)
-    if place < 0 or len(tail) - place < _END.size:
-        raise _damaged(path)
-    _, _, _, _, n_members, directory_size, _, comment_size = _END.unpack_from(tail, place)
-    is_zip64 = tail[max(0, place - 20) : place].startswith(_ZIP64_SIGNATURE)
-    if n_members > 4 * len(_MEMBERS) or directory_size > 2**16 or is_zip64:
-        raise _not_one(path)
-    if place + _END.size + comment_size != len(tail):
-        raise _damaged(path)
-    try:
-        return zipfile.ZipFile(stream)
-    except (zipfile.BadZipFile, *_ZIP_ERRORS):
-        raise _damaged(path) from None
-
-
-_ZIP_ERRORS = (ValueError, NotImplementedError, RuntimeError, EOFError, OverflowError, struct.error, OSError)
-"""What the zip library raises on nonsense, besides `zipfile.BadZipFile`."""
-
-
 def _checked_manifest(archive: zipfile.ZipFile, path: Path) -> dict[str, Any]:
     names = archive.namelist()
-    if _MANIFEST not in names:
-        raise _not_one(path)
-    content = _read_member(archive, _MANIFEST, path)
-    manifest = _from_json(content, path)
+    if MANIFEST not in names:
+        raise not_one(path)
+    content = read_member(archive, MANIFEST, path)
+    manifest = from_json(content, path)
     if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
-        raise _not_one(path)
+        raise not_one(path)
     version = manifest.get("format_version")
     if isinstance(version, int) and version > FORMAT_VERSION:
         raise ModelFileError(
             f"model file '{path}' has format version {version}; this synthgan reads up to {FORMAT_VERSION}: "
             "upgrade synthgan to read it"
         )
-    if archive.comment != _COMMENT + hashlib.sha256(content).hexdigest().encode() or version != FORMAT_VERSION:
-        raise _damaged(path)
+    if archive.comment != comment_of(content) or version != FORMAT_VERSION:
+        raise damaged(path)
     _check_manifest(manifest, path)
-    _check_contents(archive, manifest["members"], path)
+    check_contents(archive, manifest["members"], path)
     return manifest
 
 
@@ -359,48 +280,17 @@ def _check_manifest(manifest: Mapping[str, Any], path: Path) -> None:
         or not isinstance(members, dict)
         or not all(_is_fingerprint(declared) for declared in members.values())
     ):
-        raise _damaged(path)
+        raise damaged(path)
     stated = (("architecture", architecture["name"], ARCHITECTURES), ("guarantee", manifest["guarantee"], GUARANTEES))
     for what, name, known in stated:
         if not isinstance(name, str) or name not in known:
             raise ModelFileError(
                 f"model file '{path}' states an unknown {what}: upgrade synthgan, or fit the model again"
             )
-    required = set(_MEMBERS) - _OPTIONAL - {_MANIFEST}
+    required = set(MEMBERS) - OPTIONAL - {MANIFEST}
     is_private = manifest["guarantee"] != "none"
-    if not required <= set(members) <= required | _OPTIONAL or ("ledger.json" in members) != is_private:
-        raise _damaged(path)
-
-
-def _check_contents(archive: zipfile.ZipFile, members: Mapping[str, Any], path: Path) -> None:
-    """The zip holds exactly the declared members, stored plainly, one after the other and nothing in between."""
-    infos = archive.infolist()
-    if sorted(info.filename for info in infos) != sorted([*members, _MANIFEST]):
-        raise _damaged(path)
-    place = 0
-    for info in sorted(infos, key=lambda each: each.header_offset):
-        if info.filename != _MANIFEST and info.file_size != members[info.filename]["size"]:
-            raise _damaged(path)
-        if info.header_offset != place or info.extra:
-            raise _damaged(path)
-        place += _LOCAL_HEADER_SIZE + len(info.filename) + info.file_size
-    if place != archive.start_dir:
-        raise _damaged(path)
-
-
-def _read_member(archive: zipfile.ZipFile, name: str, path: Path) -> bytes:
-    """A member's bytes, never more than its cap, whatever the zip claims."""
-    largest, info = _MEMBERS[name], archive.getinfo(name)
-    if info.compress_type != zipfile.ZIP_STORED or info.compress_size != info.file_size or info.flag_bits & 0x1:
-        raise _damaged(path)
-    try:
-        with archive.open(info) as stream:
-            content = stream.read(largest + 1)
-    except (zipfile.BadZipFile, *_ZIP_ERRORS):
-        raise _damaged(path) from None
-    if len(content) > largest:
-        raise ModelFileError(f"{name} in model file '{path}' is larger than the {largest} bytes allowed: fit again")
-    return content
+    if not required <= set(members) <= required | OPTIONAL or ("ledger.json" in members) != is_private:
+        raise damaged(path)
 
 
 def _is_fingerprint(declared: Any) -> bool:
@@ -416,55 +306,19 @@ def _fingerprint(content: bytes) -> dict[str, Any]:
     return {"size": len(content), "sha256": hashlib.sha256(content).hexdigest()}
 
 
-def _to_json(content: Any, indent: int | None = None) -> bytes:
-    separators = (",", ":") if indent is None else None
-    return json.dumps(content, allow_nan=False, indent=indent, separators=separators).encode("ascii")
-
-
-def _from_json(content: bytes, path: Path) -> Any:
-    try:
-        parsed = json.loads(content, object_pairs_hook=_without_repeats, parse_constant=_refuse)
-    except (ValueError, RecursionError):
-        raise _damaged(path) from None
-    # Level by level, since a deep value could exhaust whoever walks it by recursion.
-    level = [parsed]
-    for _ in range(_DEEPEST_JSON):
-        level = [
-            inner
-            for value in level
-            if isinstance(value, dict | list)
-            for inner in (value.values() if isinstance(value, dict) else value)
-            if isinstance(inner, dict | list)
-        ]
-        if not level:
-            return parsed
-    raise _damaged(path)
-
-
-def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        raise ValueError("a key is there twice")
-    return found
-
-
-def _refuse(_: str) -> Any:
-    raise ValueError("JSON has no NaN")
-
-
 def _tensor_header(content: bytes, path: Path) -> dict[str, tuple[list[int], str]]:
     """Name -> (shape, dtype) from a safetensors header."""
     size = int.from_bytes(content[:8], "little")
     if len(content) < 8 or size > min(_LARGEST_HEADER, len(content) - 8):
-        raise _damaged(path)
-    header = _from_json(content[8 : 8 + size], path)
+        raise damaged(path)
+    header = from_json(content[8 : 8 + size], path)
     if not isinstance(header, dict):
-        raise _damaged(path)
+        raise damaged(path)
     found = {}
     for name, entry in header.items():
         if name == "__metadata__":
             continue
         if not isinstance(entry, dict) or not isinstance(entry.get("shape"), list):
-            raise _damaged(path)
+            raise damaged(path)
         found[name] = (entry["shape"], _DTYPES.get(str(entry.get("dtype")), "unknown"))
     return found

@@ -20,7 +20,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from synthgan import model_file
+from synthgan import model_archive, model_file
 from synthgan.errors import ModelFileError, OutputError
 from synthgan.model_file import FORMAT_VERSION, load_model, read_manifest, save_model
 
@@ -259,7 +259,7 @@ def test_a_full_disk_leaves_nothing_or_the_old_file(path):
 
 
 def test_a_member_too_large_to_be_read_back_is_not_written(tmp_path, monkeypatch):
-    monkeypatch.setitem(model_file._MEMBERS, "codec.json", 10)
+    monkeypatch.setitem(model_archive.MEMBERS, "codec.json", 10)
     with pytest.raises(ValueError, match=r"codec\.json"):
         write(tmp_path / "m")
     assert list(tmp_path.iterdir()) == []
@@ -412,15 +412,15 @@ def test_overlapping_members(path):
 
 
 def test_sizes_beyond_the_caps(path, monkeypatch):
-    monkeypatch.setitem(model_file._MEMBERS, "codec.json", 10)
+    monkeypatch.setitem(model_archive.MEMBERS, "codec.json", 10)
     refused(path, r"codec\.json in model file .* larger than the 10 bytes allowed", manifest_too=False)
-    monkeypatch.setitem(model_file._MEMBERS, "manifest.json", 10)
+    monkeypatch.setitem(model_archive.MEMBERS, "manifest.json", 10)
     refused(path, r"manifest\.json in model file .* larger")
 
 
 def test_a_huge_file_is_refused_before_it_is_read(path):
     with path.open("r+b") as stream:
-        stream.truncate(model_file._LARGEST_FILE + 1)  # sparse: no disk space is used
+        stream.truncate(model_archive.LARGEST_FILE + 1)  # sparse: no disk space is used
     refused(path, "larger than any synthgan model file")
 
 
