@@ -67,7 +67,8 @@ def from_frame(frame: pd.DataFrame) -> ArrowFrame:
     """``frame`` as Arrow; the index is left out.
 
     Raises:
-        DataError: for duplicate or colliding column names, mixed-type columns and dtypes that cannot be modelled.
+        DataError: for duplicate, colliding or unwritable column names, mixed-type columns and dtypes that cannot be
+            modelled.
     """
     names, labels = _names(frame.columns)
     arrays: list[pa.ChunkedArray] = []
@@ -108,6 +109,11 @@ def _names(columns: pd.Index[Any]) -> tuple[list[str], dict[str, Hashable]]:
         if label is None or (isinstance(label, float) and np.isnan(label)):
             raise DataError(f"the column at position {position} has no name: give it one")
         name = str(label)
+        if any("\ud800" <= character <= "\udfff" for character in name):
+            raise DataError(
+                f"the name of the column at position {position} holds half of a surrogate pair, which no file can "
+                "store: rename it"
+            )
         if name in seen:
             same = isinstance(seen[name], str) == isinstance(label, str)
             how = "" if same else " once names are text (one is not a string)"
