@@ -108,6 +108,7 @@ def warned(run: Trainer) -> list[str]:
     return [str(warning.message) for warning in caught]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("changes", [{}, {"adversarial_weight": 0.0}, {"marginal_weight": 0.0}], ids=str)
 def test_healthy_fits_are_silent(changes: dict[str, float]) -> None:
     run = trainer(n_steps=300, **changes)

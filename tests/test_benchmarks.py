@@ -153,6 +153,7 @@ def run_fidelity(data: Path, output: Path, *more: str) -> str:
     return done.stdout
 
 
+@pytest.mark.slow
 def test_cells_are_written_resumed_and_shown(data: Path, tmp_path: Path) -> None:
     output, page = tmp_path / "results.json", tmp_path / "docs" / "fidelity.md"
     first = run_fidelity(data, output, "--seeds", "0", "--built-in", "bootstrap")
@@ -411,6 +412,7 @@ def test_a_membership_split_cuts_the_whole_table_into_disjoint_parts(data: Path)
     pd.testing.assert_frame_equal(first.members, split_rows(table, 0).members)
 
 
+@pytest.mark.slow
 def test_membership_cells_are_pooled_resumed_and_shown(data: Path, tmp_path: Path) -> None:
     output, page = tmp_path / "membership.json", tmp_path / "docs" / "membership.md"
     command = [sys.executable, str(ROOT / "benchmarks" / "membership.py"), "--data", str(data), "--tables", "small"]

@@ -62,6 +62,7 @@ def interrupt(monkeypatch: pytest.MonkeyPatch) -> Interrupt:
     return arrange
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "changes",
     [

@@ -261,6 +261,7 @@ print([step.makes for step in rules._steps], rules.internal.names)
 """
 
 
+@pytest.mark.slow
 def test_steps_are_the_same_in_every_process():
     runs = {
         subprocess.run(

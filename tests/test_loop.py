@@ -63,6 +63,7 @@ def test_the_marginal_critic_trains_alone() -> None:
     assert run.history[-1]["averaged_marginal_error"] < 0.03
 
 
+@pytest.mark.slow
 def test_training_in_bfloat16_learns_the_same_marginals() -> None:
     run = trainer(precision="bfloat16", target=2, n_steps=200)
     run.run()
@@ -79,6 +80,7 @@ def test_same_seed_same_weights_and_another_seed_others() -> None:
     assert not torch.equal(weights(3), weights(4))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("changes", [{}, {"condition_fraction": 0.3, "gram_decay": 0.5}, {"early_stopping": True}])
 def test_a_resumed_run_ends_with_the_same_weights(changes: dict[str, object]) -> None:
     whole = trainer(target=2, n_steps=120, **changes)

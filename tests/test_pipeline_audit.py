@@ -60,6 +60,7 @@ def test_every_game_scores_the_same_evidence_with_and_without_the_canary() -> No
         assert all(np.isfinite(list(scores.values())).all() for scores in (without, with_))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", range(6))
 def test_evidence_is_there_to_be_found(number: int) -> None:
     """With a budget beyond all reason every game tells the tables apart: no attacker looks past the canary."""

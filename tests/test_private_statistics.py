@@ -139,6 +139,7 @@ def check_neighbours(first: ScriptedCounts, second: ScriptedCounts, k: int) -> N
             assert np.abs(one - other).sum() <= k
 
 
+@pytest.mark.slow
 @settings(max_examples=30, deadline=None, phases=QUICK)
 @given(rows=st.lists(ROWS, min_size=1, max_size=25), place=st.integers(0, 24), seed=st.integers(0, 20))
 def test_one_row_changes_every_statistic_by_one_at_most(rows: list[Any], place: int, seed: int) -> None:
@@ -150,6 +151,7 @@ def test_one_row_changes_every_statistic_by_one_at_most(rows: list[Any], place: 
     check_neighbours(*recorders, 1)
 
 
+@pytest.mark.slow
 @settings(max_examples=20, deadline=None, phases=QUICK)
 @given(
     rows=st.lists(st.tuples(st.integers(0, 3), ROWS), min_size=1, max_size=30),
@@ -219,6 +221,7 @@ def everything(found: PrivateStatistics, codec: TableCodec) -> list[Any]:
     return [found.n_rows(), plain, found.notices, codec.to_json(), codec.schema, codec.notices, codec.describe()]
 
 
+@pytest.mark.slow
 @settings(max_examples=30, deadline=None, phases=QUICK)
 @given(tables=st.tuples(*[st.lists(ROWS, max_size=12)] * 2), seed=st.integers(0, 1000))
 def test_with_the_same_answers_all_tables_look_alike(tables: Any, seed: int) -> None:
@@ -554,6 +557,7 @@ def test_many_values_are_looked_for_in_buckets_first(monkeypatch: pytest.MonkeyP
 # ---------------------------------------------------------------------------------------------------- hostile tables
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None, phases=QUICK)
 @given(rows=st.lists(ROWS, max_size=30), seed=st.integers(0, 1000), rho=st.sampled_from([LITTLE, 1.0, 1000.0]))
 def test_no_table_raises_or_warns(rows: list[Any], seed: int, rho: float) -> None:

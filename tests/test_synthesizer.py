@@ -439,6 +439,7 @@ def test_every_dtype_comes_back(tmp_path: Path) -> None:
     pd.testing.assert_frame_equal(loaded.sample(300, random_state=0), rows)
 
 
+@pytest.mark.slow
 def test_ten_thousand_categories(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     names = np.array([f"name {number}" for number in range(10_000)])

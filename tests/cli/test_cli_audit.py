@@ -28,6 +28,7 @@ def test_a_sound_pipeline_passes(cli, tmp_path: Path) -> None:
     assert cli("audit", *FEW, "--json", path).code == 6, "an existing file is not overwritten"
 
 
+@pytest.mark.slow
 def test_a_broken_pipeline_exits_with_9(cli, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     original = Mechanisms.counts
 

@@ -41,6 +41,7 @@ def test_the_same_seed_gives_the_same_file_and_rows(cli, table: Path, tmp_path: 
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
 
 
+@pytest.mark.slow
 def test_several_files_a_glob_and_a_folder_are_one_table(cli, adult: pd.DataFrame, tmp_path: Path) -> None:
     parts = tmp_path / "parts"
     parts.mkdir()
@@ -52,6 +53,7 @@ def test_several_files_a_glob_and_a_folder_are_one_table(cli, adult: pd.DataFram
         assert outcome.out.startswith("Learned 300 rows")
 
 
+@pytest.mark.slow
 def test_options_reach_the_fit(cli, table: Path, tmp_path: Path) -> None:
     model = tmp_path / "model"
     assert cli("fit", table, "-o", model, "--min-count", "25", "--no-protection", *QUICK).code == 0
