@@ -10,7 +10,7 @@ holdout, and held to the default policy. Generators:
 ``private``       synthgan at ``--epsilon``, with the declared domain ``benchmarks/domains/TABLE.json`` if there is one
 ``ctgan``         of PyPI, in an environment of its own (``benchmarks/peers/requirements-ctgan.txt``)
 ``bootstrap``     training rows drawn with replacement: perfect, and gives everybody away
-``independent``   each column by itself: useless
+``independent``   each column drawn by itself from its training values: useless
 ``leaky``         every training row with a little noise: must not pass
 
 Resumable: cells that the JSON holds with the same options and of the package as it is now are not run again. With
