@@ -131,7 +131,6 @@ def _distributions(table: BenchmarkTable, synthetic: pd.DataFrame) -> dict[str, 
     ):
         theirs = {part: error for part, error in parts.items() if not np.isnan(error)}
         details = ours[name].details
-        details = details.get("pairs", details.get("columns", details))
         apart = [abs(details[part] - error) for part, error in theirs.items() if part in details]
         found[name] = {
             "ours": ours[name].value,
