@@ -2,8 +2,9 @@
 
 python -m benchmarks.generate --generator synthgan --table adult --data DIR --sample rows.parquet --meta meta.json
 
-A process for each fit makes its peak memory and its seconds its own. The built-in peers show the two ends of the scale:
-``bootstrap`` resamples the training rows (the noise floor), ``independent`` samples every column by itself.
+A process for each fit makes its peak memory and its seconds its own. The built-in peers show the ends of the scale:
+``bootstrap`` resamples the training rows (the noise floor), ``independent`` samples every column by itself, ``leaky``
+publishes every training row with a little noise.
 """
 
 from __future__ import annotations
@@ -26,9 +27,13 @@ Fit = Callable[[BenchmarkTable, int, dict[str, Any]], tuple[Sampler, dict[str, A
 
 
 def fit_synthgan(table: BenchmarkTable, seed: int, options: dict[str, Any]) -> tuple[Sampler, dict[str, Any]]:
-    """The public interface; ``options`` go to `synthgan.Synthesizer`."""
+    """The public interface; ``options`` go to `synthgan.Synthesizer`, ``epsilon`` and ``delta`` to its privacy."""
     import synthgan
 
+    if "epsilon" in options:
+        budget = {name: options[name] for name in ("epsilon", "delta") if name in options}
+        options = {name: value for name, value in options.items() if name not in budget}
+        options["privacy"] = synthgan.Privacy(**budget)
     synthesizer = synthgan.Synthesizer(target=table.target, random_state=seed, progress="off", **options)
     synthesizer.fit(table.train)
     facts = {
@@ -56,7 +61,48 @@ def fit_independent(table: BenchmarkTable, seed: int, options: dict[str, Any]) -
     return sample, {}
 
 
-GENERATORS: dict[str, Fit] = {"synthgan": fit_synthgan, "bootstrap": fit_bootstrap, "independent": fit_independent}
+def fit_leaky(table: BenchmarkTable, seed: int, options: dict[str, Any]) -> tuple[Sampler, dict[str, Any]]:
+    """Every training row once, each number moved a little, a few other values exchanged: the control to be caught.
+
+    Options: ``noise``, standard deviation of the move as a share of the column's; ``exchanged``, share of the values of
+    other columns that are drawn anew from their column.
+    """
+    noise, exchanged = options.get("noise", 0.01), options.get("exchanged", 0.01)
+    rng = np.random.default_rng(seed)
+
+    def sample(n_rows: int) -> pd.DataFrame:
+        rows = np.concatenate([rng.permutation(len(table.train)) for _ in range(-(-n_rows // len(table.train)))])
+        copies = table.train.iloc[rows[:n_rows]].reset_index(drop=True)
+        for name in copies:
+            column = copies[name]
+            if name in table.numeric and pd.api.types.is_numeric_dtype(column.dtype):
+                copies[name] = _moved(column, noise, rng)
+            else:
+                drawn = column.iloc[rng.permutation(n_rows)].reset_index(drop=True)
+                copies[name] = column.where(rng.random(n_rows) >= exchanged, drawn)
+        return copies
+
+    return sample, {}
+
+
+def _moved(column: pd.Series, noise: float, rng: np.random.Generator) -> pd.Series:
+    """Numbers with Gaussian noise, within their range, whole ones still whole, missing ones still missing."""
+    values = column.to_numpy(dtype=np.float64, na_value=np.nan)
+    known = values[np.isfinite(values)]
+    if not len(known):
+        return column
+    moved = np.clip(values + noise * known.std() * rng.normal(size=len(values)), known.min(), known.max())
+    if (known == np.round(known)).all():
+        moved = np.round(moved)
+    return pd.Series(moved).astype("Float64").where(~np.isnan(values), pd.NA).astype(column.dtype)
+
+
+GENERATORS: dict[str, Fit] = {
+    "synthgan": fit_synthgan,
+    "bootstrap": fit_bootstrap,
+    "independent": fit_independent,
+    "leaky": fit_leaky,
+}
 
 
 def _jsonable(value: Any) -> Any:

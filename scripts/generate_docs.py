@@ -24,6 +24,8 @@ if str(ROOT) not in sys.path:
 from benchmarks import (  # noqa: E402  (the path above makes them importable)
     ablations_report,
     audit_report,
+    calibration_report,
+    generators_report,
     losses_report,
     membership_report,
     report,
@@ -104,6 +106,8 @@ BENCHMARK_PAGES = {
     "fidelity.md": "- [Fidelity](benchmarks/fidelity.md): all measures, beside peers, published figures, noise floors.",
     "conditions.md": "- [Conditions](benchmarks/conditions.md): rows under conditions beside real ones.",
     "losses.md": "- [Losses](benchmarks/losses.md): those of the literature, with and without the marginal critic.",
+    "generators.md": "- [Generators](benchmarks/generators.md): perfect, useless and leaky ones, by all scores.",
+    "calibration.md": "- [Calibration](benchmarks/calibration.md): our scores beside sdmetrics and definitions.",
     "speed.md": "- [Speed](benchmarks/speed.md): rows a second, seconds to a fixed quality, growth, beside ctgan.",
     "membership.md": "- [Membership](benchmarks/membership.md): attacks that look for training rows, on small tables.",
 }
@@ -161,6 +165,8 @@ GENERATED: dict[str, Callable[[], str | None]] = {
     "benchmarks.md": benchmarks_page,
     "privacy-audit.md": lambda: _page("audit", audit_report.markdown),
     "benchmarks/fidelity.md": lambda: _page("fidelity", report.markdown),
+    "benchmarks/calibration.md": lambda: _page("calibration", calibration_report.markdown),
+    "benchmarks/generators.md": lambda: _page("generators", generators_report.markdown),
     "benchmarks/losses.md": lambda: _page("losses", losses_report.markdown),
     "benchmarks/membership.md": lambda: _page("membership", membership_report.markdown),
     "benchmarks/speed.md": lambda: _page("speed", speed_report.markdown),

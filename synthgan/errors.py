@@ -7,6 +7,7 @@ The tree::
     │   ├── SourceError                   a file, folder or glob cannot be read
     │   └── SchemaError                   a schema or constraint does not fit the table
     ├── SettingsError (ValueError)        a setting is out of range or unknown
+    │   └── PolicyError                   a review policy, or verdicts by it, are malformed
     ├── ConditionError (ValueError)       a sampling condition cannot be met
     ├── ModelFileError (ValueError)       a model or checkpoint file cannot be trusted or read
     ├── OutputError (OSError)             an output cannot be written
@@ -53,6 +54,10 @@ class SettingsError(SynthganError, ValueError):
     """A setting is unknown or out of range."""
 
     exit_code = 2
+
+
+class PolicyError(SettingsError):
+    """A review policy cannot be read, is malformed, or asks for what no gate may; or verdicts by it are malformed."""
 
 
 class ConditionError(SynthganError, ValueError):
