@@ -17,7 +17,9 @@ def test_the_demo_leaves_model_rows_and_scores(cli, tmp_path: Path) -> None:
     folder = tmp_path / "results"
     outcome = cli("demo", "--output", folder, "--max-steps", 20, "--device", "cpu")
     assert (outcome.code, outcome.err) == (0, "")
-    assert sorted(path.name for path in folder.iterdir()) == ["model.synthgan", "scores.json", "synthetic.parquet"]
+    assert sorted(path.name for path in folder.iterdir()) == [
+        *("model.synthgan", "release", "scores.json", "synthetic.parquet")
+    ]
     rows, train = pd.read_parquet(folder / "synthetic.parquet"), load_adult("train")
     assert rows.shape == train.shape
     assert list(rows.columns) == list(train.columns)
@@ -28,7 +30,7 @@ def test_the_demo_leaves_model_rows_and_scores(cli, tmp_path: Path) -> None:
     assert "\x1b" not in outcome.out
 
 
-@pytest.mark.parametrize("name", ["model.synthgan", "synthetic.parquet", "scores.json"])
+@pytest.mark.parametrize("name", ["model.synthgan", "synthetic.parquet", "scores.json", "release"])
 def test_results_of_an_earlier_run_are_kept(cli, tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_text("precious")
     outcome = cli("demo", "--output", tmp_path)
