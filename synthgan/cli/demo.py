@@ -85,7 +85,7 @@ def demo(*, output: Path, effort: str, max_steps: int | None, device: str | None
     show_gates(bundle.verdicts)
     summary(
         f"Learned {len(train):,} rows of UCI Adult in {duration(fitted - began)}, drew as many synthetic ones in "
-        f"{duration(sampled - fitted)}, compared them in {duration(time.monotonic() - sampled)}.",
+        f"{duration(sampled - fitted)}, reviewed them in {duration(time.monotonic() - sampled)}.",
         [
             ("model", f"{model} ({file_size(model)}, guarantee: none)"),
             ("rows", f"{rows} ({file_size(rows)})"),

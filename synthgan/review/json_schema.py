@@ -16,7 +16,7 @@ Schema = Mapping[str, Any]
 _TYPES: dict[str, Callable[[Any], bool]] = {
     "null": lambda value: value is None,
     "boolean": lambda value: isinstance(value, bool),
-    "integer": lambda value: _TYPES["number"](value) and value == int(value),
+    "integer": lambda value: _TYPES["number"](value) and (isinstance(value, int) or value.is_integer()),
     "number": lambda value: isinstance(value, int | float) and not isinstance(value, bool),
     "string": lambda value: isinstance(value, str),
     "array": lambda value: isinstance(value, list),

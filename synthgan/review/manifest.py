@@ -84,7 +84,7 @@ def read_manifest(folder: Path) -> Manifest:
         content = read_json(path, most_bytes=_MOST_BYTES)
         if content["format"] != FORMAT:
             raise ValueError
-        if type(content["version"]) is not int or content["version"] > VERSION:
+        if type(content["version"]) is int and content["version"] > VERSION:
             raise BundleError(f"'{path}' is newer than this version of synthgan reads: upgrade synthgan")
         if set(content) != {"format", "version", "tier", "files", "files_sha256"} or content["version"] != VERSION:
             raise ValueError
@@ -92,6 +92,8 @@ def read_manifest(folder: Path) -> Manifest:
         in_order = [file.path for file in files] == sorted({file.path for file in files})
         if content["tier"] not in TIERS or not in_order or content["files_sha256"] != _listing(content["files"]):
             raise ValueError
+    except BundleError:
+        raise
     except JsonFileError as error:
         raise BundleError(f"'{path}' {error}: ask for a fresh copy of the bundle") from None
     except (KeyError, TypeError, ValueError, AttributeError):
