@@ -24,7 +24,9 @@ CARD_HEADINGS = (
 )
 """The nine sections of the paper, in its order."""
 
-_SPECIAL = re.compile(r"([\\`*_{}\[\]()#+!|~<>&$^=:@-])")
+_SPECIAL = re.compile(r"[\\`*_{}\[\]~$]")
+_AS_NUMBER = re.compile(r"[<>&|@]|:(?=//)|(?<=www)\.|^(?:[-+#=]|\d+(?=[.)]))", re.IGNORECASE)
+"""HTML, ends of cells, what becomes a link by itself, and what starts a list or a heading."""
 _NOT_HERE = "Not in this tier: it would be computed from real rows, which the privacy budget did not pay for."
 
 
@@ -51,7 +53,8 @@ def model_card(content: TierContent) -> str:
 def escaped(text: object) -> str:
     """Text that Markdown shows as it is, on one line: no markup, no HTML, no link, no table cell."""
     line = " ".join(str(text).split())
-    return _SPECIAL.sub(lambda sign: f"&#{ord(sign[1])};" if sign[1] in "<>&|@:" else f"\\{sign[1]}", line)
+    numbered = _AS_NUMBER.sub(lambda found: "".join(f"&#{ord(sign)};" for sign in found[0]), line)
+    return _SPECIAL.sub(lambda found: "\\" + found[0], numbered)
 
 
 def _details(content: TierContent) -> str:

@@ -14,6 +14,7 @@ from synthgan.model import Model, read_model
 from synthgan.model_file import read_manifest
 from synthgan.privacy.wording import in_words
 from synthgan.review.manifest import sha256_of
+from synthgan.tables.schema import NUMERIC_KINDS
 
 DECISION: Final = (
     "the decision to publish: whether these rows leave the building after their scores on real rows, and the gates on "
@@ -108,10 +109,10 @@ class Release:
         facts: list[dict[str, str]] = []
         for column in self.model.codec.schema.columns:
             facts.append({"column": column.name, "what": "kind", "source": column.source})
-            if column.kind in ("categorical", "boolean"):
+            if column.kind in ("categorical", "constant"):
                 source = found if column.levels is None else column.levels.source
                 facts.append({"column": column.name, "what": "levels", "source": source})
-            elif column.kind not in ("text", "identifier", "constant"):
+            elif column.kind in NUMERIC_KINDS:
                 source = found if column.bounds is None else column.bounds.source
                 facts.append({"column": column.name, "what": "bounds", "source": source})
         return facts

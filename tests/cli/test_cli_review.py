@@ -152,3 +152,22 @@ def test_a_report_and_gates_of_an_evaluation(cli, parts: StandIn, tmp_path: Path
     done = cli("evaluate", *tables, "-o", page, "--force")
     assert done.code == 0
     assert "shape-below-five" not in page.read_text(encoding="utf-8")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("which", ["open_release", "private_release"])
+def test_the_whole_way_without_stand_ins(cli, request: pytest.FixtureRequest, tmp_path: Path, which: str) -> None:
+    pytest.importorskip("synthgan.review.gates")
+    pytest.importorskip("synthgan.review.report")
+    release: ReviewedModel = request.getfixturevalue(which)
+    output = tmp_path / "release"
+    done = cli("review", release.model, "--data", release.data, "-o", output, "--seed", 5)
+    assert done.code in (10, 11), "ten steps on 300 rows prove nothing"
+    assert done.err == ""
+    verified = cli("review", "--verify", output)
+    assert verified.code == 0, verified.out
+    inside = json.loads((output / "internal" / "review.json").read_text(encoding="utf-8"))
+    labels = [score["label"] for score in inside["evaluation"]["scores"]]
+    page = (output / "shareable" / "report.html").read_text(encoding="utf-8")
+    assert len(labels) > 10
+    assert all((label in page) == (which == "open_release") for label in labels)
