@@ -53,13 +53,7 @@ def check_output(path: str | os.PathLike[str], *, force: bool = False) -> None:
                 raise OutputError(f"'{path}' is a device or a pipe; name an ordinary file")
             if not force:
                 raise _exists(path)
-        folder = path.resolve().parent
-        if not folder.is_dir():
-            raise OutputError(f"cannot write '{path}': its folder does not exist; create it first")
-        if not os.access(folder, os.W_OK | os.X_OK):
-            raise OutputError(
-                f"cannot write '{path}': no permission to create files in its folder; choose another place"
-            )
+        _check_place(path)
 
 
 def make_folder(path: str | os.PathLike[str]) -> None:
@@ -113,28 +107,26 @@ def check_folder_output(
 ) -> None:
     """Like `check_output`, for a folder that `atomic_folder` is to write. An empty one may stand there already.
 
+    Args:
+        path: where the folder is to stand.
+        force: replace a folder that is already there, if it is ``replaceable``.
+        replaceable: whether a folder is one that may be deleted.
+
     Raises:
         OutputError: when something stands there that may not be replaced, or the place is not writable.
     """
-    path = Path(path)
-    target = path.resolve()
+    path, target = Path(path), Path(path).resolve()
     with _explained(path):
         if not target.name:
             raise OutputError("the output is the root of the file system; name a folder")
         if target.exists():
             if not target.is_dir():
                 raise OutputError(f"'{path}' exists and is not a folder; choose another name")
-            if any(target.iterdir()):
-                if not force:
-                    raise _exists(path)
-                if not replaceable(target):
-                    raise OutputError(f"'{path}' holds other files, which are not overwritten; choose another name")
-        if not target.parent.is_dir():
-            raise OutputError(f"cannot write '{path}': its folder does not exist; create it first")
-        if not os.access(target.parent, os.W_OK | os.X_OK):
-            raise OutputError(
-                f"cannot write '{path}': no permission to create files in its folder; choose another place"
-            )
+            if any(target.iterdir()) and not force:
+                raise _exists(path)
+            if any(target.iterdir()) and not replaceable(target):
+                raise OutputError(f"'{path}' holds other files, which are not overwritten; choose another name")
+        _check_place(path)
 
 
 @contextmanager
@@ -143,15 +135,9 @@ def atomic_folder(
 ) -> Iterator[Path]:
     """A temporary folder to fill, which becomes ``path`` when the block ends well and vanishes when it does not.
 
-    Files in it are best written by `atomic_path` or `open_writer`, which explain what goes wrong and wait for the disk.
-
-    Args:
-        path: where the folder is to stand.
-        force: replace a folder that is already there, if it is ``replaceable``.
-        replaceable: whether a folder is one that may be deleted.
-
     Yields:
-        An empty folder beside ``path``.
+        An empty folder beside ``path``. Its files are best written by `atomic_path` or `open_writer`, which explain
+        what goes wrong and wait for the disk.
 
     Raises:
         OutputError: as `check_folder_output`, and when the folder cannot be created or moved.
@@ -365,6 +351,14 @@ def _explained(path: Path) -> Iterator[None]:
         else:
             reason = os.strerror(error.errno).lower() if error.errno else "the operating system refused"
         raise OutputError(f"cannot write '{path}': {reason}") from None
+
+
+def _check_place(path: Path) -> None:
+    folder = path.resolve().parent
+    if not folder.is_dir():
+        raise OutputError(f"cannot write '{path}': its folder does not exist; create it first")
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise OutputError(f"cannot write '{path}': no permission to create files in its folder; choose another place")
 
 
 def _exists(path: Path) -> OutputError:
