@@ -10,6 +10,7 @@ The tree::
     │   └── PolicyError                   a review policy, or verdicts by it, are malformed
     ├── ConditionError (ValueError)       a sampling condition cannot be met
     ├── ModelFileError (ValueError)       a model or checkpoint file cannot be trusted or read
+    ├── BundleError (ValueError)          a review bundle is not what was written
     ├── OutputError (OSError)             an output cannot be written
     ├── NotFittedError (ValueError, AttributeError)   a method needs ``fit`` first
     ├── TrainingError (RuntimeError)      training diverged
@@ -68,6 +69,12 @@ class ConditionError(SynthganError, ValueError):
 
 class ModelFileError(SynthganError, ValueError):
     """A model or checkpoint file is damaged, altered, too new, or not one at all."""
+
+    exit_code = 5
+
+
+class BundleError(SynthganError, ValueError):
+    """A review bundle is damaged, altered, incomplete, or not one at all."""
 
     exit_code = 5
 

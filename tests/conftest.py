@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from synthgan import Synthesizer
+    from tests.reviewed_models import ReviewedModel
 
 # Before torch is imported: spinning OpenMP threads make the suite several times slower on a busy machine.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
@@ -56,6 +57,22 @@ def model_file(fitted: Synthesizer, tmp_path_factory: pytest.TempPathFactory) ->
     path = tmp_path_factory.mktemp("model") / "adult.synthgan"
     fitted.save(path)
     return path
+
+
+@pytest.fixture(scope="session")
+def open_release(tmp_path_factory: pytest.TempPathFactory) -> ReviewedModel:
+    """A model without a guarantee and its table, fitted with a holdout. Copy before changing a file."""
+    from tests.reviewed_models import open_model
+
+    return open_model(tmp_path_factory.mktemp("open"))
+
+
+@pytest.fixture(scope="session")
+def private_release(tmp_path_factory: pytest.TempPathFactory) -> ReviewedModel:
+    """A private model and its table, fitted with a holdout. Copy before changing a file."""
+    from tests.reviewed_models import private_model
+
+    return private_model(tmp_path_factory.mktemp("private"))
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -19,7 +19,15 @@ import pytest
 
 from synthgan.errors import OutputError
 from synthgan.tables import writers
-from synthgan.tables.writers import atomic_path, check_output, check_table_output, make_folder, open_writer
+from synthgan.tables.writers import (
+    atomic_folder,
+    atomic_path,
+    check_folder_output,
+    check_output,
+    check_table_output,
+    make_folder,
+    open_writer,
+)
 
 TABLE = pa.table({"x": pa.array([1, None, 3]), "name": pa.array(["a", "", None])})
 
@@ -281,3 +289,74 @@ def test_a_disk_that_fills_up_in_reality(tmp_path, name):
     assert "disk or quota is full" in done.stdout
     assert done.stderr == ""
     assert listing(tmp_path) == []
+
+
+# --- folders ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_folder_appears_whole(tmp_path: Path) -> None:
+    with atomic_folder(tmp_path / "out") as folder:
+        assert folder.parent == tmp_path
+        (folder / "a.txt").write_text("a")
+        assert not (tmp_path / "out").exists()
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+    assert (tmp_path / "out" / "a.txt").read_text() == "a"
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, ValueError])
+def test_a_folder_that_failed_vanishes(tmp_path: Path, error: type[BaseException]) -> None:
+    with pytest.raises(error), atomic_folder(tmp_path / "out") as folder:
+        (folder / "deep").mkdir()
+        (folder / "deep" / "a.txt").write_text("a")
+        raise error
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_folder_is_replaced_when_it_may_be(tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "old.txt").touch()
+    for options in ({}, {"force": True}, {"replaceable": lambda _: True}):
+        with pytest.raises(OutputError), atomic_folder(tmp_path / "out", **options):
+            pytest.fail("the block must not run")
+    seen = []
+    with atomic_folder(tmp_path / "out", force=True, replaceable=lambda path: seen.append(path) or True) as folder:
+        (folder / "new.txt").touch()
+    assert set(seen) == {(tmp_path / "out").resolve()}
+    assert [path.relative_to(tmp_path).as_posix() for path in sorted(tmp_path.rglob("*"))] == ["out", "out/new.txt"]
+
+
+def test_a_folder_that_comes_to_be_meanwhile_is_kept(tmp_path: Path) -> None:
+    with pytest.raises(OutputError, match="exists already"), atomic_folder(tmp_path / "out"):
+        (tmp_path / "out").mkdir()
+        (tmp_path / "out" / "theirs.txt").touch()
+    assert [path.relative_to(tmp_path).as_posix() for path in sorted(tmp_path.rglob("*"))] == ["out", "out/theirs.txt"]
+
+
+def test_the_earlier_folder_comes_back_when_the_move_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "old.txt").touch()
+    rename = Path.rename
+
+    def fail_second(path: Path, target: Path) -> Path:
+        if path.suffix == ".partial":
+            raise OSError(errno.ENOSPC, "full")
+        return rename(path, target)
+
+    with (
+        pytest.raises(OutputError, match="disk or quota is full"),
+        atomic_folder(tmp_path / "out", force=True, replaceable=lambda _: True) as folder,
+    ):
+        (folder / "new.txt").touch()
+        monkeypatch.setattr(Path, "rename", fail_second)
+    assert [path.relative_to(tmp_path).as_posix() for path in sorted(tmp_path.rglob("*"))] == ["out", "out/old.txt"]
+
+
+def test_places_for_no_folder(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    for place, says in (
+        (tmp_path / "file", "not a folder"),
+        (tmp_path / "a" / "b", "create it first"),
+        (Path("/"), "root"),
+    ):
+        with pytest.raises(OutputError, match=says):
+            check_folder_output(place, force=True, replaceable=lambda _: True)

@@ -10,6 +10,7 @@ import click
 from synthgan.cli.evaluate import write_scores
 from synthgan.cli.messages import announce, command_line, duration, file_size, summary
 from synthgan.cli.options import PATH, debug_option, examples, given
+from synthgan.cli.review import bundle_facts, in_one_word, show_gates
 from synthgan.config import EFFORTS
 
 DEMO_SEED = 0
@@ -17,7 +18,7 @@ DEMO_SEED = 0
 
 
 @click.command(
-    short_help="Fit, sample and evaluate the bundled table.",
+    short_help="Fit, sample and review the bundled table.",
     epilog=examples(
         "synthgan demo", "synthgan demo --output /tmp/demo --effort default", "synthgan demo --max-steps 200 --force"
     ),
@@ -48,16 +49,21 @@ def demo(*, output: Path, effort: str, max_steps: int | None, device: str | None
     """Fit the bundled UCI Adult table, sample it, and show how good the rows are.
 
     The model learns the official training part (32,561 rows). The test part is the holdout: fresh real rows to compare
-    with, and to test a model on that was trained on synthetic rows.
+    with, and to test a model on that was trained on synthetic rows. The results end with a review bundle, as
+    `synthgan review` writes it; its gates are shown and do not decide the exit code.
     """
     import synthgan
     from synthgan.datasets import ADULT_TARGET, load_adult
-    from synthgan.tables.writers import check_output, make_folder
+    from synthgan.review.bundle import write_bundle
+    from synthgan.review.layout import is_bundle
+    from synthgan.tables.writers import check_folder_output, check_output, make_folder
 
     make_folder(output)
     model, rows, scores_file = (output / name for name in ("model.synthgan", "synthetic.parquet", "scores.json"))
     for path in (model, rows, scores_file):
         check_output(path, force=force)
+    release = output / "release"
+    check_folder_output(release, force=force, replaceable=is_bundle)
 
     train, test = load_adult("train"), load_adult("test")
     announce("Learning the bundled table")
@@ -70,19 +76,22 @@ def demo(*, output: Path, effort: str, max_steps: int | None, device: str | None
     fitted = time.monotonic()
     synthesizer.sample_to(rows, len(train), random_state=seed, force=force)
     sampled = time.monotonic()
-    announce("Comparing synthetic with real rows")
-    scores = synthgan.evaluate(train, rows, holdout=test, target=ADULT_TARGET)
-    write_scores(scores, scores_file, force=force)
+    announce("Reviewing the synthetic rows")
+    bundle = write_bundle(model, train, release, holdout=test, random_state=seed, force=force)
+    write_scores(bundle.scores, scores_file, force=force)
 
-    click.echo(str(scores))
+    click.echo(str(bundle.scores))
     click.echo()
+    show_gates(bundle.verdicts)
     summary(
         f"Learned {len(train):,} rows of UCI Adult in {duration(fitted - began)}, drew as many synthetic ones in "
-        f"{duration(sampled - fitted)}, compared them in {duration(time.monotonic() - sampled)}.",
+        f"{duration(sampled - fitted)}, reviewed them in {duration(time.monotonic() - sampled)}.",
         [
             ("model", f"{model} ({file_size(model)}, guarantee: none)"),
             ("rows", f"{rows} ({file_size(rows)})"),
             ("scores", str(scores_file)),
+            ("gates", in_one_word(bundle.verdicts)),
+            *bundle_facts(bundle),
         ],
         next_step=command_line("synthgan", "inspect", model),
     )

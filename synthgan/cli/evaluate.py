@@ -13,6 +13,7 @@ from synthgan.cli.options import PATH, debug_option, examples, force_option, giv
 
 if TYPE_CHECKING:
     from synthgan.evaluation import Scores
+    from synthgan.review.gates import Verdicts
 
 
 @click.command(
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
         "synthgan evaluate data.parquet synthetic.parquet",
         "synthgan evaluate train.parquet synthetic.parquet --holdout test.parquet --target income",
         "synthgan evaluate data.parquet synthetic.parquet --json scores.json",
+        "synthgan evaluate data.parquet synthetic.parquet -o report.html --policy policy.toml",
     ),
 )
 @click.argument("real", type=PATH)
@@ -28,6 +30,13 @@ if TYPE_CHECKING:
 @click.option("--holdout", type=PATH, metavar="FILE", help="Real rows that were not used to fit the model.")
 @click.option("--target", metavar="COLUMN", help="Also train a model on the synthetic rows to predict this column.")
 @click.option("--json", "json_file", type=PATH, metavar="FILE", help="Write the scores there as JSON too.")
+@click.option("-o", "--output", type=PATH, metavar="FILE", help="Write a report there, one HTML page.")
+@click.option(
+    "--policy",
+    type=PATH,
+    metavar="FILE",
+    help="Judge the scores by the gates in this file (TOML); their outcome is the exit code.",
+)
 @seed_option
 @force_option
 @debug_option
@@ -38,9 +47,11 @@ def evaluate(
     holdout: Path | None,
     target: str | None,
     json_file: Path | None,
+    output: Path | None,
+    policy: Path | None,
     seed: int | None,
     force: bool,
-) -> None:
+) -> int:
     """Compare the table SYNTHETIC with the table REAL.
 
     Shows how close distributions and dependencies are, whether parts of the table are left out, whether a classifier
@@ -50,8 +61,14 @@ def evaluate(
     import synthgan
     from synthgan.tables.writers import check_output
 
-    if json_file is not None:
-        check_output(json_file, force=force)
+    for path in (json_file, output):
+        if path is not None:
+            check_output(path, force=force)
+    gates = None
+    if policy is not None:
+        from synthgan.review.findings import policy_of
+
+        gates = policy_of(policy)
     began = time.monotonic()
     announce("Comparing")
     scores = synthgan.evaluate(real, synthetic, **given(holdout=holdout, target=target, random_state=seed))
@@ -61,12 +78,24 @@ def evaluate(
     if json_file is not None:
         write_scores(scores, json_file, force=force)
         facts.append(("scores", str(json_file)))
+    verdicts = None
+    if gates is not None:
+        from synthgan.cli.review import in_one_word, show_gates
+        from synthgan.review.findings import verdicts_on
+
+        verdicts = verdicts_on(scores, gates)
+        show_gates(verdicts)
+        facts.append(("gates", in_one_word(verdicts)))
+    if output is not None:
+        _write_report(scores, verdicts, output, force=force)
+        facts.append(("report", f"{output} (computed from real rows: as private as they are)"))
     summary(
         f"Compared {scores.n_rows['synthetic']:,} synthetic with {scores.n_rows['real']:,} real rows "
         f"in {duration(time.monotonic() - began)}.",
         facts,
         next_step=_next_step(real, synthetic, holdout, target),
     )
+    return 0 if verdicts is None else verdicts.exit_code
 
 
 def write_scores(scores: Scores, path: Path, *, force: bool) -> None:
@@ -75,6 +104,16 @@ def write_scores(scores: Scores, path: Path, *, force: bool) -> None:
 
     with atomic_path(path, force=force) as temporary:
         temporary.write_text(scores.to_json() + "\n", encoding="utf-8")
+
+
+def _write_report(scores: Scores, verdicts: Verdicts | None, path: Path, *, force: bool) -> None:
+    """Write the report of an evaluation, which knows nothing of how the rows were made."""
+    from synthgan.review.findings import scores_page
+    from synthgan.tables.writers import atomic_path
+
+    page = scores_page(scores, verdicts)
+    with atomic_path(path, force=force) as temporary:
+        temporary.write_bytes(page.encode("utf-8", "replace"))
 
 
 def _next_step(real: Path, synthetic: Path, holdout: Path | None, target: str | None) -> str | None:

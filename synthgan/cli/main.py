@@ -20,6 +20,7 @@ from synthgan.cli.fit import fit
 from synthgan.cli.inspect import inspect
 from synthgan.cli.messages import fail, warn
 from synthgan.cli.options import RunState, debug_option
+from synthgan.cli.review import review
 from synthgan.cli.sample import sample
 from synthgan.cli.schema import schema
 from synthgan.errors import SynthganError, SynthganWarning
@@ -37,11 +38,13 @@ EXIT_CODES: tuple[tuple[int, str], ...] = (
     (2, "a mistake on the command line, or a setting out of range"),
     (3, "the table, a file it is read from, or its schema cannot be used"),
     (4, "a sampling condition cannot be met"),
-    (5, "the model or checkpoint file is damaged, altered, too new, or not one"),
+    (5, "the model file, checkpoint or review bundle is damaged, altered, too new, or not one"),
     (6, "the output exists already (see --force) or cannot be written"),
     (7, "training diverged"),
     (8, "the privacy budget is spent, or what was asked for cannot be private"),
     (9, "an audit found that more leaks than was claimed"),
+    (10, "a gate of the review failed"),
+    (11, "no gate of the review failed, and the evidence is too thin for a pass"),
     (130, "interrupted with Ctrl-C"),
 )
 """What the process exits with, and when; `SynthganError.exit_code` holds the middle part."""
@@ -79,7 +82,7 @@ def group() -> None:
     """
 
 
-for _command in (demo, fit, sample, evaluate, inspect, schema, audit):
+for _command in (demo, fit, sample, evaluate, review, inspect, schema, audit):
     group.add_command(_command)
 
 

@@ -1,1 +1,26 @@
 """The evidence that lets a table leave the building: gates, report and release bundle."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from synthgan.review.bundle import Bundle, write_bundle
+    from synthgan.review.verify import Verification, verify_bundle
+
+__all__ = ["Bundle", "Verification", "verify_bundle", "write_bundle"]
+
+_HOMES = {
+    "Bundle": "synthgan.review.bundle",
+    "Verification": "synthgan.review.verify",
+    "verify_bundle": "synthgan.review.verify",
+    "write_bundle": "synthgan.review.bundle",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Load a name when it is first used: a look at a policy needs no torch."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'synthgan.review' has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)

@@ -53,13 +53,7 @@ def check_output(path: str | os.PathLike[str], *, force: bool = False) -> None:
                 raise OutputError(f"'{path}' is a device or a pipe; name an ordinary file")
             if not force:
                 raise _exists(path)
-        folder = path.resolve().parent
-        if not folder.is_dir():
-            raise OutputError(f"cannot write '{path}': its folder does not exist; create it first")
-        if not os.access(folder, os.W_OK | os.X_OK):
-            raise OutputError(
-                f"cannot write '{path}': no permission to create files in its folder; choose another place"
-            )
+        _check_place(path)
 
 
 def make_folder(path: str | os.PathLike[str]) -> None:
@@ -106,6 +100,61 @@ def atomic_path(path: str | os.PathLike[str], *, force: bool = False) -> Iterato
     finally:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
+
+
+def check_folder_output(
+    path: str | os.PathLike[str], *, force: bool = False, replaceable: Callable[[Path], bool] = lambda _: False
+) -> None:
+    """Like `check_output`, for a folder that `atomic_folder` is to write. An empty one may stand there already.
+
+    Args:
+        path: where the folder is to stand.
+        force: replace a folder that is already there, if it is ``replaceable``.
+        replaceable: whether a folder is one that may be deleted.
+
+    Raises:
+        OutputError: when something stands there that may not be replaced, or the place is not writable.
+    """
+    path, target = Path(path), Path(path).resolve()
+    with _explained(path):
+        if not target.name:
+            raise OutputError("the output is the root of the file system; name a folder")
+        if target.exists():
+            if not target.is_dir():
+                raise OutputError(f"'{path}' exists and is not a folder; choose another name")
+            if any(target.iterdir()) and not force:
+                raise _exists(path)
+            if any(target.iterdir()) and not replaceable(target):
+                raise OutputError(f"'{path}' holds other files, which are not overwritten; choose another name")
+        _check_place(path)
+
+
+@contextmanager
+def atomic_folder(
+    path: str | os.PathLike[str], *, force: bool = False, replaceable: Callable[[Path], bool] = lambda _: False
+) -> Iterator[Path]:
+    """A temporary folder to fill, which becomes ``path`` when the block ends well and vanishes when it does not.
+
+    Yields:
+        An empty folder beside ``path``. Its files are best written by `atomic_path` or `open_writer`, which explain
+        what goes wrong and wait for the disk.
+
+    Raises:
+        OutputError: as `check_folder_output`, and when the folder cannot be created or moved.
+    """
+    path = Path(path)
+    check_folder_output(path, force=force, replaceable=replaceable)
+    target = path.resolve()
+    temporary = target.with_name(f".synthgan-{secrets.token_hex(8)}.partial")
+    try:
+        with _explained(path):
+            temporary.mkdir()
+        yield temporary
+        with _explained(path):
+            check_folder_output(path, force=force, replaceable=replaceable)  # it may have come to be meanwhile
+            _move_folder(temporary, target)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
 
 
 class TableWriter:
@@ -304,6 +353,14 @@ def _explained(path: Path) -> Iterator[None]:
         raise OutputError(f"cannot write '{path}': {reason}") from None
 
 
+def _check_place(path: Path) -> None:
+    folder = path.resolve().parent
+    if not folder.is_dir():
+        raise OutputError(f"cannot write '{path}': its folder does not exist; create it first")
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise OutputError(f"cannot write '{path}': no permission to create files in its folder; choose another place")
+
+
 def _exists(path: Path) -> OutputError:
     return OutputError(
         f"'{path}' exists already; choose another name or overwrite it with force (--force in the shell)"
@@ -333,3 +390,18 @@ def _move(temporary: Path, target: Path, path: Path, *, force: bool) -> None:
         else:
             return
     temporary.replace(target)
+
+
+def _move_folder(temporary: Path, target: Path) -> None:
+    """Put a folder in the place of another, which comes back when that fails."""
+    if not target.exists():
+        temporary.rename(target)
+        return
+    aside = temporary.with_suffix(".replaced")
+    target.rename(aside)
+    try:
+        temporary.rename(target)
+    except BaseException:
+        aside.rename(target)
+        raise
+    shutil.rmtree(aside, ignore_errors=True)

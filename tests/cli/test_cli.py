@@ -18,7 +18,7 @@ from synthgan.cli.main import EXIT_CODES, group, run
 from synthgan.cli.messages import command_line, duration, file_size
 from synthgan.errors import SynthganError, SynthganWarning
 
-COMMANDS = ["demo", "fit", "sample", "evaluate", "inspect", "schema", "audit"]
+COMMANDS = ["demo", "fit", "sample", "evaluate", "review", "inspect", "schema", "audit"]
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 
 
@@ -78,7 +78,8 @@ def test_every_exit_code_is_documented(cli) -> None:
         for kind in vars(errors).values()
         if isinstance(kind, type) and issubclass(kind, SynthganError) and kind is not SynthganError
     }
-    assert {0, 1, 2, 130} | raised == set(documented)
+    gates = {10, 11}  # no error: the review is written
+    assert {0, 1, 2, 130} | raised | gates == set(documented)
     shown, page = cli("--help").out, (DOCS / "cli.md").read_text(encoding="utf-8")
     for code, meaning in EXIT_CODES:
         assert re.search(rf"^ *{code}  {re.escape(meaning)}$", shown, flags=re.MULTILINE)
@@ -104,6 +105,7 @@ def test_a_mistake_on_the_command_line_exits_with_2(cli) -> None:
         (errors.SchemaError("no such column"), 3),
         (errors.ConditionError("impossible"), 4),
         (errors.ModelFileError("damaged"), 5),
+        (errors.BundleError("altered"), 5),
         (errors.OutputError("exists"), 6),
         (errors.TrainingError("diverged"), 7),
         (errors.PrivacyError("cannot be private"), 8),

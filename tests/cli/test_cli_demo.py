@@ -17,7 +17,9 @@ def test_the_demo_leaves_model_rows_and_scores(cli, tmp_path: Path) -> None:
     folder = tmp_path / "results"
     outcome = cli("demo", "--output", folder, "--max-steps", 20, "--device", "cpu")
     assert (outcome.code, outcome.err) == (0, "")
-    assert sorted(path.name for path in folder.iterdir()) == ["model.synthgan", "scores.json", "synthetic.parquet"]
+    assert sorted(path.name for path in folder.iterdir()) == [
+        *("model.synthgan", "release", "scores.json", "synthetic.parquet")
+    ]
     rows, train = pd.read_parquet(folder / "synthetic.parquet"), load_adult("train")
     assert rows.shape == train.shape
     assert list(rows.columns) == list(train.columns)
@@ -36,6 +38,16 @@ def test_results_of_an_earlier_run_are_kept(cli, tmp_path: Path, name: str) -> N
     assert "--force" in outcome.err
     assert [path.name for path in tmp_path.iterdir()] == [name]
     assert (tmp_path / name).read_text() == "precious"
+
+
+def test_a_folder_that_is_no_bundle_is_kept(cli, tmp_path: Path) -> None:
+    (tmp_path / "release").mkdir()
+    (tmp_path / "release" / "thesis.txt").write_text("precious")
+    for force in ([], ["--force"]):
+        outcome = cli("demo", "--output", tmp_path, *force)
+        assert outcome.code == 6
+        assert "release" in outcome.err
+    assert [path.name for path in tmp_path.rglob("*.*")] == ["thesis.txt"]
 
 
 def test_a_file_is_no_folder(cli, tmp_path: Path) -> None:

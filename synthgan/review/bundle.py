@@ -1,0 +1,182 @@
+"""Writes a review bundle: what a privacy officer decides by, and what may leave the building.
+
+The shareable tier of a private release is written before any score is computed: nothing in it can depend on one.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from synthgan.errors import SettingsError
+from synthgan.review import findings as parts
+from synthgan.review.document import Findings, TierContent, document
+from synthgan.review.environment import environment
+from synthgan.review.json_files import write_json, write_text
+from synthgan.review.layout import (
+    ENVIRONMENT,
+    INTERNAL,
+    LEDGER,
+    MODEL_CARD,
+    PARQUET,
+    REPORT,
+    REVIEW,
+    SHAREABLE,
+    Tier,
+    is_bundle,
+)
+from synthgan.review.manifest import write_manifest
+from synthgan.review.model_card import model_card
+from synthgan.review.real_rows import RealRows, real_rows
+from synthgan.review.release import Release
+from synthgan.review.synthetic_rows import write_rows
+from synthgan.tables.writers import atomic_folder, check_folder_output
+
+if TYPE_CHECKING:
+    from synthgan.evaluation import Scores
+    from synthgan.review.gates import Verdicts
+    from synthgan.tables.sources import Data
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Bundle:
+    """What `write_bundle` wrote.
+
+    Attributes:
+        path: the folder.
+        n_rows: number of synthetic rows.
+        is_private: whether the release has a differential-privacy guarantee.
+        scores: of the synthetic rows; computed from real rows.
+        verdicts: of the gates; `Verdicts.exit_code` is what the command line exits with.
+        manifest_sha256: of the shareable tier's manifest, in hex: what a recipient compares with.
+    """
+
+    path: Path
+    n_rows: int
+    is_private: bool
+    scores: Scores
+    verdicts: Verdicts
+    manifest_sha256: str
+
+
+def write_bundle(
+    model: str | os.PathLike[str],
+    data: Data,
+    output: str | os.PathLike[str],
+    *,
+    holdout: Data | None = None,
+    n_rows: int | None = None,
+    target: str | None = None,
+    policy: str | os.PathLike[str] | None = None,
+    random_state: int | None = None,
+    n_jobs: int | None = None,
+    csv: bool = True,
+    force: bool = False,
+) -> Bundle:
+    """Draw rows from a model, review them against the table that was fitted, and write the bundle.
+
+    The folder gets two tiers. ``internal/`` holds all scores and gates and stays with the table. ``shareable/`` holds
+    the synthetic rows with what may be said about them; of a private release it holds nothing that was computed from
+    real rows outside the budget. The folder appears whole or not at all, also when gates fail: look at ``verdicts``.
+
+    Args:
+        model: the model file. With a receipt beside it, the table is divided as the fit did.
+        data: the table that was fitted.
+        output: the folder to write.
+        holdout: real rows that the fit has not seen, where the fit held out none itself.
+        n_rows: how many synthetic rows; None for as many as the model says it was fitted to (of a private model, the
+            noisy count).
+        target: column that utility is measured by; None for the model's own.
+        policy: a file of gates; None for the policy that ships.
+        random_state: seed of rows and scores; None for fresh rows, and the evaluation's own default.
+        n_jobs: processes or threads of the evaluation; None for its own default.
+        csv: whether to write the rows as CSV, too.
+        force: replace an earlier bundle. Any other folder is left alone.
+
+    Raises:
+        DataError: when the table is not the one that was fitted.
+        ModelFileError: when the model or its receipt cannot be read, or a private model has no receipt.
+        SettingsError: when an argument is out of range, or the policy is malformed.
+        OutputError: when the folder exists already or cannot be written.
+    """
+    check_folder_output(output, force=force, replaceable=is_bundle)
+    _check_count(n_rows, "n_rows")
+    gates = parts.policy_of(policy)
+    release = Release.of(model, target=target)
+    real = real_rows(release, model, data, holdout=holdout)
+    wanted = release.n_rows if n_rows is None else int(n_rows)
+    seed = _seed(random_state)
+    options = {name: value for name, value in (("random_state", random_state), ("n_jobs", n_jobs)) if value is not None}
+
+    with atomic_folder(output, force=force, replaceable=is_bundle) as folder:
+        internal, shareable = folder / INTERNAL, folder / SHAREABLE
+        internal.mkdir(mode=0o700)
+        shareable.mkdir()
+        write_rows(release, shareable, wanted, seed=seed, with_csv=csv)
+
+        def found() -> Findings:
+            return parts.findings(real, shareable / PARQUET, target=release.target, policy=gates, **options)
+
+        def content(tier: Tier, findings: Findings | None, **internals: Any) -> TierContent:
+            return TierContent(tier, release, wanted, csv, findings, internals)
+
+        if release.is_private:
+            digest = _write_shareable(shareable, content(SHAREABLE, None))
+            all_found = found()
+        else:
+            all_found = found()
+            digest = _write_shareable(shareable, content(SHAREABLE, all_found.without_details()))
+        inside = {"random_state": seed, "real": _about(real), "shareable_manifest_sha256": digest}
+        _write_tier(internal, content(INTERNAL, all_found, **inside))
+    return Bundle(
+        path=Path(output),
+        n_rows=wanted,
+        is_private=release.is_private,
+        scores=all_found.scores,
+        verdicts=all_found.verdicts,
+        manifest_sha256=digest,
+    )
+
+
+def _write_shareable(folder: Path, content: TierContent) -> str:
+    """What the shareable tier has besides its rows; returns the SHA-256 of its manifest."""
+    ledger = content.release.model.ledger
+    guarantee = "none" if ledger is None else "differential privacy"
+    account = {"guarantee": guarantee, "ledger": None if ledger is None else ledger.to_json()}
+    write_json(account, folder / LEDGER)
+    write_json(environment(), folder / ENVIRONMENT)
+    return _write_tier(folder, content)
+
+
+def _write_tier(folder: Path, content: TierContent) -> str:
+    """What both tiers have; returns the SHA-256 of the manifest."""
+    write_json(document(content), folder / REVIEW)
+    write_text(model_card(content), folder / MODEL_CARD)
+    write_text(parts.report(content), folder / REPORT)
+    return write_manifest(folder, content.tier)
+
+
+def _about(real: RealRows) -> dict[str, Any]:
+    return {
+        "n_training": len(real.training),
+        "n_holdout": 0 if real.holdout is None else len(real.holdout),
+        "checked_by": real.checked_by,
+        "holdout_from": real.holdout_from,
+    }
+
+
+def _check_count(value: int | None, name: str) -> None:
+    if value is not None and (isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1):
+        raise SettingsError(f"{name} must be a whole number of at least 1, got {value!r}.")
+
+
+def _seed(random_state: int | None) -> int:
+    if random_state is None:
+        return int(np.random.SeedSequence().generate_state(1, np.uint64)[0] >> 1)
+    if isinstance(random_state, bool) or not isinstance(random_state, int | np.integer) or random_state < 0:
+        raise SettingsError(f"random_state must be a whole number from 0 up or None, got {random_state!r}.")
+    return int(random_state)

@@ -1,0 +1,118 @@
+"""The rows that were fitted and those that were not, told again from the table's own file."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from synthgan.errors import DataError, ModelFileError, SettingsError
+from synthgan.evaluation.evaluate import as_frame
+from synthgan.receipt import read_receipt, receipt_path, split
+from synthgan.review.release import Release
+from synthgan.tables.sources import Data, open_source
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from synthgan.tables.batches import Source
+
+NO_RECEIPT = (
+    "No receipt lay beside the model, so only columns and number of rows show that this is the table that was fitted."
+)
+NO_HOLDOUT = (
+    "There were no real rows that the fit had not seen: the scores have no noise floor, and nothing shows whether rows "
+    "come closer to training rows than fresh ones would."
+)
+GIVEN_HOLDOUT = "That the fit has not seen the rows of the holdout is the word of the one who gave them."
+
+
+@dataclass(frozen=True)
+class RealRows:
+    """What synthetic rows are compared with.
+
+    Attributes:
+        training: the rows that were fitted.
+        holdout: real rows that were not, None for none.
+        checked_by: "receipt" where the table is known to be the one fitted, else "shape".
+        holdout_from: who says that the holdout was held out.
+        limits: sentences for the report.
+    """
+
+    training: pd.DataFrame
+    holdout: pd.DataFrame | None
+    checked_by: Literal["receipt", "shape"]
+    holdout_from: Literal["receipt", "given", "none"]
+    limits: tuple[str, ...]
+
+
+def real_rows(release: Release, model: str | os.PathLike[str], data: Data, *, holdout: Data | None = None) -> RealRows:
+    """Divide the table as the fit did, and refuse one that was not fitted.
+
+    Args:
+        release: what is under review.
+        model: its file; the receipt lies beside it.
+        data: the table that was given to the fit.
+        holdout: real rows that the fit has not seen, where the fit held out none itself.
+
+    Raises:
+        DataError: when the table is not the one that was fitted.
+        ModelFileError: when a private model has no receipt, or the receipt cannot be read.
+        SettingsError: when a holdout is given and the receipt tells one.
+    """
+    path = receipt_path(model)
+    if path.exists():
+        receipt = read_receipt(path, model=model)
+        if receipt.n_holdout and holdout is not None:
+            raise SettingsError(
+                f"the receipt '{path}' tells which rows were held out; leave the holdout (--holdout) out"
+            )
+        training, held_out = split(data, receipt)
+        if not training.n_rows:
+            raise DataError(f"{training.description} has no row that was fitted; there is nothing to compare with")
+        frame, fresh = training.to_frame(), held_out.to_frame() if receipt.n_holdout else None
+        checked_by: Literal["receipt", "shape"] = "receipt"
+    elif release.is_private:
+        raise ModelFileError(
+            f"there is no receipt '{path}', without which nobody can tell which rows a private fit was given; put it "
+            "back beside the model"
+        )
+    else:
+        frame, fresh, checked_by = _by_shape(release, open_source(data, minimum_rows=1), data), None, "shape"
+    limits = [] if checked_by == "receipt" else [NO_RECEIPT]
+    holdout_from: Literal["receipt", "given", "none"] = "none" if fresh is None else "receipt"
+    if holdout is not None:
+        fresh, holdout_from = as_frame(holdout), "given"
+        limits.append(GIVEN_HOLDOUT)
+    elif fresh is None:
+        limits.append(NO_HOLDOUT)
+    return RealRows(
+        training=_modelled(frame, release),
+        holdout=None if fresh is None else _modelled(fresh, release),
+        checked_by=checked_by,
+        holdout_from=holdout_from,
+        limits=tuple(limits),
+    )
+
+
+def _by_shape(release: Release, source: Source, data: Data) -> pd.DataFrame:
+    """The table, if it has the columns and the number of rows that the model file states."""
+    names = release.model.codec.schema.names
+    if tuple(source.names) != tuple(names):
+        raise DataError(
+            f"{source.description} is not the table of this model: it has other columns ({len(source.names)}, and the "
+            f"model {len(names)}), or in another order; give the file that was fitted"
+        )
+    frame = as_frame(data)
+    if len(frame) != release.n_rows:
+        raise DataError(
+            f"{source.description} is not the table of this model: it has {len(frame):,} rows, and {release.n_rows:,} "
+            "were fitted; give the file that was fitted (after a fit with a holdout, put its receipt beside the model)"
+        )
+    return frame
+
+
+def _modelled(frame: pd.DataFrame, release: Release) -> pd.DataFrame:
+    """Without the columns that the model drops."""
+    dropped = set(release.model.codec.schema.names) - set(release.model.codec.arrow_schema.names)
+    return frame[[label for label in frame.columns if str(label) not in dropped]]

@@ -1,0 +1,39 @@
+"""The synthetic rows of a bundle, as Parquet that says what it is, and as CSV."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from pathlib import Path
+
+from synthgan.review.layout import CSV, PARQUET
+from synthgan.review.release import Release
+from synthgan.sampling.sampler import Sampler
+from synthgan.tables.frames import restore_types, stored_schema
+from synthgan.tables.writers import open_writer
+
+
+def write_rows(release: Release, folder: Path, n_rows: int, *, seed: int, with_csv: bool = True) -> None:
+    """Draw rows into ``synthetic.parquet`` and ``synthetic.csv``, a batch at a time.
+
+    Args:
+        release: whose model draws.
+        folder: where the files are to stand.
+        n_rows: how many rows.
+        seed: of the draw; the same one gives the rows that `Synthesizer.sample_to` writes with it.
+        with_csv: whether the CSV file is wanted.
+
+    Raises:
+        OutputError: when a file cannot be written.
+    """
+    model = release.model
+    sampler = Sampler(model.codec, model.generator, seed)
+    schema = stored_schema(model.codec.schema, model.codec.arrow_schema.names)
+    with ExitStack() as files:
+        writers = [
+            files.enter_context(open_writer(folder / name, schema, metadata=release.parquet_metadata))
+            for name in ([PARQUET, CSV] if with_csv else [PARQUET])
+        ]
+        for table in sampler.batches(n_rows, sampler.compile({})):
+            typed = restore_types(table, model.codec.schema)
+            for writer in writers:
+                writer.write(typed)

@@ -1,0 +1,172 @@
+"""Tiny models to review, and stand-ins for scores, gates and report: for the contracts of a bundle, not for quality."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import synthgan.evaluation
+from synthgan import Privacy, Synthesizer
+from synthgan.config import GeneratorSettings, TrainingSettings
+from synthgan.evaluation.scores import Score, Scores
+from synthgan.review import findings
+
+SMALL = TrainingSettings(
+    n_steps=10, batch_size=32, generator=GeneratorSettings(width=8, n_blocks=1, latent_dim=4), evaluate_every=5
+)
+DECLARED = {
+    "columns": {
+        "colour": {"levels": ["red", "blue", "green"]},
+        "age": {"bounds": [0, 99]},
+        "weight": {"bounds": [0, 200]},
+        "smokes": "boolean",
+    }
+}
+
+
+@dataclass(frozen=True)
+class ReviewedModel:
+    """A model file and the table that it was fitted to."""
+
+    model: Path
+    data: Path
+
+    @property
+    def receipt(self) -> Path:
+        return self.model.with_name("model.receipt.json")
+
+
+def people(n_rows: int = 400, seed: int = 0) -> pd.DataFrame:
+    rng = np.random.default_rng(seed)
+    colour = rng.choice(["red", "blue", "green"], n_rows, p=[0.5, 0.3, 0.2])
+    age = rng.integers(18, 90, n_rows)
+    return pd.DataFrame(
+        {
+            "colour": colour,
+            "age": age,
+            "weight": rng.normal(50, 9, n_rows).round(1) + 20 * (colour == "red"),
+            "smokes": rng.random(n_rows) < np.where(age > 50, 0.6, 0.2),
+        }
+    )
+
+
+def fit_and_save(folder: Path, frame: pd.DataFrame, **options: Any) -> ReviewedModel:
+    frame.to_parquet(folder / "people.parquet")
+    options = {"settings": SMALL, "random_state": 0, "device": "cpu", "progress": "off", "target": "colour", **options}
+    Synthesizer(**options).fit(folder / "people.parquet").save(folder / "model.synthgan")
+    return ReviewedModel(folder / "model.synthgan", folder / "people.parquet")
+
+
+def open_model(folder: Path) -> ReviewedModel:
+    return fit_and_save(folder, people(), holdout=0.25)
+
+
+def private_model(folder: Path) -> ReviewedModel:
+    return fit_and_save(folder, people(), holdout=0.25, privacy=Privacy(epsilon=2.0), schema=DECLARED)
+
+
+class Outcome(str, Enum):
+    PASS = "pass"
+    FAIL = "fail"
+    INCONCLUSIVE = "inconclusive"
+
+
+@dataclass(frozen=True)
+class StandInVerdicts:
+    """Verdicts as `synthgan.review.gates.Verdicts` offers them."""
+
+    verdicts: tuple[Any, ...]
+    outcome: Outcome
+
+    @property
+    def exit_code(self) -> int:
+        return {Outcome.PASS: 0, Outcome.FAIL: 10, Outcome.INCONCLUSIVE: 11}[self.outcome]
+
+    def to_dict(self) -> dict[str, Any]:
+        gates = [{"gate": v.gate.name, "outcome": v.outcome.value, "why": v.why} for v in self.verdicts]
+        return {"outcome": self.outcome.value, "verdicts": gates}
+
+
+def real_scores(real: pd.DataFrame, synthetic: pd.DataFrame, holdout: pd.DataFrame | None, salt: float) -> Scores:
+    """Two scores that depend on every part of the real rows, and on ``salt``."""
+    value = abs(float(real["weight"].mean()) - float(synthetic["weight"].mean())) + salt / 7
+    fresh = None if holdout is None else abs(float(holdout["weight"].mean()) - float(real["weight"].mean())) + salt / 9
+    shape = Score(
+        name="shape",
+        label="Shape error",
+        value=value,
+        direction="lower",
+        group="fidelity",
+        interval=(value - 0.123456, value + 0.234567),
+        reference=fresh,
+        ideal=0.0,
+        unit="%",
+        note="mean over the columns",
+        details={"weight": value + 0.345678, "secret level": 3},
+    )
+    attack = Score(
+        name="membership_auc", label="Membership AUC", value=0.5 + value / 1000, direction="lower", group="membership"
+    )
+    n_rows = {"real": len(real), "synthetic": len(synthetic)} | ({} if holdout is None else {"holdout": len(holdout)})
+    return Scores(
+        scores=(shape, attack),
+        n_rows=n_rows,
+        settings={"target": None},
+        notes=("Column 'x' takes no part.",),
+        evidence={"columns": {"colour": {"levels": ["red"], "shares": {"real": [value / 100]}}}},
+    )
+
+
+@dataclass
+class StandIn:
+    """What was asked of the stand-ins, and how they answer."""
+
+    outcome: Outcome = Outcome.PASS
+    salt: float = 0.0
+    fails_with: BaseException | None = None
+    calls: list[Mapping[str, Any]] | None = None
+
+    def evaluate(self, real: Any, synthetic: Any, holdout: Any = None, target: Any = None, **options: Any) -> Scores:
+        self.calls = [*(self.calls or []), {"real": real, "holdout": holdout, "target": target, **options}]
+        if self.fails_with is not None:
+            raise self.fails_with
+        real = real if isinstance(real, pd.DataFrame) else pd.read_parquet(real)
+        return real_scores(real, pd.read_parquet(synthetic), holdout, self.salt)
+
+    def verdicts_on(self, scores: Scores, policy: Any) -> StandInVerdicts:
+        gate = SimpleNamespace(name="shape-below-five")
+        why = f"the figure {scores['shape'].value:.6f} was looked at"
+        return StandInVerdicts((SimpleNamespace(gate=gate, outcome=self.outcome, why=why),), self.outcome)
+
+
+def render_report(**parts: Any) -> str:
+    """A page that shows all it is given."""
+    shown = dict(parts)
+    for name in ("scores", "verdicts"):
+        shown[name] = None if parts[name] is None else parts[name].to_dict()
+    return f"<!doctype html><pre>{json.dumps(shown, default=str)}</pre>"
+
+
+def install(monkeypatch: pytest.MonkeyPatch) -> StandIn:
+    """Put stand-ins in the places of evaluation, gates and report."""
+    import sys
+    from types import ModuleType
+
+    stand_in = StandIn()
+    page = ModuleType("synthgan.review.report")
+    page.render_report = render_report  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "synthgan.review.report", page)
+    monkeypatch.setattr(synthgan, "evaluate", stand_in.evaluate)  # before its home: the name is kept when first used
+    monkeypatch.setattr(synthgan.evaluation, "evaluate", stand_in.evaluate)
+    monkeypatch.setattr(findings, "policy_of", lambda path: path)
+    monkeypatch.setattr(findings, "verdicts_on", stand_in.verdicts_on)
+    return stand_in
