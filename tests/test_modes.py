@@ -116,7 +116,7 @@ def test_scores_have_the_floor_beside_them_and_rows_can_be_capped() -> None:
     real, fresh = (pd.DataFrame({"a": rng.choice([*"pqrs"], 600), "x": rng.normal(size=600)}) for _ in range(2))
     broken = pd.DataFrame({"a": ["p"] * 600, "x": rng.normal(size=600)})
     tables = compare({"real": real, "synthetic": broken, "holdout": fresh})
-    coverage, distance = coverage_scores(tables, rng, reference="holdout", max_rows=200)
+    coverage, distance = coverage_scores(tables, rng, reference="holdout", max_rows=200, neighbour_rows=0)
     assert coverage.value < 0.4
     assert coverage.reference == 1.0
     assert coverage.details["columns"]["a"] == {"reached": 1, "modes": 4}
@@ -124,5 +124,5 @@ def test_scores_have_the_floor_beside_them_and_rows_can_be_capped() -> None:
     assert distance.reference is not None
     assert distance.value > 50 > 10 * distance.reference > 0
     assert distance.unit == "%"
-    alone, _ = coverage_scores(compare({"real": real, "synthetic": fresh}), rng)
+    alone, _ = coverage_scores(compare({"real": real, "synthetic": fresh}), rng, neighbour_rows=0)
     assert alone.reference is None
