@@ -103,7 +103,9 @@ def test_strong_pairs_leave_out_weakly_related_ones() -> None:
 def test_infinite_numbers_do_no_harm() -> None:
     real = {"x": [1.0, 2.0, math.inf, -math.inf], "y": [1.0, 2.0, 3.0, 4.0], "c": [*"aabb"]}
     tables = compared(real, real)
-    assert [score.value for score in fidelity_scores(tables, np.random.default_rng(0))] == pytest.approx([0.0] * 8, nan_ok=True)
+    assert [score.value for score in fidelity_scores(tables, np.random.default_rng(0))] == pytest.approx(
+        [0.0] * 8, nan_ok=True
+    )
 
 
 def test_many_levels_take_the_sparse_way_to_the_same_answer() -> None:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from synthgan.evaluation.features import ComparedTables, Floats
 from synthgan.evaluation.neighbours import Points, as_points, nearest
-from synthgan.evaluation.resampling import N_RESAMPLES, Resamples, centred_interval, resample
+from synthgan.evaluation.resampling import N_RESAMPLES, centred_interval, resample
 from synthgan.evaluation.scores import Score
 
 N_LEVELS = 30
@@ -32,11 +32,15 @@ class Supports:
     """Which rows lie in the other table's support at each of the levels.
 
     Attributes:
+        real_depth: ``(n_real,)`` distance of each real row to the real centre.
+        depth: ``(n_synthetic,)`` distance of each synthetic row to the real centre.
         inside: ``(n_synthetic, n_levels)`` synthetic rows no farther from the real centre than that share of real rows.
         covered: ``(n_real, n_levels)`` real rows that a synthetic row of that share of the synthetic support is closer
             to than the nearest other real row.
     """
 
+    real_depth: Floats
+    depth: Floats
     inside: NDArray[np.bool_]
     covered: NDArray[np.bool_]
 
@@ -63,7 +67,8 @@ def alpha_beta_scores(
 ) -> list[Score]:
     """Integrated alpha-precision and beta-recall.
 
-    The interval of alpha-precision is of the synthetic rows drawn, that of beta-recall of the real rows drawn.
+    The interval of alpha-precision resamples the synthetic rows, and where a cap drew them the real rows too; that of
+    beta-recall resamples the real rows that are or are not covered.
 
     Args:
         tables: the compared tables.
@@ -77,48 +82,44 @@ def alpha_beta_scores(
     if tables.n_rows[real] < 2:
         return []
     names = [name for name in (real, synthetic, reference) if name is not None]
+    drawn_rows = max_rows is not None and tables.n_rows[real] > max_rows
     tables = _capped(tables, names, rng, max_rows)
     points = {name: as_points(tables, name, real=real) for name in names}
     to_real, _ = nearest(points[real], points[real], norm="l2", same=True)
     found = _supports(points[real], points[synthetic], to_real)
     fresh = None if reference is None else _supports(points[real], points[reference], to_real)
     details = {"n_rows": {name: tables.n_rows[name] for name in names}}
-    parts = {
-        "alpha_precision": (
-            "Alpha-precision",
-            "synthetic rows lie among the real ones: in the alpha most typical share of them, for every alpha",
-            found.alpha_precision,
-            found.inside,
-            None if fresh is None else fresh.alpha_precision,
+    precision, recall = None, None
+    if n_resamples:
+        precision = _resampled_precision(found, rng, n_resamples, with_real=drawn_rows)
+        resamples = resample(tables.n_rows[real], rng, n_resamples=n_resamples)
+        recall = _agreement(resamples.sums(found.covered.astype(np.float64)) / resamples.n_rows[:, None])
+    return [
+        Score(
+            name="alpha_precision",
+            label="Alpha-precision",
+            value=found.alpha_precision,
+            direction="higher",
+            ideal=1.0,
+            group="coverage",
+            interval=centred_interval(found.alpha_precision, precision, lowest=0.0, highest=1.0),
+            reference=None if fresh is None else fresh.alpha_precision,
+            note="whether as many synthetic rows as real ones lie in each central part of the real table",
+            details=details | {"curve": _curve(found.inside)},
         ),
-        "beta_recall": (
-            "Beta-recall",
-            "real rows have a synthetic row closer than the nearest other real one",
-            found.beta_recall,
-            found.covered,
-            None if fresh is None else fresh.beta_recall,
+        Score(
+            name="beta_recall",
+            label="Beta-recall",
+            value=found.beta_recall,
+            direction="higher",
+            ideal=1.0,
+            group="coverage",
+            interval=centred_interval(found.beta_recall, recall, lowest=0.0, highest=1.0),
+            reference=None if fresh is None else fresh.beta_recall,
+            note="whether real rows have a synthetic row nearer than the nearest other real row",
+            details=details | {"curve": _curve(found.covered)},
         ),
-    }
-    scores = []
-    for name, (label, note, value, rows, floor) in parts.items():
-        drawn = None
-        if n_resamples:
-            drawn = _resampled_agreement(rows, resample(len(rows), rng, n_resamples=n_resamples))
-        scores.append(
-            Score(
-                name=name,
-                label=label,
-                value=value,
-                direction="higher",
-                ideal=1.0,
-                group="coverage",
-                interval=centred_interval(value, drawn, lowest=0.0, highest=1.0),
-                reference=floor,
-                note=note,
-                details=details | {"curve": _curve(rows)},
-            )
-        )
-    return scores
+    ]
 
 
 def alpha_precision_beta_recall(
@@ -145,9 +146,7 @@ def alpha_precision_beta_recall(
     return found.alpha_precision, found.beta_recall
 
 
-def _capped(
-    tables: ComparedTables, names: list[str], rng: np.random.Generator, max_rows: int | None
-) -> ComparedTables:
+def _capped(tables: ComparedTables, names: list[str], rng: np.random.Generator, max_rows: int | None) -> ComparedTables:
     for name in names:
         if max_rows is not None and tables.n_rows[name] > max_rows:
             tables = tables.select(name, np.sort(rng.choice(tables.n_rows[name], max_rows, replace=False)))
@@ -158,18 +157,28 @@ def _supports(real: Points, synthetic: Points, to_real: Floats) -> Supports:
     """Both supports, given the distance of each real row to the nearest other one."""
     real_rows, synthetic_rows = real.matrix, synthetic.matrix
     centre = real_rows.mean(axis=0)
-    radii = np.quantile(_norms(real_rows - centre), _LEVELS)
+    real_depth, depth = _norms(real_rows - centre), _norms(synthetic_rows - centre)
     to_synthetic, closest = nearest(real, synthetic, norm="l2")
-    depth = _norms(synthetic_rows[closest] - synthetic_rows.mean(axis=0))
     # Covered: a synthetic row lies closer than the nearest other real row, and inside the beta-support.
+    central = _norms(synthetic_rows[closest] - synthetic_rows.mean(axis=0))
     return Supports(
-        inside=_norms(synthetic_rows - centre)[:, None] <= radii,
-        covered=(to_synthetic <= to_real)[:, None] & (depth[:, None] <= np.quantile(depth, _LEVELS)),
+        real_depth=real_depth,
+        depth=depth,
+        inside=depth[:, None] <= np.quantile(real_depth, _LEVELS),
+        covered=(to_synthetic <= to_real)[:, None] & (central[:, None] <= np.quantile(central, _LEVELS)),
     )
 
 
-def _resampled_agreement(rows: NDArray[np.bool_], resamples: Resamples) -> Floats:
-    return _agreement(resamples.sums(rows.astype(np.float64)) / resamples.n_rows[:, None])
+def _resampled_precision(found: Supports, rng: np.random.Generator, n_resamples: int, *, with_real: bool) -> Floats:
+    """Alpha-precision with rows drawn anew, the synthetic ones or those of both tables: ``(n_resamples,)``."""
+    radii = np.quantile(found.real_depth, _LEVELS)
+    values = np.empty(n_resamples)
+    for place in range(n_resamples):
+        if with_real:
+            radii = np.quantile(rng.choice(found.real_depth, len(found.real_depth)), _LEVELS)
+        depth = np.sort(rng.choice(found.depth, len(found.depth)))
+        values[place] = _agreement(np.searchsorted(depth, radii, side="right") / len(depth))
+    return values
 
 
 def _curve(rows: NDArray[np.bool_]) -> dict[str, Any]:

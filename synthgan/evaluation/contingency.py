@@ -26,6 +26,8 @@ class Cells:
     """
 
     def __init__(self, tables: ComparedTables, real: str, synthetic: str, edges: Edges) -> None:
+        self.edges = edges
+        self.synthetic = synthetic
         self.codes: dict[str, tuple[Codes, Codes]] = {}
         self.sizes: dict[str, int] = {}
         for column, role in tables.roles.items():
@@ -59,16 +61,17 @@ class Cells:
         known = keys[place] == real_keys
         shares[place[known]] = real[known] / real.sum()
         unreached = real[~known].sum() / real.sum()
-        cells = np.searchsorted(keys, self._keys(left, right, 1))
+        cells: Codes = np.searchsorted(keys, self._keys(left, right, 1)).astype(np.int64)
         n_cells = len(keys)
         if n_cells > _MOST_RESAMPLED:
             # The rarest cells move together, those above their real share and those below: the sum of their distances
             # is then kept, and its spread is that of the linearised distance.
-            folded = np.argsort(np.argsort(-counts, kind="stable"), kind="stable")
+            folded: Codes = np.argsort(np.argsort(-counts, kind="stable"), kind="stable").astype(np.int64)
             rare = folded >= _MOST_RESAMPLED
             folded[rare] = _MOST_RESAMPLED + (counts[rare] / counts.sum() > shares[rare])
             n_cells = _MOST_RESAMPLED + 2
-            shares, cells = np.bincount(folded, weights=shares, minlength=n_cells), folded[cells]
+            shares = np.bincount(folded, weights=shares, minlength=n_cells)
+            cells = folded[cells]
         drawn = resamples.counts(cells, n_cells)
         drawn /= drawn.sum(axis=1, keepdims=True)
         distances: Floats = 0.5 * (np.abs(drawn - shares).sum(axis=1) + unreached)

@@ -73,7 +73,8 @@ def correlation_scores(
         "largest": _largest(pearson),
         "largest_spearman": _largest(spearman),
         "pairs": {
-            f"{left} | {right}": float(error) for (left, right), error in zip(pearson.pairs, pearson.errors, strict=True)
+            f"{left} | {right}": float(error)
+            for (left, right), error in zip(pearson.pairs, pearson.errors, strict=True)
         },
     }
     floor = None

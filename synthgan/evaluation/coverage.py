@@ -18,6 +18,7 @@ from synthgan.evaluation.modes import mode_coverage
 from synthgan.evaluation.resampling import N_RESAMPLES, centred_interval, resample
 from synthgan.evaluation.scores import Score
 
+
 def coverage_scores(
     tables: ComparedTables,
     rng: np.random.Generator,

@@ -89,7 +89,7 @@ def detect(
             ],
             axis=0,
         )
-    order = np.argsort(-drops, kind="stable") if importances else []
+    order = np.argsort(-drops, kind="stable").tolist() if importances else []
     return Detection(
         auc=float(np.mean(areas)),
         standard_error=math.sqrt(sum(variances)) / N_FOLDS,
@@ -169,9 +169,7 @@ def detection_scores(
     ]
 
 
-def _equal_sized(
-    tables: ComparedTables, rng: np.random.Generator, real: str, synthetic: str, n: int
-) -> ComparedTables:
+def _equal_sized(tables: ComparedTables, rng: np.random.Generator, real: str, synthetic: str, n: int) -> ComparedTables:
     """The comparison with at most ``n`` rows of each of the two tables, drawn at random."""
     for name in (real, synthetic):
         if tables.n_rows[name] > n:

@@ -281,9 +281,7 @@ def _is_number_like(arrow: pa.DataType) -> bool:
     )
 
 
-def _arrays(
-    series: Mapping[str, pd.Series], role: Role, column: str
-) -> tuple[list[NDArray[Any]], NDArray[np.object_]]:
+def _arrays(series: Mapping[str, pd.Series], role: Role, column: str) -> tuple[list[NDArray[Any]], NDArray[np.object_]]:
     """One array per table, and the levels of a categorical column."""
     if role == "numeric":
         return [_as_floats(part, column, table) for table, part in series.items()], np.empty(0, dtype=object)

@@ -84,8 +84,7 @@ def _figures(tables: ComparedTables, real: str, synthetic: str, resamples: Resam
     return {
         "shape": (float(np.mean(known)) if known else float("nan"), shapes, drawn),
         "trend_shared": _of_pairs(trend_errors(tables, edges="shared", resamples=resamples, **names)),
-        # Its bins hang on the extremes, whose chance resampled counts do not show: no interval.
-        "trend_own": _of_pairs(trend_errors(tables, edges="own", **names)),
+        "trend_own": _of_pairs(trend_errors(tables, edges="own", resamples=resamples, **names)),
         "strong_pairs": _of_pairs(strong_pair_errors(tables, resamples=resamples, **names)),
     }
 

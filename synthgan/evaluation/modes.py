@@ -125,7 +125,7 @@ def _reached(real: Codes, synthetic: Codes, n_keys: int, scale: float, gained: _
         # Cells without a real row share one place at the end.
         synthetic = np.where(found[known] == synthetic, known, len(found))
         real, n_keys = place.reshape(-1), len(found) + 1
-    expected = np.bincount(real, minlength=n_keys) * scale
+    expected = np.bincount(real, minlength=n_keys).astype(np.float64) * scale
     counted = np.bincount(synthetic, minlength=n_keys)
     modes = expected >= MODE_ROWS * max(scale, 1.0)
     if gained is not None:

@@ -40,6 +40,7 @@ _QUANTILES = (0.01, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.99)
 _MOST_LEVELS = 20
 _MOST_PAIRS = 1000
 _DENSE_CELLS = 4_000_000
+_TINY = 1e-300
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +110,7 @@ def rare_slice_scores(
         n_resamples: resamples of the synthetic rows behind the interval; 0 for none.
     """
     names = [name for name in (real, synthetic, reference) if name is not None]
+    drawn_rows = tables.n_rows[real] > max_rows
     for name in names:
         if tables.n_rows[name] > max_rows:
             tables = tables.select(name, np.sort(rng.choice(tables.n_rows[name], max_rows, replace=False)))
@@ -133,7 +135,9 @@ def rare_slice_scores(
     value = 100.0 * float(found.both.mean())
     drawn = None
     if n_resamples:
-        resamples = resample(tables.n_rows[synthetic], rng, n_resamples=n_resamples)
+        resamples = {synthetic: resample(tables.n_rows[synthetic], rng, n_resamples=n_resamples)}
+        if drawn_rows:
+            resamples[real] = resample(tables.n_rows[real], rng, n_resamples=n_resamples)
         drawn = 100.0 * distributions.errors(synthetic, resamples).both.mean(axis=-1)
     worst = np.argsort(-found.both, kind="stable")[:N_SHOWN]
     details: dict[str, Any] = {
@@ -171,29 +175,33 @@ class _Distributions:
     def __init__(self, columns: Mapping[str, _Column], slices: list[_Slice], real: str) -> None:
         self.columns = columns
         self.slices = slices
+        self.real = real
         self.counted = np.array([[name not in part.columns for name in columns] for part in slices])
-        rows, owners = self._members(real)
-        self.real = {name: self._inside(real, name, rows, owners, None) for name in columns}
 
-    def errors(self, table: str, resamples: Resamples | None = None) -> _Errors:
-        """Errors of one table's slices, or of those of its resamples: ``(n_slices,)`` or ``(n_resamples, n_slices)``."""
-        rows, owners = self._members(table)
-        n_slices, n_rows = len(self.slices), len(next(iter(self.columns.values())).cells[table])
-        if resamples is None:
-            shares = np.bincount(owners, minlength=n_slices) / n_rows
-        else:
-            shares = resamples.counts(owners, n_slices, rows) / resamples.n_rows[:, None]
-        wanted = np.array([part.share for part in self.slices])
-        size = np.abs(shares - wanted) / np.maximum(shares, wanted)
-        distance = np.zeros_like(shares)
+    def errors(self, table: str, resamples: Mapping[str, Resamples] | None = None) -> _Errors:
+        """Errors of one table's slices, ``(n_slices,)``; or ``(n_resamples, n_slices)`` of the tables resampled."""
+        drawn = {name: None if resamples is None else resamples.get(name) for name in (table, self.real)}
+        members = {name: self._members(name) for name in drawn}
+        shares, wanted = (self._shares(name, *members[name], drawn[name]) for name in (table, self.real))
+        size = np.abs(shares - wanted) / np.maximum(np.maximum(shares, wanted), _TINY)
+        distance = np.zeros_like(size)
         for place, name in enumerate(self.columns):
-            here = self._inside(table, name, rows, owners, resamples)
-            distance += self.counted[:, place] * 0.5 * np.abs(here - self.real[name]).sum(axis=-1)
+            here, there = (self._inside(part, name, *members[part], drawn[part]) for part in (table, self.real))
+            distance += self.counted[:, place] * 0.5 * np.abs(here - there).sum(axis=-1)
         n_others = self.counted.sum(axis=1)
-        inside = np.where(shares > 0, distance / np.maximum(n_others, 1), 1.0)
+        inside = np.where((shares > 0) & (wanted > 0), distance / np.maximum(n_others, 1), 1.0)
         # Where there is no other column, size is all there is.
         inside = np.where(n_others > 0, inside, size)
         return _Errors(size, inside, shares)
+
+    def _shares(self, table: str, rows: Codes, owners: Codes, resamples: Resamples | None) -> Floats:
+        """Each slice's share of the table's rows: ``(..., n_slices)``."""
+        n_slices = len(self.slices)
+        if resamples is not None:
+            return resamples.counts(owners, n_slices, rows) / resamples.n_rows[:, None]
+        n_rows = len(next(iter(self.columns.values())).cells[table])
+        shares: Floats = np.bincount(owners, minlength=n_slices) / n_rows
+        return shares
 
     def _members(self, table: str) -> tuple[Codes, Codes]:
         """Rows of the slices one after another, and the slice of each."""
@@ -224,9 +232,10 @@ class _Distributions:
         cells = owners * size + column.coarse[column.cells[table][rows]]
         n_cells = len(self.slices) * size
         if resamples is None:
-            counts = np.bincount(cells, minlength=n_cells).astype(np.float64).reshape(-1, size)
+            counts: Floats = np.bincount(cells, minlength=n_cells).astype(np.float64)
         else:
-            counts = resamples.counts(cells, n_cells, rows).reshape(len(resamples.weights), -1, size)
+            counts = resamples.counts(cells, n_cells, rows)
+        counts = counts.reshape(*counts.shape[:-1], len(self.slices), size)
         shares: Floats = counts / np.maximum(counts.sum(axis=-1, keepdims=True), 1.0)
         return shares
 
@@ -248,9 +257,7 @@ def _column(tables: ComparedTables, column: str, names: list[str], real: str) ->
     )
 
 
-def _rare_slices(
-    columns: Mapping[str, _Column], n_rows: Mapping[str, int], real: str, synthetic: str
-) -> list[_Slice]:
+def _rare_slices(columns: Mapping[str, _Column], n_rows: Mapping[str, int], real: str, synthetic: str) -> list[_Slice]:
     least = max(SMALLEST_SHARE, MODE_ROWS / n_rows[real], MODE_ROWS / n_rows[synthetic])
     pairs = list(combinations(columns, 2))
     pairs = pairs[:: max(1, math.ceil(len(pairs) / _MOST_PAIRS))]

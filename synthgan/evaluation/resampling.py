@@ -72,7 +72,9 @@ def resample(n_rows: int, rng: np.random.Generator, *, n_resamples: int = N_RESA
 def centred_interval(
     value: float, resampled: Floats | None, *, lowest: float = -np.inf, highest: float = np.inf
 ) -> tuple[float, float] | None:
-    """95% interval: the resamples' percentiles around their mean, put around ``value``; None without either.
+    """95% interval: the resamples' percentiles around their mean, put around ``value``, which it holds.
+
+    None without a value or resamples.
 
     Args:
         value: the figure.
@@ -86,4 +88,4 @@ def centred_interval(
     if not len(known):
         return None
     lower, upper = value + np.quantile(known, [0.025, 0.975]) - known.mean()
-    return float(max(lower, lowest)), float(min(upper, highest))
+    return float(min(max(lower, lowest), value)), float(max(min(upper, highest), value))

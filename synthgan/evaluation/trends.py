@@ -25,6 +25,10 @@ MOST_RESAMPLED = 500
 """Most pairs of columns that the interval of a mean rests on."""
 
 
+EXTREME_ROWS = 10
+"""Rows at a number's smallest and largest value from which on its own bins are taken as settled."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PairErrors:
     """Error of each pair of columns, in percent.
@@ -33,7 +37,8 @@ class PairErrors:
         pairs: the two column names.
         errors: ``(n_pairs,)``, NaN where undefined or not counted.
         resampled: ``(n_resamples,)`` the mean (over at most `MOST_RESAMPLED` pairs) in each resample of the synthetic
-            rows, bins held as they are; None where none was drawn.
+            rows; None where none was drawn, and where own bins hang on extremes that few synthetic rows hold, since
+            bins are not cut anew.
     """
 
     pairs: tuple[tuple[str, str], ...]
@@ -73,7 +78,7 @@ def trend_errors(
             errors[index] = 50.0 * abs(first - second)
         else:
             errors[index] = 100.0 * cells.total_variation(left, right)
-    return _with_resamples(PairErrors(pairs=pairs, errors=errors), tables, cells, correlations[0], synthetic, resamples)
+    return _with_resamples(PairErrors(pairs=pairs, errors=errors), tables, cells, correlations[0], resamples)
 
 
 def strong_pair_errors(
@@ -100,7 +105,7 @@ def strong_pair_errors(
                 errors[index] = 50.0 * abs(first - second)
         elif cells.association(left, right) > ASSOCIATION_THRESHOLD:
             errors[index] = 100.0 * cells.total_variation(left, right)
-    return _with_resamples(PairErrors(pairs=pairs, errors=errors), tables, cells, correlations[0], synthetic, resamples)
+    return _with_resamples(PairErrors(pairs=pairs, errors=errors), tables, cells, correlations[0], resamples)
 
 
 def _correlations(tables: ComparedTables, real: str, synthetic: str) -> tuple[Floats, Floats]:
@@ -112,7 +117,6 @@ def _with_resamples(
     tables: ComparedTables,
     cells: Cells,
     real_correlations: Floats,
-    synthetic: str,
     resamples: Resamples | None,
 ) -> PairErrors:
     counted = np.flatnonzero(~np.isnan(found.errors))
@@ -121,13 +125,24 @@ def _with_resamples(
     counted = counted[:: math.ceil(len(counted) / MOST_RESAMPLED)]
     pairs = [found.pairs[index] for index in counted]
     numeric = [pair for pair in pairs if tables.roles[pair[0]] == tables.roles[pair[1]] == "numeric"]
+    apart = set(numeric)
+    binned = {column for pair in pairs if pair not in apart for column in pair if tables.roles[column] == "numeric"}
+    if cells.edges == "own" and not all(_steady(tables.numbers[cells.synthetic][column]) for column in binned):
+        return found
     total = np.zeros(len(resamples.weights))
     if numeric:
         place = {column: index for index, column in enumerate(tables.numeric)}
         target = np.array([np.nan_to_num(real_correlations[place[left], place[right]]) for left, right in numeric])
-        total += 50.0 * np.abs(resampled_correlations(tables, synthetic, numeric, resamples) - target).sum(axis=1)
-    apart = set(numeric)
+        total += 50.0 * np.abs(resampled_correlations(tables, cells.synthetic, numeric, resamples) - target).sum(axis=1)
     for pair in pairs:
         if pair not in apart:
             total += 100.0 * cells.resampled_total_variation(*pair, resamples)
     return replace(found, resampled=total / len(pairs))
+
+
+def _steady(values: Floats) -> bool:
+    """Whether so many rows hold a number's extremes that another draw of the rows has them too."""
+    finite = values[np.isfinite(values)]
+    if not len(finite):
+        return True
+    return min(int((finite == end).sum()) for end in (finite.min(), finite.max())) >= EXTREME_ROWS
