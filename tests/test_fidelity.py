@@ -103,9 +103,10 @@ def test_strong_pairs_leave_out_weakly_related_ones() -> None:
 def test_infinite_numbers_do_no_harm() -> None:
     real = {"x": [1.0, 2.0, math.inf, -math.inf], "y": [1.0, 2.0, 3.0, 4.0], "c": [*"aabb"]}
     tables = compared(real, real)
-    assert [score.value for score in fidelity_scores(tables, np.random.default_rng(0))] == pytest.approx(
-        [0.0] * 8, nan_ok=True
-    )
+    values = {score.name: score.value for score in fidelity_scores(tables, np.random.default_rng(0))}
+    # Four rows hold no rare slice.
+    assert math.isnan(values.pop("rare_slices"))
+    assert list(values.values()) == pytest.approx([0.0] * 7)
 
 
 def test_many_levels_take_the_sparse_way_to_the_same_answer() -> None:
@@ -119,7 +120,8 @@ def test_scores_carry_the_parts_and_the_noise_floor() -> None:
     real, fresh = pd.DataFrame({"x": [1, 2, 3], "c": [*"aab"]}), pd.DataFrame({"x": [1, 2, 4], "c": [*"aab"]})
     tables = compare({"real": real, "synthetic": real, "holdout": fresh})
     scores = {score.name: score for score in fidelity_scores(tables, np.random.default_rng(0), reference="holdout")}
-    assert list(scores) == ["shape", "trend_shared", "trend_own", "strong_pairs", "missing"]
+    errors = ["shape", "trend_shared", "trend_own", "strong_pairs", "missing", "missing_patterns"]
+    assert list(scores) == [*errors, "correlations", "rare_slices"]
     assert scores["shape"].value == 0.0
     # Only x differs, by a third.
     assert scores["shape"].reference == pytest.approx(100.0 / 6)
@@ -289,3 +291,12 @@ def test_correlations_do_not_hang_on_the_unit(scale: float, gap: bool) -> None:
     tables = compare({"real": real, "synthetic": real.assign(x=-real["x"])})
     expected = np.corrcoef(x[: 4 if gap else 5], real["y"].dropna())[0, 1]
     assert trend_errors(tables).mean == pytest.approx(100 * abs(expected))
+
+
+@pytest.mark.parametrize("value", [0.0, 5e-324, 1e15, 1.6e18, 1e300])
+def test_a_constant_of_any_size_has_bins(value: float) -> None:
+    """A single date is a large constant in nanoseconds."""
+    real, other = {"x": [value] * 4, "c": [*"aabb"]}, {"x": [value] * 4, "c": [*"aaab"]}
+    for edges in ("shared", "own"):
+        assert trend_errors(compared(real, real), edges=edges).mean == 0.0  # type: ignore[arg-type]
+        assert trend_errors(compared(real, other), edges=edges).mean == pytest.approx(25.0)  # type: ignore[arg-type]

@@ -16,6 +16,7 @@ N_BINS = 10
 
 _DENSE_CELLS = 4_000_000
 _MOST_RESAMPLED = 2000
+_FINEST = 1e-12
 
 
 class Cells:
@@ -56,7 +57,7 @@ class Cells:
         """The same in each resample of the second table's rows: ``(n_resamples,)``."""
         real_keys, real = self._counts(left, right, 0)
         keys, counts = self._counts(left, right, 1)
-        shares = np.zeros(len(keys))
+        shares: Floats = np.zeros(len(keys))
         place = np.minimum(np.searchsorted(keys, real_keys), len(keys) - 1)
         known = keys[place] == real_keys
         shares[place[known]] = real[known] / real.sum()
@@ -106,7 +107,14 @@ class Cells:
 
 def _bin_edges(values: Floats) -> Floats:
     finite = values[np.isfinite(values)]
-    return np.histogram_bin_edges(finite, bins=N_BINS) if len(finite) else np.array([0.0, 1.0])
+    if not len(finite):
+        return np.array([0.0, 1.0])
+    low, high = finite.min(), finite.max()
+    largest = max(abs(low), abs(high))
+    if high - low > _FINEST * largest or largest < 1.0 / _FINEST:
+        return np.histogram_bin_edges(finite, bins=N_BINS)
+    # As good as constant beside its size (one date in nanoseconds): its ten bins would have no width.
+    return np.linspace(low - _FINEST * largest, high + _FINEST * largest, N_BINS + 1)
 
 
 def _library_bins(values: Floats) -> Codes:

@@ -12,6 +12,7 @@ from synthgan.evaluation.features import Codes, ComparedTables, Floats
 from synthgan.evaluation.resampling import Resamples
 
 _KS_DECIMALS = 14
+_KS_LARGEST = 1e10
 _GRID = 100
 _MOST_LEVELS = 2000
 
@@ -70,7 +71,7 @@ def _resampled_gap(real: Floats, synthetic: Floats, resamples: Resamples) -> Flo
     widest = points[np.abs(_below(first, points) - _below(second, points)).argmax()]
     thinned = [part[:: max(1, len(part) // _GRID)] for part in (first, second)]
     grid = np.unique(np.concatenate([*thinned, [widest]]))
-    values = np.round(synthetic, _KS_DECIMALS)
+    values = _rounded(synthetic)
     # Cell i holds the values up to grid[i] and above the one before; missing ones have the last cell.
     cells = np.where(np.isnan(values), len(grid) + 1, np.searchsorted(grid, values, side="left"))
     counts = resamples.counts(cells, len(grid) + 2)[:, :-1].cumsum(axis=1)
@@ -104,9 +105,14 @@ def _resampled_variation(real: Codes, synthetic: Codes, n_levels: int, resamples
 
 
 def _sorted(values: Floats) -> Floats:
-    # sdmetrics rounds likewise, so that noise in the last digit does not split ties.
-    present: Floats = np.sort(np.round(values[~np.isnan(values)], _KS_DECIMALS))
+    present: Floats = np.sort(_rounded(values[~np.isnan(values)]))
     return present
+
+
+def _rounded(values: Floats) -> Floats:
+    """Values as sdmetrics rounds them, so that noise in the last digit does not split ties."""
+    small = np.abs(values) < _KS_LARGEST
+    return np.where(small, np.round(np.where(small, values, 0.0), _KS_DECIMALS), values)
 
 
 def _below(values: Floats, points: Floats) -> Floats:
