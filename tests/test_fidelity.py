@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pandas as pd
@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from synthgan.evaluation.contingency import Edges
 from synthgan.evaluation.features import ComparedTables, compare
 from synthgan.evaluation.fidelity import fidelity_scores
 from synthgan.evaluation.missingness import missing_errors
@@ -297,6 +298,6 @@ def test_correlations_do_not_hang_on_the_unit(scale: float, gap: bool) -> None:
 def test_a_constant_of_any_size_has_bins(value: float) -> None:
     """A single date is a large constant in nanoseconds."""
     real, other = {"x": [value] * 4, "c": [*"aabb"]}, {"x": [value] * 4, "c": [*"aaab"]}
-    for edges in ("shared", "own"):
-        assert trend_errors(compared(real, real), edges=edges).mean == 0.0  # type: ignore[arg-type]
-        assert trend_errors(compared(real, other), edges=edges).mean == pytest.approx(25.0)  # type: ignore[arg-type]
+    for edges in get_args(Edges):
+        assert trend_errors(compared(real, real), edges=edges).mean == 0.0
+        assert trend_errors(compared(real, other), edges=edges).mean == pytest.approx(25.0)

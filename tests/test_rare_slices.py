@@ -11,7 +11,7 @@ import pytest
 
 from synthgan.evaluation import rare_slices
 from synthgan.evaluation.features import compare
-from synthgan.evaluation.rare_slices import rare_slice_scores
+from synthgan.evaluation.rare_slices import MAX_ROWS, rare_slice_scores
 from synthgan.evaluation.scores import Score
 
 
@@ -19,11 +19,13 @@ def table(counts: dict[tuple[str, str], int]) -> pd.DataFrame:
     return pd.DataFrame([cell for cell, n in counts.items() for _ in range(n)], columns=["c", "d"])
 
 
-def scored(real: pd.DataFrame, synthetic: pd.DataFrame, holdout: pd.DataFrame | None = None, **options: int) -> Score:
+def scored(
+    real: pd.DataFrame, synthetic: pd.DataFrame, holdout: pd.DataFrame | None = None, *, max_rows: int = MAX_ROWS
+) -> Score:
     frames = {"real": real, "synthetic": synthetic} | ({} if holdout is None else {"holdout": holdout})
     tables = compare(frames, leave_out_identifiers=False)
     (score,) = rare_slice_scores(
-        tables, np.random.default_rng(0), reference=None if holdout is None else "holdout", **options
+        tables, np.random.default_rng(0), reference=None if holdout is None else "holdout", max_rows=max_rows
     )
     return score
 

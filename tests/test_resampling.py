@@ -27,7 +27,7 @@ def rows(n: int, seed: int, shift: float = 0.0) -> pd.DataFrame:
             "x": x,
             "y": np.where(rng.random(n) < 0.1 + shift / 5, np.nan, x + rng.normal(size=n)),
             "c": np.array([*"abcdef"])[np.clip((x + rng.normal(size=n) + 2).astype(int), 0, 5)],
-            "d": np.where(rng.random(n) < 0.05, None, rng.choice([*"pqr"], n)),
+            "d": pd.Series(rng.choice([*"pqr"], n), dtype=object).where(rng.random(n) > 0.05, None),
         }
     )
 
