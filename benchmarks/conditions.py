@@ -39,7 +39,8 @@ from benchmarks.tables import BenchmarkTable, load_table  # noqa: E402
 from synthgan import Synthesizer, SynthganWarning, load  # noqa: E402
 from synthgan.config import to_dict  # noqa: E402
 from synthgan.evaluation.features import compare  # noqa: E402
-from synthgan.evaluation.fidelity import shape_errors, trend_errors  # noqa: E402
+from synthgan.evaluation.shapes import shape_errors  # noqa: E402
+from synthgan.evaluation.trends import trend_errors  # noqa: E402
 
 Conditions = dict[str, Any]
 Draw = Callable[[int, int], pd.DataFrame]

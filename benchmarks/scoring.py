@@ -15,7 +15,8 @@ import pandas as pd
 
 from benchmarks import xgb
 from benchmarks.tables import BenchmarkTable
-from synthgan.evaluation.coverage import alpha_precision_beta_recall, coverage_scores
+from synthgan.evaluation.alpha_beta import alpha_precision_beta_recall
+from synthgan.evaluation.coverage import coverage_scores
 from synthgan.evaluation.disclosure import closer_to_train_score, copy_score
 from synthgan.evaluation.features import ComparedTables, compare
 from synthgan.evaluation.fidelity import fidelity_scores
@@ -49,7 +50,7 @@ def score_sample(
         keep=[str(name) for name in train.columns],
     )
     parts: dict[str, Callable[[], dict[str, float]]] = {
-        "fidelity": lambda: {score.name: score.value for score in fidelity_scores(tables)},
+        "fidelity": lambda: _fidelity(tables, seed),
         "xgb_c2st": lambda: xgb.c2st(tables, n_jobs=n_jobs, seed=seed),
         "mle": lambda: xgb.utility(tables, table.target, trained_on="synthetic", n_jobs=n_jobs, seed=seed),
         "mle_real": lambda: xgb.utility(tables, table.target, trained_on="real", n_jobs=n_jobs, seed=seed),
@@ -90,6 +91,11 @@ def lr_c2st(tables: ComparedTables, *, seed: int = 0) -> float:
         np.random.set_state(state)  # noqa: NPY002
 
 
+def _fidelity(tables: ComparedTables, seed: int) -> dict[str, float]:
+    scores = fidelity_scores(tables, np.random.default_rng(seed), n_resamples=0)
+    return {score.name: score.value for score in scores}
+
+
 def _copies(tables: ComparedTables) -> dict[str, float]:
     details = copy_score(tables, holdout="holdout").details
     return {
@@ -109,7 +115,9 @@ def _coverage(tables: ComparedTables, seed: int) -> dict[str, float]:
 
 
 def _modes(tables: ComparedTables, seed: int) -> dict[str, float]:
-    modes, frechet = coverage_scores(tables, np.random.default_rng(seed), reference="holdout")
+    modes, frechet = coverage_scores(
+        tables, np.random.default_rng(seed), reference="holdout", neighbour_rows=0, n_resamples=0
+    )
     found = {
         "mode_coverage": modes.value,
         "level_coverage": modes.details["levels"],

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from synthgan.evaluation.detection import detection_auc, detection_scores
+from synthgan.evaluation.detection import detect, detection_auc, detection_scores
 from synthgan.evaluation.features import compare
 
 
@@ -72,3 +72,48 @@ def test_many_levels_are_no_obstacle() -> None:
     }
     auc, _ = detection_auc(compare(frames, keep=["c"]), rng)
     assert auc == pytest.approx(0.5, abs=0.08)
+
+
+def test_one_bad_column_is_named_first() -> None:
+    synthetic = rows(800, 1)
+    synthetic["c"] = np.random.default_rng(2).choice(["up", "down", None], 800, p=[0.1, 0.8, 0.1])
+    (score,) = detection_scores(compare({"real": rows(800, 0), "synthetic": synthetic}), np.random.default_rng(0))
+    importances = score.details["importances"]
+    assert next(iter(importances)) == "c"
+    assert importances["c"] > 0.1
+    assert list(importances.values()) == sorted(importances.values(), reverse=True)
+
+
+def test_a_broken_dependency_names_both_columns_and_spares_a_third() -> None:
+    frames = {"real": rows(800, 0), "synthetic": rows(800, 1, slope=-1.0)}
+    rng = np.random.default_rng(3)
+    compared = compare({name: frame.drop(columns="c").assign(z=rng.normal(size=800)) for name, frame in frames.items()})
+    found = detect(compared, np.random.default_rng(0))
+    assert set(list(found.importances)[:2]) == {"x", "y"}
+    assert found.importances["y"] > 0.1
+    assert abs(found.importances["z"]) < 0.03
+
+
+def test_a_perfect_telltale_is_all_that_matters() -> None:
+    synthetic = rows(600, 1).assign(y=99.0)
+    found = detect(compare({"real": rows(600, 0), "synthetic": synthetic}), np.random.default_rng(0))
+    # Shuffled, y is chance: half of the area is gone.
+    assert found.importances["y"] == pytest.approx(0.5, abs=0.05)
+    assert abs(found.importances["x"]) < 0.02
+
+
+def test_fresh_rows_leave_nothing_to_name() -> None:
+    found = detect(compare({"real": rows(800, 0), "synthetic": rows(800, 1)}), np.random.default_rng(0))
+    assert max(abs(drop) for drop in found.importances.values()) < 0.05
+
+
+def test_wide_tables_shuffle_fewer_rows_and_still_name_the_column() -> None:
+    rng = np.random.default_rng(0)
+    frames = [pd.DataFrame(rng.normal(size=(300, 40)), columns=[f"x{i}" for i in range(40)]) for _ in range(2)]
+    frames[1]["x17"] += 3.0
+    tables = compare({"real": frames[0], "synthetic": frames[1]})
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("synthgan.evaluation.detection.IMPORTANCE_ROWS", 40)
+        patch.setattr("synthgan.evaluation.detection._ROWS_PER_COLUMN", (60, 100))
+        found = detect(tables, np.random.default_rng(0))
+    assert next(iter(found.importances)) == "x17"

@@ -209,3 +209,34 @@ def test_select_takes_rows_of_one_table_only() -> None:
     assert part.numbers["synthetic"]["x"].tolist() == [3.0]
     assert part.codes["real"]["c"].tolist() == [0, 1, 2]
     assert tables.n_rows["synthetic"] == 3
+
+
+@pytest.mark.parametrize(
+    ("values", "dtype", "expected"),
+    [
+        ([1, 2], "int64", None),
+        ([MOMENT], "datetime64[us]", "instant"),
+        ([MOMENT], "datetime64[us, UTC]", "instant"),
+        ([DAY], "object", "instant"),
+        ([MOMENT], "object", "instant"),
+        ([DAY], "date32[pyarrow]", "instant"),
+        ([MOMENT], "timestamp[us][pyarrow]", "instant"),
+        ([datetime.timedelta(1)], "timedelta64[ns]", "duration"),
+        ([datetime.timedelta(1)], "object", "duration"),
+        ([datetime.timedelta(1)], "duration[us][pyarrow]", "duration"),
+        ([decimal.Decimal(1)], "object", None),
+    ],
+)
+def test_columns_in_nanoseconds_say_so(values: list[Any], dtype: str, expected: str | None) -> None:
+    tables = compare({"real": pd.DataFrame({"x": pd.Series(values * 2, dtype=dtype)})})
+    assert tables.clocks.get("x") == expected
+
+
+@pytest.mark.parametrize("dtype", ["object", "string", "category", "string[pyarrow]"])
+def test_levels_are_the_values_behind_the_codes(dtype: str) -> None:
+    real, synthetic = (pd.DataFrame({"c": pd.Series(values, dtype=dtype)}) for values in (["b", None, "a"], ["c", "a"]))
+    tables = compare({"real": real, "synthetic": synthetic}, keep=["c"])
+    named = [tables.levels["c"][code] for code in tables.codes["synthetic"]["c"]]
+    assert named == ["c", "a"]
+    assert tables.codes["real"]["c"][1] == -1
+    assert len(tables.levels["c"]) == tables.n_levels["c"] == 3

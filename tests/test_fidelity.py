@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pandas as pd
@@ -12,14 +12,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from synthgan.evaluation.contingency import Edges
 from synthgan.evaluation.features import ComparedTables, compare
-from synthgan.evaluation.fidelity import (
-    fidelity_scores,
-    missing_errors,
-    shape_errors,
-    strong_pair_errors,
-    trend_errors,
-)
+from synthgan.evaluation.fidelity import fidelity_scores
+from synthgan.evaluation.missingness import missing_errors
+from synthgan.evaluation.shapes import shape_errors
+from synthgan.evaluation.trends import strong_pair_errors, trend_errors
 
 
 def compared(real: dict[str, Any], synthetic: dict[str, Any], **options: Any) -> ComparedTables:
@@ -106,7 +104,10 @@ def test_strong_pairs_leave_out_weakly_related_ones() -> None:
 def test_infinite_numbers_do_no_harm() -> None:
     real = {"x": [1.0, 2.0, math.inf, -math.inf], "y": [1.0, 2.0, 3.0, 4.0], "c": [*"aabb"]}
     tables = compared(real, real)
-    assert [score.value for score in fidelity_scores(tables)] == pytest.approx([0.0] * 5, nan_ok=True)
+    values = {score.name: score.value for score in fidelity_scores(tables, np.random.default_rng(0))}
+    # Four rows hold no rare slice.
+    assert math.isnan(values.pop("rare_slices"))
+    assert list(values.values()) == pytest.approx([0.0] * 7)
 
 
 def test_many_levels_take_the_sparse_way_to_the_same_answer() -> None:
@@ -119,8 +120,9 @@ def test_many_levels_take_the_sparse_way_to_the_same_answer() -> None:
 def test_scores_carry_the_parts_and_the_noise_floor() -> None:
     real, fresh = pd.DataFrame({"x": [1, 2, 3], "c": [*"aab"]}), pd.DataFrame({"x": [1, 2, 4], "c": [*"aab"]})
     tables = compare({"real": real, "synthetic": real, "holdout": fresh})
-    scores = {score.name: score for score in fidelity_scores(tables, reference="holdout")}
-    assert list(scores) == ["shape", "trend_shared", "trend_own", "strong_pairs", "missing"]
+    scores = {score.name: score for score in fidelity_scores(tables, np.random.default_rng(0), reference="holdout")}
+    errors = ["shape", "trend_shared", "trend_own", "strong_pairs", "missing", "missing_patterns"]
+    assert list(scores) == [*errors, "correlations", "rare_slices"]
     assert scores["shape"].value == 0.0
     # Only x differs, by a third.
     assert scores["shape"].reference == pytest.approx(100.0 / 6)
@@ -150,9 +152,9 @@ def test_errors_lie_between_0_and_100_and_a_table_agrees_with_itself(
     tables = compare(
         {"real": frames[0], "synthetic": frames[1], "same": frames[0].iloc[::-1]}, numeric=["x", "k"], keep=[*"xkc"]
     )
-    for score in fidelity_scores(tables):
+    for score in fidelity_scores(tables, np.random.default_rng(0)):
         assert math.isnan(score.value) or -1e-9 <= score.value <= 100.0 + 1e-9
-    for score in fidelity_scores(tables, synthetic="same"):
+    for score in fidelity_scores(tables, np.random.default_rng(0), synthetic="same", n_resamples=0):
         assert math.isnan(score.value) or score.value == pytest.approx(0.0, abs=1e-6)
 
 
@@ -290,3 +292,12 @@ def test_correlations_do_not_hang_on_the_unit(scale: float, gap: bool) -> None:
     tables = compare({"real": real, "synthetic": real.assign(x=-real["x"])})
     expected = np.corrcoef(x[: 4 if gap else 5], real["y"].dropna())[0, 1]
     assert trend_errors(tables).mean == pytest.approx(100 * abs(expected))
+
+
+@pytest.mark.parametrize("value", [0.0, 5e-324, 1e15, 1.6e18, 1e300])
+def test_a_constant_of_any_size_has_bins(value: float) -> None:
+    """A single date is a large constant in nanoseconds."""
+    real, other = {"x": [value] * 4, "c": [*"aabb"]}, {"x": [value] * 4, "c": [*"aaab"]}
+    for edges in get_args(Edges):
+        assert trend_errors(compared(real, real), edges=edges).mean == 0.0
+        assert trend_errors(compared(real, other), edges=edges).mean == pytest.approx(25.0)

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from synthgan.evaluation import modes
+from synthgan.evaluation.alpha_beta import alpha_beta_scores
 from synthgan.evaluation.coverage import coverage_scores
 from synthgan.evaluation.features import ComparedTables, compare
 from synthgan.evaluation.frechet import relative_frechet_distance
@@ -116,7 +117,7 @@ def test_scores_have_the_floor_beside_them_and_rows_can_be_capped() -> None:
     real, fresh = (pd.DataFrame({"a": rng.choice([*"pqrs"], 600), "x": rng.normal(size=600)}) for _ in range(2))
     broken = pd.DataFrame({"a": ["p"] * 600, "x": rng.normal(size=600)})
     tables = compare({"real": real, "synthetic": broken, "holdout": fresh})
-    coverage, distance = coverage_scores(tables, rng, reference="holdout", max_rows=200)
+    coverage, distance = coverage_scores(tables, rng, reference="holdout", max_rows=200, neighbour_rows=0)
     assert coverage.value < 0.4
     assert coverage.reference == 1.0
     assert coverage.details["columns"]["a"] == {"reached": 1, "modes": 4}
@@ -124,5 +125,44 @@ def test_scores_have_the_floor_beside_them_and_rows_can_be_capped() -> None:
     assert distance.reference is not None
     assert distance.value > 50 > 10 * distance.reference > 0
     assert distance.unit == "%"
-    alone, _ = coverage_scores(compare({"real": real, "synthetic": fresh}), rng)
+    alone, _ = coverage_scores(compare({"real": real, "synthetic": fresh}), rng, neighbour_rows=0)
     assert alone.reference is None
+
+
+def test_alpha_precision_and_beta_recall_stand_beside_the_floor() -> None:
+    rng = np.random.default_rng(0)
+    real, fresh, other = (pd.DataFrame({"a": rng.choice([*"pqrs"], 600), "x": rng.normal(size=600)}) for _ in range(3))
+    narrow = other.assign(x=other["x"] / 20)
+    tables = compare({"real": real, "synthetic": narrow, "holdout": fresh, "other": other})
+    found = {score.name: score for score in coverage_scores(tables, rng, reference="holdout")}
+    assert list(found) == ["mode_coverage", "frechet_distance", "alpha_precision", "beta_recall"]
+    honest = {score.name: score for score in coverage_scores(tables, rng, synthetic="other", reference="holdout")}
+    for name in ("alpha_precision", "beta_recall"):
+        score, fair = found[name], honest[name]
+        assert score.interval is not None
+        assert fair.interval is not None
+        assert fair.reference is not None
+        assert score.interval[0] <= score.value <= score.interval[1] < fair.interval[0]
+        assert abs(fair.value - fair.reference) < 0.1
+        assert len(score.details["curve"]["share"]) == len(score.details["curve"]["level"]) == 30
+        assert score.details["n_rows"] == {"real": 600, "synthetic": 600, "holdout": 600}
+    capped = coverage_scores(tables, rng, neighbour_rows=100, n_resamples=0)[2]
+    assert capped.details["n_rows"] == {"real": 100, "synthetic": 100}
+    assert capped.interval is None
+
+
+def test_rows_drawn_by_a_cap_widen_the_interval_of_alpha_precision() -> None:
+    rng = np.random.default_rng(0)
+    real, other = (pd.DataFrame({"x": rng.normal(size=n)}) for n in (2001, 2000))
+    tables = compare({"real": real, "synthetic": other.assign(x=other["x"] * 2)})
+    widths = []
+    for cap in (2001, 2000):
+        precision = alpha_beta_scores(tables, np.random.default_rng(0), max_rows=cap)[0]
+        assert precision.interval is not None
+        widths.append(precision.interval[1] - precision.interval[0])
+    assert widths[1] > 1.1 * widths[0]
+
+
+def test_a_single_real_row_has_no_neighbour() -> None:
+    tables = compare({"real": pd.DataFrame({"x": [1.0]}), "synthetic": pd.DataFrame({"x": [1.0, 2.0]})})
+    assert alpha_beta_scores(tables, np.random.default_rng(0)) == []

@@ -77,7 +77,7 @@ def evaluate(
         raise DataError("No column is left to compare: all are empty, identifiers or free text.")
     rng = np.random.default_rng(random_state)
     fresh = None if holdout is None else "holdout"
-    scores = fidelity_scores(tables, reference=fresh)
+    scores = fidelity_scores(tables, rng, reference=fresh)
     scores += coverage_scores(tables, rng, reference=fresh, max_rows=FRECHET_ROWS)
     scores += detection_scores(tables, rng, reference=fresh, max_rows=DETECTION_ROWS)
     notes = _notes(tables)
