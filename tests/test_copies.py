@@ -8,7 +8,7 @@ import pytest
 from scipy.spatial.distance import cdist
 
 from synthgan.evaluation.coverage import alpha_precision_beta_recall
-from synthgan.evaluation.disclosure import closer_to_train_score, copy_score, exact_copies
+from synthgan.evaluation.copies import closer_to_train_score, copy_score, exact_copies
 from synthgan.evaluation.features import compare
 from synthgan.evaluation.neighbours import as_points, nearest
 
