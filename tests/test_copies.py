@@ -7,10 +7,20 @@ import pandas as pd
 import pytest
 from scipy.spatial.distance import cdist
 
+from synthgan.evaluation.copies import (
+    RealNeighbours,
+    closer_to_train_score,
+    copy_score,
+    copy_scores,
+    exact_copies,
+    near_copies_score,
+    nndr_score,
+    real_neighbours,
+)
 from synthgan.evaluation.coverage import alpha_precision_beta_recall
-from synthgan.evaluation.copies import closer_to_train_score, copy_score, exact_copies
 from synthgan.evaluation.features import compare
-from synthgan.evaluation.neighbours import as_points, nearest
+from synthgan.evaluation.neighbours import as_points, nearest, nearest_two
+from synthgan.evaluation.scores import Score
 
 
 def rows(n: int, seed: int) -> pd.DataFrame:
@@ -112,7 +122,7 @@ def test_share_by_hand() -> None:
     # 1 is nearer to train (0), 2 and 5 to the holdout (3), 9 ties at 10.
     score = closer_to_train_score(tables, np.random.default_rng(0))
     assert score.value == pytest.approx(1.5 / 4)
-    assert score.details == {"n_rows": 4, "n_train": 2, "n_holdout": 2, "ties": 1}
+    assert score.details == {"diagnostic": True, "n_rows": 4, "n_train": 2, "n_holdout": 2, "ties": 1}
 
 
 def test_copies_with_noise_are_caught_and_fresh_rows_are_not_accused() -> None:
@@ -134,6 +144,93 @@ def test_equally_many_training_and_holdout_rows_take_part() -> None:
     score = closer_to_train_score(tables, np.random.default_rng(0), max_rows=50)
     assert (score.details["n_train"], score.details["n_holdout"], score.details["n_rows"]) == (100, 100, 50)
     assert abs(score.value - 0.5) < 0.25
+
+
+# --------------------------------------------------------------------------------------------------- near copies, NNDR
+
+
+def leaky(train: pd.DataFrame, noise: float, seed: int) -> pd.DataFrame:
+    return train.assign(x=train["x"] + noise * np.random.default_rng(seed).normal(size=len(train)))
+
+
+def excess(score: Score) -> tuple[float, float]:
+    """The interval of the difference from the reference."""
+    assert score.interval is not None
+    assert score.reference is not None
+    return score.interval[0] - score.reference, score.interval[1] - score.reference
+
+
+def test_the_two_nearest_by_hand() -> None:
+    tables = compare({"real": pd.DataFrame({"x": [0.0, 1.0, 4.0]}), "synthetic": pd.DataFrame({"x": [3.0, 0.0]})})
+    distances, places = nearest_two(as_points(tables, "synthetic"), as_points(tables, "real"), norm="l1")
+    assert distances.tolist() == [[0.25, 0.5], [0.0, 0.25]]
+    assert places.tolist() == [2, 0]
+    assert nearest_two(as_points(tables, "synthetic"), as_points(tables, "real")[:1], norm="l1")[0][0, 1] == np.inf
+
+
+def test_near_copies_and_ratios_by_hand() -> None:
+    found = RealNeighbours(
+        to_train=np.array([[0.0, 0.0], [0.1, 0.4], [0.3, 0.4], [0.5, 0.5]]),
+        to_holdout=np.array([[0.2, 0.4], [0.1, 0.1], [0.3, 0.4], [0.1, 1.0]]),
+        train_rows=np.array([0, 1, 1, 2]),
+        holdout_rows=np.array([4, 4, 4, 4]),
+        # The 5% quantile of twenty distances from 0.1 on, taken low, is the first.
+        among_train=np.linspace(0.1, 2.0, 20),
+        n_real_each=20,
+    )
+    near = near_copies_score(found)
+    # Near training rows: 0.0 and 0.1; near holdout rows: 0.1 and 0.1.
+    assert (near.value, near.reference, near.ideal, near.direction) == (50.0, 50.0, 50.0, "target")
+    assert near.details["excess"] == 0.0
+    ratio = nndr_score(found)
+    assert ratio is not None
+    # 1 (both at 0), 0.25, 0.75, 1; to the holdout 0.5, 1, 0.75, 0.1.
+    assert ratio.value == pytest.approx(0.875)
+    assert ratio.reference == pytest.approx(0.625)
+    assert ratio.details["diagnostic"] is True
+
+
+def test_five_percent_of_the_training_rows_count_as_near_to_each_other() -> None:
+    tables = compare({"real": rows(1000, 0), "synthetic": rows(1000, 1), "holdout": rows(1000, 2)})
+    score = near_copies_score(real_neighbours(tables, np.random.default_rng(0)))
+    assert score.value == pytest.approx(5.0, abs=2.0)
+    assert score.reference == pytest.approx(5.0, abs=2.0)
+
+
+def test_near_copies_are_caught() -> None:
+    frames = {"real": rows(600, 0), "holdout": rows(600, 1)}
+    for synthetic in (leaky(frames["real"], 1e-3, 5), frames["real"].sample(600, replace=True, random_state=0)):
+        scores = copy_scores(compare({**frames, "synthetic": synthetic}), np.random.default_rng(0), holdout="holdout")
+        by_name = {score.name: score for score in scores}
+        assert list(by_name) == ["exact_copies", "near_copies", "dcr_share", "nndr"]
+        assert excess(by_name["near_copies"])[0] > 20.0
+        assert excess(by_name["nndr"])[1] < -0.5
+
+
+def test_fresh_rows_are_not_accused_of_near_copies() -> None:
+    accused = 0
+    for seed in range(10):
+        frames = {name: rows(400, 10 * seed + place) for place, name in enumerate(("real", "synthetic", "holdout"))}
+        near = copy_scores(compare(frames), np.random.default_rng(seed), holdout="holdout")[1]
+        accused += excess(near)[0] > 0
+    assert accused <= 2
+
+
+def test_without_a_holdout_only_exact_copies_are_left() -> None:
+    tables = compare({"real": rows(50, 0), "synthetic": rows(50, 1)})
+    assert [score.name for score in copy_scores(tables, np.random.default_rng(0))] == ["exact_copies"]
+
+
+def test_caps_of_rows_hold() -> None:
+    tables = compare({"real": rows(300, 0), "synthetic": rows(300, 1), "holdout": rows(200, 2)})
+    found = real_neighbours(tables, np.random.default_rng(0), max_rows=70, max_real=90)
+    assert (found.to_train.shape, found.n_real_each, len(found.among_train)) == ((70, 2), 90, 90)
+
+
+def test_single_rows_have_no_ratio() -> None:
+    tables = compare({name: pd.DataFrame({"x": [1.0]}) for name in ("real", "synthetic", "holdout")})
+    names = [score.name for score in copy_scores(tables, np.random.default_rng(0), holdout="holdout")]
+    assert names == ["exact_copies", "near_copies", "dcr_share"]
 
 
 # ------------------------------------------------------------------------------------------------------------ coverage
