@@ -10,6 +10,7 @@ import pytest
 
 from synthgan.evaluation.features import ComparedTables, compare
 from synthgan.evaluation.rare_values import (
+    Carriers,
     Recurrence,
     extreme_numbers,
     rare_combinations,
@@ -61,8 +62,9 @@ def test_rare_levels_by_hand() -> None:
     )
     found = rare_levels(tables, "c")
     assert found.counts() == {"rare": 3, "recurring": 2, "only_synthetic": 1, "only_holdout": 1}
-    # Nine at row 1, one nowhere, two at row 0 first.
-    assert sorted(found.synthetic.tolist()) == [-1, 0, 1]
+    # Nine at row 1, two at rows 0 and 2.
+    assert sorted(found.synthetic.rows.tolist()) == [0, 1, 2]
+    assert len(set(found.synthetic.values.tolist())) == 2
 
 
 def test_rare_combinations_by_hand() -> None:
@@ -104,10 +106,33 @@ def test_extreme_numbers_by_hand() -> None:
 
 
 def test_without_a_holdout_all_that_recur_count() -> None:
-    found = Recurrence(whole=np.array([True, False]), synthetic=np.array([4, -1]), holdout=None)
+    carriers = Carriers(values=np.array([0]), rows=np.array([4]))
+    found = Recurrence(n_values=2, whole=1, synthetic=carriers, holdout=None)
     assert found.counts() == {"rare": 2, "recurring": 1}
-    assert found.only_synthetic.tolist() == [True, False]
-    assert found.only_holdout.tolist() == [False, False]
+    assert carriers.present(2).tolist() == [True, False]
+
+
+def test_ten_carriers_are_enough() -> None:
+    many: dict[str, list[object]] = {"x": [7.0] * 30 + [8.0] * 2}
+    found = extreme_numbers(drawn({"x": [7.0, 8.0]}, many, many), "x")
+    assert found.synthetic.rows.tolist() == [*range(10), 30, 31]
+    assert found.counts() == {"rare": 2, "recurring": 2, "only_synthetic": 0, "only_holdout": 0}
+
+
+def test_values_that_come_together_widen_the_interval() -> None:
+    """Six rare values in six rows, or all in the same one."""
+    columns = [f"x{place}" for place in range(6)]
+    real = pd.DataFrame({name: [0.0] * 30 + [1.0] for name in columns})
+    none = pd.DataFrame(dict.fromkeys(columns, [0.0] * 30))
+    together, apart = none.copy(), none.copy()
+    together.loc[0] = 1.0
+    apart.loc[range(6)] = np.eye(6)
+    found = [
+        rare_value_scores(compare({"real": real, "synthetic": synthetic, "holdout": none}), np.random.default_rng(0))[0]
+        for synthetic in (together, apart)
+    ]
+    assert [score.value for score in found] == [100.0, 100.0]
+    assert found[0].details["excess_interval"][0] < 0 < found[1].details["excess_interval"][0]
 
 
 # --------------------------------------------------------------------------------------------------------------- scores

@@ -249,25 +249,27 @@ def nndr_score(found: RealNeighbours) -> Score | None:
     """Nearest neighbour distance ratio: distance to the nearest over that to the second nearest row, the median.
 
     Near 0 a synthetic row belongs to one real row, near 1 to nobody in particular; 1 where both distances are 0. The
-    ratio is taken to training rows and, as the reference, to holdout rows. The interval is that of the median by order
-    statistics. A diagnostic, as the DCR share is; None where there is but one real row.
+    ratio is taken to training rows and, as the reference, to holdout rows. The interval is that of the difference of
+    the two medians (by order statistics), put at the reference. A diagnostic, as the DCR share is; None where there is
+    but one real row.
     """
     if found.n_real_each < 2:
         return None
     ratios, fresh = _ratios(found.to_train), _ratios(found.to_holdout)
     n = len(ratios)
     half = Z * 0.5 / math.sqrt(n)
-    lower, upper = np.quantile(ratios, [max(0.0, 0.5 - half), min(1.0, 0.5 + half)])
-    reference = float(np.median(fresh))
+    ends = [max(0.0, 0.5 - half), 0.5, min(1.0, 0.5 + half)]
+    (lower, value, upper), (fresh_lower, reference, fresh_upper) = np.quantile([ratios, fresh], ends, axis=1).T
+    below, above = np.hypot(value - lower, fresh_upper - reference), np.hypot(upper - value, reference - fresh_lower)
     return Score(
         name="nndr",
         label="Nearest to second nearest (NNDR)",
-        value=float(np.median(ratios)),
+        value=float(value),
         direction="target",
         group="copies",
-        interval=(float(lower), float(upper)),
-        ideal=reference,
-        reference=reference,
+        interval=(max(0.0, float(value - below)), min(1.0, float(value + above))),
+        ideal=float(reference),
+        reference=float(reference),
         note="distance to the nearest over that to the second nearest training row, median; holdout rows are the "
         "yardstick; a copy check, never proof of privacy",
         details={"diagnostic": True, "n_rows": n, "n_train": found.n_real_each, "n_holdout": found.n_real_each},

@@ -19,11 +19,16 @@ from numpy.typing import NDArray
 from synthgan.comparison import MODE_ROWS
 from synthgan.evaluation.features import Codes, ComparedTables
 from synthgan.evaluation.intervals import wilson
-from synthgan.evaluation.risk import clumping, paired_excess
+from synthgan.evaluation.risk import paired_excess
 from synthgan.evaluation.scores import Score
 
 RARE_ROWS = MODE_ROWS
 """A value is rare that fewer training rows carry; the threshold is that of value protection."""
+
+MOST_CARRIERS = 10
+
+N_SWAPS = 200
+"""Random swaps of rows that the error of a difference is computed from."""
 
 N_EXTREMES = 5
 """Distinct values at either end of a numeric column that count as its extremes."""
@@ -35,41 +40,48 @@ _DENSE_CELLS = 4_000_000
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Carriers:
+    """Which of the drawn rows carry which rare value, at most ten rows of each value.
+
+    Attributes:
+        values: ``(n_found,)`` numbers of the values.
+        rows: ``(n_found,)`` numbers of the rows.
+    """
+
+    values: NDArray[np.int64]
+    rows: NDArray[np.int64]
+
+    def present(self, n_values: int) -> NDArray[np.bool_]:
+        """Whether each value is carried by any row: ``(n_values,)``."""
+        found = np.zeros(n_values, dtype=bool)
+        found[self.values] = True
+        return found
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Recurrence:
     """Where the rare values of one column, or of a pair, recur. Values are numbered; which they are is not kept.
 
     Attributes:
-        whole: ``(n_values,)`` whether each occurs anywhere in the synthetic table.
-        synthetic: ``(n_values,)`` the first of the drawn synthetic rows that carries it, -1 if none does.
-        holdout: ``(n_values,)`` the same among the drawn holdout rows; None without a holdout.
+        n_values: how many there are.
+        whole: how many of them occur anywhere in the synthetic table.
+        synthetic: the drawn synthetic rows that carry them.
+        holdout: the drawn holdout rows that do; None without a holdout.
     """
 
-    whole: NDArray[np.bool_]
-    synthetic: NDArray[np.int64]
-    holdout: NDArray[np.int64] | None
-
-    @property
-    def only_synthetic(self) -> NDArray[np.bool_]:
-        """Which recur among the drawn synthetic rows and not among the holdout's."""
-        occurs = self.synthetic >= 0
-        return occurs if self.holdout is None else occurs & (self.holdout < 0)
-
-    @property
-    def only_holdout(self) -> NDArray[np.bool_]:
-        """The reverse; none without a holdout."""
-        return (
-            np.zeros(len(self.synthetic), dtype=bool)
-            if self.holdout is None
-            else ~((self.holdout < 0) | (self.synthetic >= 0))
-        )
+    n_values: int
+    whole: int
+    synthetic: Carriers
+    holdout: Carriers | None
 
     def counts(self) -> dict[str, int]:
         """Rare values, how many of them recur anywhere in the synthetic table, and on which side only."""
-        found = {"rare": len(self.whole), "recurring": int(self.whole.sum())}
+        found = {"rare": self.n_values, "recurring": self.whole}
         if self.holdout is not None:
+            synthetic, holdout = self.synthetic.present(self.n_values), self.holdout.present(self.n_values)
             found |= {
-                "only_synthetic": int(self.only_synthetic.sum()),
-                "only_holdout": int(self.only_holdout.sum()),
+                "only_synthetic": int((synthetic & ~holdout).sum()),
+                "only_holdout": int((holdout & ~synthetic).sum()),
             }
         return found
 
@@ -87,7 +99,7 @@ def rare_value_scores(
 
     Equally many synthetic and holdout rows take part, drawn at random. The score is the share of the rare values that
     recur among the synthetic rows and not among the holdout's, the reference that of the reverse; fresh rows would make
-    the two equal. The interval is that of the difference (`paired_excess`, widened where one row carries many), put at
+    the two equal. The interval is that of the difference (`paired_excess`, widened as random swaps of rows say), put at
     the reference. Work grows with the rows only as counting them does.
 
     Args:
@@ -116,9 +128,9 @@ def rare_value_scores(
         pairs = list(combinations(drawn.categorical, 2))
         if len(pairs) > max_pairs:
             pairs = [pairs[place] for place in np.sort(rng.choice(len(pairs), max_pairs, replace=False))]
-        scores.append(_rare_categories(drawn, levels, {pair: rare_combinations(drawn, *pair) for pair in pairs}))
+        scores.append(_rare_categories(drawn, levels, {pair: rare_combinations(drawn, *pair) for pair in pairs}, rng))
     if drawn.numeric:
-        scores.append(_extreme_values(drawn, {column: extreme_numbers(drawn, column) for column in drawn.numeric}))
+        scores.append(_extreme_values(drawn, {column: extreme_numbers(drawn, column) for column in drawn.numeric}, rng))
     return scores
 
 
@@ -170,33 +182,41 @@ def _common(tables: ComparedTables, column: str) -> dict[str, Codes]:
 
 
 def _recurrence(rare: NDArray[Any], carried: Mapping[str, NDArray[Any]]) -> Recurrence:
-    """Where each of the sorted ``rare`` values is first carried."""
-    holdout = carried.get("holdout")
+    """Where each of the sorted ``rare`` values is carried."""
+    found = {name: _carriers(rare, carried[name]) for name in carried if name != "train"}
     return Recurrence(
-        whole=_first_rows(rare, carried["whole"]) >= 0,
-        synthetic=_first_rows(rare, carried["synthetic"]),
-        holdout=None if holdout is None else _first_rows(rare, holdout),
+        n_values=len(rare),
+        whole=int(found["whole"].present(len(rare)).sum()),
+        synthetic=found["synthetic"],
+        holdout=found.get("holdout"),
     )
 
 
-def _first_rows(rare: NDArray[Any], carried: NDArray[Any]) -> NDArray[np.int64]:
-    first = np.full(len(rare), -1, dtype=np.int64)
-    if len(rare):
-        places = np.minimum(np.searchsorted(rare, carried), len(rare) - 1)
-        rows = np.flatnonzero(rare[places] == carried)[::-1]
-        first[places[rows]] = rows
-    return first
+def _carriers(rare: NDArray[Any], carried: NDArray[Any]) -> Carriers:
+    if not len(rare):
+        return Carriers(values=np.empty(0, dtype=np.int64), rows=np.empty(0, dtype=np.int64))
+    places = np.minimum(np.searchsorted(rare, carried), len(rare) - 1)
+    rows = np.flatnonzero(rare[places] == carried)
+    rows = rows[np.argsort(places[rows], kind="stable")]
+    values = places[rows]
+    # More than ten carriers are as good as ten: a value that ten rows carry is in either half of any split.
+    few = np.arange(len(values)) - np.searchsorted(values, values) < MOST_CARRIERS
+    return Carriers(values=values[few].astype(np.int64), rows=rows[few])
 
 
 # --------------------------------------------------------------------------------------------------------------- scores
 
 
 def _rare_categories(
-    tables: ComparedTables, levels: Mapping[str, Recurrence], pairs: Mapping[tuple[str, str], Recurrence]
+    tables: ComparedTables,
+    levels: Mapping[str, Recurrence],
+    pairs: Mapping[tuple[str, str], Recurrence],
+    rng: np.random.Generator,
 ) -> Score:
     return _score(
         tables,
         [*levels.values(), *pairs.values()],
+        rng,
         name="rare_categories",
         label="Rare categories disclosed",
         what="levels, and combinations of two, that fewer than ten training rows carry",
@@ -209,10 +229,11 @@ def _rare_categories(
     )
 
 
-def _extreme_values(tables: ComparedTables, columns: Mapping[str, Recurrence]) -> Score:
+def _extreme_values(tables: ComparedTables, columns: Mapping[str, Recurrence], rng: np.random.Generator) -> Score:
     return _score(
         tables,
         list(columns.values()),
+        rng,
         name="extreme_values",
         label="Extreme values disclosed",
         what="values among the five lowest or highest of their column that fewer than ten training rows carry",
@@ -227,9 +248,39 @@ def _total(found: Iterable[Recurrence]) -> dict[str, int]:
     return total
 
 
+def _swap_effect(found: Sequence[Recurrence], n_rows: int, rng: np.random.Generator) -> float:
+    """How many times larger the variance of the difference is than of independent values: at least 1.
+
+    An odd person brings many rare combinations at once. Fresh synthetic rows could change places with holdout rows, so
+    the difference is counted again after random swaps of one row with another.
+    """
+    sides: list[NDArray[np.bool_]] = []
+    values: list[NDArray[np.int64]] = []
+    rows: list[NDArray[np.int64]] = []
+    start = 0
+    for one in found:
+        for is_holdout, carriers in ((False, one.synthetic), (True, one.holdout)):
+            if carriers is not None:
+                sides.append(np.full(len(carriers.rows), is_holdout))
+                values.append(start + carriers.values)
+                rows.append(carriers.rows)
+        start += one.n_values
+    side, value, row = np.concatenate(sides), np.concatenate(values), np.concatenate(rows)
+    squares = discordant = 0.0
+    for _ in range(N_SWAPS):
+        swapped = side ^ (rng.random(n_rows) < 0.5)[row]
+        first, second = np.zeros(start, dtype=bool), np.zeros(start, dtype=bool)
+        first[value[~swapped]] = True
+        second[value[swapped]] = True
+        squares += float(int(first.sum()) - int(second.sum())) ** 2
+        discordant += float((first ^ second).sum())
+    return max(1.0, squares / discordant) if discordant else 1.0
+
+
 def _score(
     tables: ComparedTables,
     found: Sequence[Recurrence],
+    rng: np.random.Generator,
     *,
     name: str,
     label: str,
@@ -247,9 +298,7 @@ def _score(
         only, reverse = counts["only_synthetic"], counts["only_holdout"]
         value, reference, interval = 0.0, 0.0, (0.0, 0.0)
         if rare:
-            owners = [one.synthetic[one.only_synthetic] for one in found]
-            owners += [-1 - one.holdout[one.only_holdout] for one in found if one.holdout is not None]
-            excess, (lower, upper) = paired_excess(only, reverse, rare, effect=clumping(np.concatenate(owners)))
+            excess, (lower, upper) = paired_excess(only, reverse, rare, effect=_swap_effect(found, n_rows, rng))
             value, reference = only / rare, reverse / rare
             interval = (max(0.0, reference + lower), min(1.0, reference + upper))
             details = {**details, "excess": 100.0 * excess, "excess_interval": [100.0 * lower, 100.0 * upper]}
