@@ -16,8 +16,8 @@ import pandas as pd
 from benchmarks import xgb
 from benchmarks.tables import BenchmarkTable
 from synthgan.evaluation.alpha_beta import alpha_precision_beta_recall
+from synthgan.evaluation.copies import closer_to_train_score, copy_score
 from synthgan.evaluation.coverage import coverage_scores
-from synthgan.evaluation.disclosure import closer_to_train_score, copy_score
 from synthgan.evaluation.features import ComparedTables, compare
 from synthgan.evaluation.fidelity import fidelity_scores
 
@@ -106,7 +106,8 @@ def _copies(tables: ComparedTables) -> dict[str, float]:
 
 
 def _dcr(tables: ComparedTables, seed: int) -> dict[str, float]:
-    return {"dcr_share": closer_to_train_score(tables, np.random.default_rng(seed), max_rows=None).value}
+    score = closer_to_train_score(tables, np.random.default_rng(seed), max_rows=None, max_real=None)
+    return {"dcr_share": score.value}
 
 
 def _coverage(tables: ComparedTables, seed: int) -> dict[str, float]:

@@ -1,176 +1,86 @@
-"""Copies and closeness: a leaky generator is caught, fresh rows are not accused."""
+"""All scores of disclosure together, on the bundled table: leaks are caught, fresh rows are not accused."""
 
 from __future__ import annotations
+
+import json
 
 import numpy as np
 import pandas as pd
 import pytest
-from scipy.spatial.distance import cdist
 
-from synthgan.evaluation.alpha_beta import alpha_precision_beta_recall
-from synthgan.evaluation.disclosure import closer_to_train_score, copy_score, exact_copies
+from synthgan.datasets import load_adult
+from synthgan.errors import SettingsError
+from synthgan.evaluation.disclosure import disclosure_scores
 from synthgan.evaluation.features import compare
-from synthgan.evaluation.neighbours import as_points, nearest
+from synthgan.evaluation.scores import Score, Scores
+
+NAMES = ["attribute_inference", "singling_out", "linkability", "rare_categories", "extreme_values"]
 
 
-def rows(n: int, seed: int) -> pd.DataFrame:
-    rng = np.random.default_rng(seed)
-    x = rng.normal(size=n)
-    return pd.DataFrame(
-        {
-            "x": x,
-            "y": np.where(rng.random(n) < 0.1, np.nan, x**2 + rng.normal(size=n)),
-            "c": rng.choice([*"abc"], n),
-            "d": np.where(x > 0, "up", "down"),
-        }
-    )
+def thirds(seed: int, n: int = 500) -> dict[str, pd.DataFrame]:
+    rows = load_adult().sample(3 * n, random_state=seed)
+    return {"real": rows[:n], "synthetic": rows[n : 2 * n], "holdout": rows[2 * n :]}
 
 
-# ------------------------------------------------------------------------------------------------------- exact copies
+def scored(frames: dict[str, pd.DataFrame], seed: int = 0, **settings: object) -> dict[str, Score]:
+    tables = compare(frames)
+    holdout = "holdout" if "holdout" in frames else None
+    found = disclosure_scores(tables, np.random.default_rng(seed), holdout=holdout, **settings)  # type: ignore[arg-type]
+    return {score.name: score for score in found}
 
 
-def test_copies_by_hand() -> None:
-    real = pd.DataFrame({"x": [1.0, 2.0, None], "c": ["a", "b", None]})
-    synthetic = pd.DataFrame({"c": ["b", "a", None, "a", "b"], "x": [2.0, 2.0, None, 1.0, None]})
-    tables = compare({"real": real, "synthetic": synthetic})
-    assert exact_copies(tables).tolist() == [True, False, True, True, False]
-    score = copy_score(tables)
-    assert score.value == pytest.approx(60.0)
-    assert score.details == {"copies": 3, "n_rows": 5}
-    assert score.direction == "lower"
+def accused(score: Score) -> bool:
     assert score.interval is not None
-    assert score.interval == pytest.approx((23.07, 88.24), abs=0.01)
+    assert score.reference is not None
+    return score.interval[0] > score.reference
 
 
-def test_copies_stand_beside_the_same_count_for_a_holdout() -> None:
-    real = pd.DataFrame({"c": [*"ab"]})
-    tables = compare(
-        {"real": real, "synthetic": pd.DataFrame({"c": [*"aacd"]}), "holdout": pd.DataFrame({"c": [*"bbbc"]})}
-    )
-    score = copy_score(tables, holdout="holdout")
-    assert (score.value, score.reference, score.ideal, score.direction) == (50.0, 75.0, 75.0, "target")
-    assert score.details["holdout_copies"] == 3
+@pytest.mark.parametrize("leak", ["copy", "bootstrap", "noisy copy"])
+def test_leaks_are_caught(leak: str) -> None:
+    frames = thirds(0)
+    real, rng = frames["real"], np.random.default_rng(1)
+    missed: list[str] = []
+    if leak == "copy":
+        frames["synthetic"] = real
+    elif leak == "bootstrap":
+        # A third of the training rows is left out, the rare among them too; what is left does not show on 500 rows.
+        frames["synthetic"], missed = real.sample(len(real), replace=True, random_state=1), ["rare_categories"]
+    else:
+        # Numbers are no longer equal to the extremes.
+        numbers = [name for name in real if pd.api.types.is_numeric_dtype(real[name])]
+        noise = {name: real[name] + 0.01 * real[name].std() * rng.normal(size=len(real)) for name in numbers}
+        frames["synthetic"], missed = real.assign(**noise), ["extreme_values"]
+    found = scored(frames, secrets=["age", "income"])
+    assert list(found) == NAMES
+    assert [name for name, score in found.items() if not accused(score)] == missed
+    assert all(score.group == "disclosure" and score.direction == "lower" for score in found.values())
 
 
-def test_values_of_different_dtypes_are_copies_when_they_are_equal() -> None:
-    real = pd.DataFrame({"k": pd.Series([1, 2], dtype="Int64"), "c": pd.Series(["a", "b"], dtype="category")})
-    synthetic = pd.DataFrame({"k": [1.0, 2.5], "c": ["a", "b"]})
-    assert exact_copies(compare({"real": real, "synthetic": synthetic})).tolist() == [True, False]
+def test_fresh_rows_are_not_accused() -> None:
+    counts = dict.fromkeys(NAMES, 0)
+    for seed in range(5):
+        for name, score in scored(thirds(seed), seed, secrets=["age", "income"]).items():
+            counts[name] += accused(score)
+    assert max(counts.values()) <= 1
 
 
-def test_wide_tables_have_exact_keys() -> None:
-    rng = np.random.default_rng(0)
-    real = pd.DataFrame(rng.integers(1000, size=(500, 60)))
-    synthetic = pd.concat([real.iloc[:50], real.iloc[50:100] + np.eye(50, 60, dtype=int)])
-    tables = compare({"real": real, "synthetic": synthetic})
-    assert exact_copies(tables).tolist() == [True] * 50 + [False] * 50
+def test_scores_are_json_and_name_no_value() -> None:
+    found = scored(thirds(0), target="income")
+    text = Scores(scores=tuple(found.values())).to_json()
+    assert json.loads(text)["scores"][0]["details"]["secrets"]["income"]["role"] == "categorical"
+    assert "Married" not in text
 
 
-# --------------------------------------------------------------------------------------------------- nearest neighbours
+def test_without_a_holdout_only_rare_values_are_left() -> None:
+    frames = thirds(0)
+    del frames["holdout"]
+    assert list(scored(frames)) == NAMES[3:]
 
 
-@pytest.mark.parametrize(("norm", "metric"), [("l1", "cityblock"), ("l2", "euclidean")])
-def test_nearest_agrees_with_scipy(norm: str, metric: str) -> None:
-    tables = compare({"real": rows(300, 0), "synthetic": rows(200, 1)})
-    points, queries = as_points(tables, "real"), as_points(tables, "synthetic")
-    expected = cdist(queries.matrix, points.matrix, metric)
-    distances, places = nearest(queries, points, norm=norm)  # type: ignore[arg-type]
-    assert distances == pytest.approx(expected.min(axis=1), abs=1e-6)
-    assert expected[np.arange(200), places] == pytest.approx(expected.min(axis=1), abs=1e-6)
-
-
-def test_a_row_is_not_its_own_neighbour() -> None:
-    points = as_points(compare({"real": pd.DataFrame({"x": [0.0, 1.0, 4.0]})}), "real")
-    distances, places = nearest(points, points, norm="l1", same=True)
-    assert distances.tolist() == [0.25, 0.25, 0.75]
-    assert places.tolist() == [1, 0, 1]
-
-
-def test_distances_scale_numbers_and_count_categories_twice() -> None:
-    tables = compare(
-        {
-            "real": pd.DataFrame({"x": [0.0, 10.0], "c": [*"ab"]}),
-            "synthetic": pd.DataFrame({"x": [2.0, None, 5.0], "c": [*"aac"]}),
-        }
-    )
-    distances, _ = nearest(as_points(tables, "synthetic"), as_points(tables, "real")[:1], norm="l1")
-    # 2/10; missing: middle of the range and the indicator; 5/10 and another category.
-    assert distances.tolist() == pytest.approx([0.2, 1.5, 2.5])
-
-
-# ----------------------------------------------------------------------------------------------------------- DCR share
-
-
-def test_share_by_hand() -> None:
-    tables = compare(
-        {
-            "real": pd.DataFrame({"x": [0.0, 10.0]}),
-            "synthetic": pd.DataFrame({"x": [1.0, 2.0, 5.0, 9.0]}),
-            "holdout": pd.DataFrame({"x": [3.0, 10.0]}),
-        }
-    )
-    # 1 is nearer to train (0), 2 and 5 to the holdout (3), 9 ties at 10.
-    score = closer_to_train_score(tables, np.random.default_rng(0))
-    assert score.value == pytest.approx(1.5 / 4)
-    assert score.details == {"n_rows": 4, "n_train": 2, "n_holdout": 2, "ties": 1}
-
-
-def test_copies_with_noise_are_caught_and_fresh_rows_are_not_accused() -> None:
-    train = rows(800, 0)
-    rng = np.random.default_rng(3)
-    leaky = train.assign(x=train["x"] + 0.01 * rng.normal(size=800))
-    frames = {"real": train, "holdout": rows(800, 2)}
-    caught = closer_to_train_score(compare({**frames, "synthetic": leaky}), rng)
-    fresh = closer_to_train_score(compare({**frames, "synthetic": rows(800, 1)}), rng)
-    assert caught.value > 0.9
-    assert caught.interval is not None
-    assert caught.interval[0] > 0.5
-    assert fresh.interval is not None
-    assert fresh.interval[0] < 0.5 < fresh.interval[1]
-
-
-def test_equally_many_training_and_holdout_rows_take_part() -> None:
-    tables = compare({"real": rows(500, 0), "synthetic": rows(300, 1), "holdout": rows(100, 2)})
-    score = closer_to_train_score(tables, np.random.default_rng(0), max_rows=50)
-    assert (score.details["n_train"], score.details["n_holdout"], score.details["n_rows"]) == (100, 100, 50)
-    assert abs(score.value - 0.5) < 0.25
-
-
-# ------------------------------------------------------------------------------------------------------------ coverage
-
-
-def coverage(synthetic: pd.DataFrame) -> tuple[float, float]:
-    return alpha_precision_beta_recall(
-        compare({"real": rows(600, 0), "synthetic": synthetic}), np.random.default_rng(0)
-    )
-
-
-def test_fresh_rows_are_typical_and_cover() -> None:
-    precision, recall = coverage(rows(600, 1))
-    assert precision > 0.93
-    # Of a fresh sample of the same size about half the real rows have a synthetic row nearer than the nearest real one.
-    assert 0.4 < recall < 0.6
-
-
-def test_a_copy_of_the_table_is_perfect() -> None:
-    precision, recall = coverage(rows(600, 0))
-    assert precision == pytest.approx(1.0, abs=0.01)
-    assert recall == pytest.approx(1.0, abs=0.02)
-
-
-def test_a_collapsed_generator_covers_nothing() -> None:
-    one = rows(600, 1).iloc[[0] * 600]
-    _, recall = coverage(one)
-    assert recall < 0.15
-
-
-def test_outliers_lose_precision() -> None:
-    real = rows(600, 0)
-    precision, _ = coverage(rows(600, 1).assign(x=real["x"].max(), c="a"))
-    assert precision < 0.7
-
-
-def test_capped_rows_are_drawn_by_the_seed() -> None:
-    tables = compare({"real": rows(400, 0), "synthetic": rows(400, 1)})
-    first, again = (alpha_precision_beta_recall(tables, np.random.default_rng(5), max_rows=100) for _ in range(2))
-    assert first == again
+@pytest.mark.parametrize(
+    ("secret", "what"), [("incom", "did you mean 'income'"), ("zzz", "name one of"), ("key", "takes no part")]
+)
+def test_secrets_must_be_compared_columns(secret: str, what: str) -> None:
+    frames = {name: frame.assign(key=[f"key {i}" for i in range(len(frame))]) for name, frame in thirds(0).items()}
+    with pytest.raises(SettingsError, match=what):
+        scored(frames, secrets=[secret])

@@ -11,9 +11,9 @@ import numpy as np
 import pandas as pd
 
 from synthgan.errors import DataError, SettingsError
+from synthgan.evaluation.copies import closer_to_train_score, copy_score
 from synthgan.evaluation.coverage import coverage_scores
 from synthgan.evaluation.detection import detection_scores
-from synthgan.evaluation.disclosure import closer_to_train_score, copy_score
 from synthgan.evaluation.features import ComparedTables, compare
 from synthgan.evaluation.fidelity import fidelity_scores
 from synthgan.evaluation.scores import Score, Scores

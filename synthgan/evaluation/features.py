@@ -76,6 +76,25 @@ class ComparedTables:
             codes={**self.codes, name: {column: codes[rows] for column, codes in self.codes[table].items()}},
         )
 
+    def parts(self, parts: Mapping[str, tuple[str, NDArray[np.int64]]]) -> ComparedTables:
+        """Other tables made of rows of these: new name -> the table they come from and their numbers."""
+        return replace(
+            self,
+            n_rows={name: len(rows) for name, (_, rows) in parts.items()},
+            numbers={
+                name: {column: values[rows] for column, values in self.numbers[table].items()}
+                for name, (table, rows) in parts.items()
+            },
+            codes={
+                name: {column: codes[rows] for column, codes in self.codes[table].items()}
+                for name, (table, rows) in parts.items()
+            },
+        )
+
+    def only(self, columns: Collection[str]) -> ComparedTables:
+        """The same tables with only some of the columns, in table order."""
+        return replace(self, roles={name: role for name, role in self.roles.items() if name in columns})
+
     def matrix(self, table: str, columns: Sequence[str] | None = None, *, max_levels: int = 255) -> Floats:
         """Columns side by side, categoricals as codes: ``(n_rows, n_columns)``, NaN where missing.
 
