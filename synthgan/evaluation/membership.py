@@ -242,6 +242,11 @@ def pool(attack: str, trials: Sequence[Trial], *, level: float) -> AttackResult:
     if n > 1:
         split_error = math.sqrt(n / (n - 1) * float(((weights * (areas - auc)) ** 2).sum()))
     half = z * max(row_error, split_error or 0.0)
+    interval = max(0.0, auc - half), min(1.0, auc + half)
+    if auc in (0.0, 1.0):
+        # No error shows where nothing overlaps; that no one of n rows is out of place bounds the share that may be.
+        fewest = sum(min(trial.n_members, trial.n_non_members) for trial in trials)
+        interval = wilson(auc * fewest, fewest, z=z)
     n_members = sum(trial.n_members for trial in trials)
     found = []
     for place, allowed in enumerate(FALSE_POSITIVE_RATES):
@@ -261,7 +266,7 @@ def pool(attack: str, trials: Sequence[Trial], *, level: float) -> AttackResult:
     return AttackResult(
         attack=attack,
         auc=auc,
-        interval=(max(0.0, auc - half), min(1.0, auc + half)),
+        interval=interval,
         level=level,
         row_error=row_error,
         split_error=split_error,
