@@ -1,9 +1,9 @@
 """Membership attacks: what an attacker reads from synthetic rows about the rows they were made from.
 
 Each attack sees the synthetic rows, reference rows of the same population that the generator never saw, and the rows to
-be judged; never the generator. It gives each row to be judged a score, from what is published and from the row itself,
-not from its company: rows of equal worth to the generator get scores of one distribution. All but one of the attacks
-compare with the reference rows, since a row in a dense region has neighbours whether it was used or not.
+be judged, without knowing which were used; never the generator. It treats all rows to be judged alike, so where nothing
+leaks the scores of members and of fresh rows have one distribution. The attacks that compare with reference rows are
+the stronger ones where density varies: a row in a dense region has neighbours whether it was used or not.
 """
 
 from __future__ import annotations
@@ -163,16 +163,17 @@ def classifier(view: AttackerView) -> Floats:
     """Log odds of gradient boosting told to tell synthetic rows from reference rows.
 
     A classifier's odds estimate the density ratio that DOMIAS wants (the classifier attack of Houssiau et al. 2022,
-    *TAPAS*). Its leaves may be small, as what is looked for is a surplus of synthetic rows at single places. Where the
-    reference has fewer rows they weigh as much, so that the trees split on it as well.
+    *TAPAS*). Its trees are deep and a leaf may hold a single row, for what is looked for is a surplus of synthetic rows at
+    single places: it is meant to learn them by heart. Where one table has fewer rows they weigh as much in sum.
     """
     from sklearn.ensemble import HistGradientBoostingClassifier
 
     targets, synthetic, reference = view.features
     model = HistGradientBoostingClassifier(
-        max_iter=100,
-        max_leaf_nodes=63,
-        min_samples_leaf=3,
+        max_iter=50,
+        max_leaf_nodes=255,
+        min_samples_leaf=1,
+        max_features=0.3,
         l2_regularization=1.0,
         categorical_features=list(view.is_categorical),
         early_stopping=False,

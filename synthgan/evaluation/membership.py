@@ -17,7 +17,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.stats import norm
+from scipy.signal import fftconvolve
+from scipy.stats import betabinom, norm
 
 from synthgan.errors import DataError
 from synthgan.evaluation.attacks import ATTACKS, attacker_view
@@ -46,6 +47,7 @@ class Trial:
         hits: per entry of `FALSE_POSITIVE_RATES`, members found at a threshold that at most this share of the
             non-members passes.
         slopes: per entry of `FALSE_POSITIVE_RATES`, of the ROC curve between half and twice that rate.
+        guessing_error: standard error that the area has where nothing leaks (Mann and Whitney 1947, with ties).
     """
 
     auc: float
@@ -54,6 +56,7 @@ class Trial:
     n_non_members: int
     hits: tuple[int, ...]
     slopes: tuple[float, ...] = (1.0,) * len(FALSE_POSITIVE_RATES)
+    guessing_error: float = 0.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -183,6 +186,7 @@ def score_trial(is_member: NDArray[np.bool_], scores: Floats) -> Trial:
         n_non_members=n,
         hits=tuple(round(rate * n_members) for rate in true_positives(is_member, scores, allowed).tolist()),
         slopes=tuple(slopes),
+        guessing_error=_guessing_error(scores, n_members),
     )
 
 
@@ -230,6 +234,10 @@ def pool(attack: str, trials: Sequence[Trial], *, level: float) -> AttackResult:
     non-members counts as mn / (m + n) rows: the exact variance where the ROC curve has slope one, which is where
     nothing leaks. Where it has slope s > 1 at a false positive rate a, the threshold adds (s^2 - 1) a (1 - a) / n more
     (Hsieh and Turnbull 1996).
+
+    With few rows or many ties these intervals are too short on the side of guessing. So one is widened to hold the
+    value of guessing unless a test that is exact for it rejects that at the same level: for the area the normal one of
+    Mann and Whitney, for a true positive rate the count of fresh rows above a threshold set by others (beta-binomial).
     """
     pairs = np.array([trial.n_members * trial.n_non_members for trial in trials], dtype=np.float64)
     weights = pairs / pairs.sum()
@@ -242,31 +250,35 @@ def pool(attack: str, trials: Sequence[Trial], *, level: float) -> AttackResult:
     if n > 1:
         split_error = math.sqrt(n / (n - 1) * float(((weights * (areas - auc)) ** 2).sum()))
     half = z * max(row_error, split_error or 0.0)
-    interval = max(0.0, auc - half), min(1.0, auc + half)
+    low, high = auc - half, auc + half
     if auc in (0.0, 1.0):
         # No error shows where nothing overlaps; that no one of n rows is out of place bounds the share that may be.
         fewest = sum(min(trial.n_members, trial.n_non_members) for trial in trials)
-        interval = wilson(auc * fewest, fewest, z=z)
+        low, high = wilson(auc * fewest, fewest, z=z)
+    guessing_error = math.sqrt(sum((w * trial.guessing_error) ** 2 for w, trial in zip(weights, trials, strict=True)))
+    if abs(auc - 0.5) <= z * guessing_error:
+        low, high = min(low, 0.5), max(high, 0.5)
     n_members = sum(trial.n_members for trial in trials)
     found = []
     for place, allowed in enumerate(FALSE_POSITIVE_RATES):
-        rate = sum(trial.hits[place] for trial in trials) / n_members
+        hits = sum(trial.hits[place] for trial in trials)
         chances = [
             trial.n_members * (allowed_false_positives(allowed, trial.n_non_members) + 1) / (trial.n_non_members + 1)
             for trial in trials
         ]
+        chance = sum(chances) / n_members
+        fewest_found, most_found = _rate_interval(trials, place, hits / n_members, z)
+        if fewest_found > chance and _chance_of_hits(trials, allowed, hits) > (1.0 - level) / 2.0:
+            fewest_found = chance
         found.append(
             TruePositives(
-                false_positive_rate=allowed,
-                rate=rate,
-                interval=_rate_interval(trials, place, rate, z),
-                chance=sum(chances) / n_members,
+                false_positive_rate=allowed, rate=hits / n_members, interval=(fewest_found, most_found), chance=chance
             )
         )
     return AttackResult(
         attack=attack,
         auc=auc,
-        interval=interval,
+        interval=(max(0.0, low), min(1.0, high)),
         level=level,
         row_error=row_error,
         split_error=split_error,
@@ -289,3 +301,20 @@ def _rate_interval(trials: Sequence[Trial], place: int, rate: float, z: float) -
     low, high = wilson(rate * rows, rows, z=z)
     half = z * math.sqrt(more)
     return max(0.0, rate - math.hypot(rate - low, half)), min(1.0, rate + math.hypot(high - rate, half))
+
+
+def _chance_of_hits(trials: Sequence[Trial], allowed: float, hits: int) -> float:
+    """Probability that fresh rows in the members' place give so many hits or more, over all trials."""
+    counts = np.ones(1)
+    for trial in trials:
+        passing = allowed_false_positives(allowed, trial.n_non_members)
+        own = betabinom(trial.n_members, passing + 1, trial.n_non_members - passing)
+        counts = fftconvolve(counts, own.pmf(np.arange(trial.n_members + 1)))
+    return float(counts[hits:].sum())
+
+
+def _guessing_error(scores: Floats, n_members: int) -> float:
+    n = len(scores)
+    _, ties = np.unique(scores, return_counts=True)
+    tied = float((ties.astype(np.float64) ** 3 - ties).sum()) / (n**3 - n)
+    return math.sqrt((n + 1) * (1.0 - tied) / (12.0 * n_members * (n - n_members)))

@@ -112,19 +112,19 @@ def play(
     n = min(len(fresh) // 2, len(own))
     if n < FEWEST_JUDGED:
         return None
-    # As many candidates of both kinds, so that the same number of worst cases is as extreme among either.
     n_candidates = min(n, max(max_rows, MAX_CANDIDATES))
     tables = tables.with_part("reference", holdout, fresh[len(fresh) // 2 :][:MAX_REFERENCE])
     tables = tables.select(synthetic, rng.permutation(tables.n_rows[synthetic]))
     kinds = {"members": (real, own[:n_candidates]), "non_members": (holdout, fresh[:n_candidates])}
-    judged_as = {}
     for kind, (source, rows) in kinds.items():
-        part = tables.with_part(kind, source, rows)
-        far = isolation(as_points(part, kind, real="reference"), as_points(part, "reference", real="reference"))
-        is_worst = np.isin(np.arange(len(rows)), farthest(far, n_worst_cases(len(rows))))
-        is_random = np.arange(len(rows)) < max_rows
+        tables = tables.with_part(kind, source, rows)
+    known = as_points(tables, "reference", real="reference")
+    far = [isolation(as_points(tables, kind, real="reference"), known) for kind in kinds]
+    judged_as = {}
+    for kind, is_worst in zip(kinds, farthest(far, n_worst_cases(n_candidates)), strict=True):
+        is_random = np.arange(n_candidates) < max_rows
         judged = is_worst | is_random
-        tables = tables.with_part(kind, source, rows[judged])
+        tables = tables.select(kind, np.flatnonzero(judged))
         judged_as[kind] = is_random[judged], is_worst[judged]
     tables = tables.joined("targets", tuple(kinds)).with_part(
         "synthetic", synthetic, np.arange(tables.n_rows[synthetic])

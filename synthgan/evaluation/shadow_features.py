@@ -32,7 +32,9 @@ def summary(tables: ComparedTables, table: str) -> Floats:
         known = column[~np.isnan(column)]
         parts.append(np.array([len(known) / len(column)]))
         if tables.roles[name] == "numeric":
-            figures = [known.mean(), known.std(), *np.quantile(known, [0.0, 0.25, 0.5, 0.75, 1.0])] if len(known) else []
+            figures = (
+                [known.mean(), known.std(), *np.quantile(known, [0.0, 0.25, 0.5, 0.75, 1.0])] if len(known) else []
+            )
             parts.append(np.array(figures if figures else [0.0] * 7))
         else:
             parts.append(np.bincount(known.astype(np.int64), minlength=N_LEVELS + 1) / len(column))

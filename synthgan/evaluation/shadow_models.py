@@ -13,16 +13,17 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from synthgan.errors import DataError, SettingsError
 from synthgan.evaluation.features import Floats, compare
-from synthgan.evaluation.membership import FAMILY_ERROR, AttackResult, pool, score_trial
+from synthgan.evaluation.membership import FAMILY_ERROR, AttackResult, Trial, pool, score_trial
 from synthgan.evaluation.shadow_features import RecordQueries, summary
 
 FitAndSample = Callable[[pd.DataFrame, int], pd.DataFrame]
 """Training rows and a seed to synthetic rows."""
 
-FEWEST_FITS = 16
+FEWEST_FITS = 32
 """For fewer fits no interval is to be had."""
 
 N_TREES = 100
@@ -62,7 +63,7 @@ def shadow_attack(
 
     All records share the fits, each with a coin of its own: that takes no more fits for ten records than for one, and
     the others are noise of the size of a few rows. A random forest learns on half of the fits and is judged on the
-    other half, then the other way round.
+    other half (not the other way round as well: the two areas would rise and fall together).
 
     Args:
         fit_and_sample: makes synthetic rows from training rows and a seed; about as many for each call.
@@ -71,7 +72,7 @@ def shadow_attack(
             records.
         rng: draws training rows, coins, seeds and queries.
         n_rows: training rows of each fit.
-        n_fits: fits in all, an even number. The standard error of a record's area is about 0.6 / sqrt(n_fits) where
+        n_fits: fits in all, a multiple of four. The standard error of a record's area is about 0.8 / sqrt(n_fits) where
             nothing leaks.
         n_queries: counts of rows that agree with the record on random sets of columns.
         same_background: give all fits the same other rows: the attacker who knows everybody else, against whom
@@ -79,7 +80,7 @@ def shadow_attack(
         numeric: names of the numeric columns; None reads them off the population's dtypes.
 
     Raises:
-        SettingsError: too few fits, an odd number of them, or no room for the records among the training rows.
+        SettingsError: too few fits, no multiple of four, or no room for the records among the training rows.
         DataError: there is no record, too small a population, or a table has other columns.
     """
     _check(len(records), len(population), n_rows, n_fits)
@@ -95,22 +96,19 @@ def shadow_attack(
         training = everybody.iloc[rng.permutation(taken)].reset_index(drop=True)
         frames[f"shadow {fit}"] = fit_and_sample(training, int(rng.integers(2**31)))
     features = _features(frames, own, n_queries, numeric, rng)
-    trials = [
-        [score_trial(truth, scores) for truth, scores in _judged(features[:, record], is_in[:, record], rng)]
-        for record in range(len(records))
-    ]
+    trials = [_trial(features[:, record], is_in[:, record], rng) for record in range(len(records))]
     level = 1.0 - FAMILY_ERROR / len(records)
     return ShadowAttack(
-        records=tuple(pool(f"record {place}", folds, level=level) for place, folds in enumerate(trials)),
-        overall=pool("all records", [trial for folds in trials for trial in folds], level=1.0 - FAMILY_ERROR),
+        records=tuple(pool(f"record {place}", [trial], level=level) for place, trial in enumerate(trials)),
+        overall=pool("all records", trials, level=1.0 - FAMILY_ERROR),
         n_fits=n_fits,
         n_rows=n_rows,
     )
 
 
 def _check(n_records: int, n_population: int, n_rows: int, n_fits: int) -> None:
-    if n_fits < FEWEST_FITS or n_fits % 2:
-        raise SettingsError(f"n_fits is {n_fits}; shadow models need an even number, at least {FEWEST_FITS}.")
+    if n_fits < FEWEST_FITS or n_fits % 4:
+        raise SettingsError(f"n_fits is {n_fits}; shadow models need a multiple of four, at least {FEWEST_FITS}.")
     if not n_records:
         raise DataError("The records table has no rows; give at least one record to attack.")
     if n_rows <= n_records:
@@ -123,7 +121,7 @@ def _check(n_records: int, n_population: int, n_rows: int, n_fits: int) -> None:
 
 def _features(
     frames: dict[str, pd.DataFrame],
-    records: np.ndarray[tuple[int], np.dtype[np.int64]],
+    records: NDArray[np.int64],
     n_queries: int,
     numeric: Collection[str] | None,
     rng: np.random.Generator,
@@ -141,18 +139,14 @@ def _features(
     return np.array(found)
 
 
-def _judged(
-    features: Floats, is_in: np.ndarray[tuple[int], np.dtype[np.bool_]], rng: np.random.Generator
-) -> list[tuple[np.ndarray[tuple[int], np.dtype[np.bool_]], Floats]]:
-    """Truth and scores of each half of the fits, the scores by a forest that was grown on the other half."""
+def _trial(features: Floats, is_in: NDArray[np.bool_], rng: np.random.Generator) -> Trial:
+    """What a forest grown on half of the fits says of the others."""
     from sklearn.ensemble import RandomForestClassifier
 
-    fold = np.empty(len(is_in), dtype=np.int64)
+    is_judged = np.empty(len(is_in), dtype=bool)
     for side in (True, False):
-        fold[is_in == side] = rng.permutation(np.arange(int((is_in == side).sum())) % 2)
-    judged = []
-    for half in (0, 1):
-        forest = RandomForestClassifier(N_TREES, min_samples_leaf=2, random_state=int(rng.integers(2**31)))
-        forest.fit(features[fold != half], is_in[fold != half])
-        judged.append((is_in[fold == half], forest.predict_proba(features[fold == half])[:, 1]))
-    return judged
+        n = int((is_in == side).sum())
+        is_judged[is_in == side] = rng.permutation(n) < n // 2
+    forest = RandomForestClassifier(N_TREES, min_samples_leaf=2, random_state=int(rng.integers(2**31)))
+    forest.fit(features[~is_judged], is_in[~is_judged])
+    return score_trial(is_in[is_judged], forest.predict_proba(features[is_judged])[:, 1])

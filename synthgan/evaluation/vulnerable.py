@@ -7,6 +7,8 @@ at real rows only: never at the synthetic ones, nor at who was trained on.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -26,7 +28,7 @@ def isolation(rows: Points, among: Points) -> Floats:
 
 
 def n_worst_cases(n: int) -> int:
-    """How many of ``n`` rows are judged as worst cases.
+    """How many of ``n`` rows are judged as worst cases, at least.
 
     The farthest twentieth; of smaller tables more, up to a quarter, so that 1,000 non-members allow a true positive
     rate at 1%.
@@ -34,9 +36,14 @@ def n_worst_cases(n: int) -> int:
     return max(round(WORST_SHARE * n), min(WORST_ROWS, round(LARGEST_WORST_SHARE * n)))
 
 
-def farthest(isolations: Floats, n: int) -> NDArray[np.int64]:
-    """Places of the ``n`` rows that are farthest from others, in rising order; of equally far ones the first."""
-    return np.sort(np.argsort(-isolations, kind="stable")[:n])
+def farthest(isolations: Sequence[Floats], n: int) -> list[NDArray[np.bool_]]:
+    """The rows of several groups that are at least so far that each group has ``n`` of them: one mask for each.
+
+    One threshold for all: with one for each, the groups would differ by the chance in their thresholds, more than the
+    spread within them tells.
+    """
+    threshold = min(np.sort(own)[max(len(own) - n, 0)] for own in isolations)
+    return [own >= threshold for own in isolations]
 
 
 def vulnerable_rows(
