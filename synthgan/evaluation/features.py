@@ -95,6 +95,26 @@ class ComparedTables:
         """The same tables with only some of the columns, in table order."""
         return replace(self, roles={name: role for name, role in self.roles.items() if name in columns})
 
+    def joined(self, name: str, tables: Sequence[str]) -> ComparedTables:
+        """The same comparison with the rows of ``tables``, one table after another, as the table ``name``."""
+        return replace(
+            self,
+            n_rows={**self.n_rows, name: sum(self.n_rows[table] for table in tables)},
+            numbers={
+                **self.numbers,
+                name: {
+                    column: np.concatenate([self.numbers[table][column] for table in tables]) for column in self.numeric
+                },
+            },
+            codes={
+                **self.codes,
+                name: {
+                    column: np.concatenate([self.codes[table][column] for table in tables])
+                    for column in self.categorical
+                },
+            },
+        )
+
     def matrix(self, table: str, columns: Sequence[str] | None = None, *, max_levels: int = 255) -> Floats:
         """Columns side by side, categoricals as codes: ``(n_rows, n_columns)``, NaN where missing.
 

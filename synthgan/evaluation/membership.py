@@ -11,22 +11,19 @@ model, with many draws from it or with shadow models of his own may do better.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.special import logsumexp
-from scipy.stats import norm
+from scipy.signal import fftconvolve
+from scipy.stats import betabinom, norm
 
 from synthgan.errors import DataError
+from synthgan.evaluation.attacks import ATTACKS, attacker_view
 from synthgan.evaluation.features import Floats, compare
 from synthgan.evaluation.intervals import roc_auc, wilson
-from synthgan.evaluation.neighbours import Points, as_points, distance_blocks, nearest
-
-Attack = Callable[[Points, Points, Points], Floats]
-"""Targets, synthetic rows and reference rows to one score per target, ``(n_targets,)``: higher says "member"."""
 
 FALSE_POSITIVE_RATES = (0.1, 0.01, 0.001)
 """At which the true positive rate is read."""
@@ -34,101 +31,8 @@ FALSE_POSITIVE_RATES = (0.1, 0.01, 0.001)
 FAMILY_ERROR = 0.05
 """Chance that any one of the attacks' intervals misses, at most."""
 
-N_NEIGHBOURS = 5
-N_COMPONENTS = 10
-
-_FLOOR = 1e-3
-
-
-# -------------------------------------------------------------------------------------------------------------- attacks
-
-
-def closest(targets: Points, synthetic: Points, reference: Points) -> Floats:
-    """Nearness of the closest synthetic row (Chen et al. 2020, *GAN-Leaks*, full black box), L1."""
-    del reference
-    return -nearest(targets, synthetic, norm="l1")[0]
-
-
-def monte_carlo(targets: Points, synthetic: Points, reference: Points) -> Floats:
-    """Share of synthetic rows within a radius: the median of the targets' closest distances (Hilprecht et al. 2019)."""
-    radius = float(np.median(-closest(targets, synthetic, reference)))
-    shares = np.empty(len(targets))
-    for rows, distances in distance_blocks(targets, synthetic, norm="l1"):
-        shares[rows] = (distances <= radius).mean(axis=1)
-    return shares
-
-
-def domias_neighbours(targets: Points, synthetic: Points, reference: Points) -> Floats:
-    """Density among synthetic over density among reference rows (van Breugel et al. 2023, *DOMIAS*), by neighbours.
-
-    The density is the nearest-neighbour estimate, averaged as a logarithm over the first five neighbours. Of the log
-    ratio of two such estimates only the difference of mean log distances depends on the target. Distances are at least
-    a thousandth of their median, so that a copy has a finite density.
-    """
-    near = [_smallest(targets, points, N_NEIGHBOURS) for points in (synthetic, reference)]
-    positive = np.concatenate([distances[distances > 0] for distances in near])
-    floor = _FLOOR * float(np.median(positive)) if len(positive) else 1.0
-    to_synthetic, to_reference = (np.log(np.maximum(distances, floor)).mean(axis=1) for distances in near)
-    return to_reference - to_synthetic
-
-
-def domias_kernel(targets: Points, synthetic: Points, reference: Points) -> Floats:
-    """DOMIAS with Gaussian kernels on the first principal components, at most ten, scaled to variance one.
-
-    Bandwidths are Scott's. Blurred where the neighbours are sharp: it looks for whole regions that follow the members.
-    """
-    pooled = np.concatenate([synthetic.matrix, reference.matrix])
-    centre = pooled.mean(axis=0)
-    values, vectors = np.linalg.eigh(np.cov(pooled - centre, rowvar=False).reshape(pooled.shape[1], -1))
-    kept = np.arange(len(values))[values > 1e-9][-N_COMPONENTS:]
-    if not len(kept):
-        return np.zeros(len(targets))
-    axes = vectors[:, kept] / np.sqrt(values[kept])
-
-    def project(points: Points) -> Points:
-        projected = (points.matrix - centre) @ axes
-        return Points(numbers=projected, levels=np.empty((len(points), 0), dtype=np.float32), values=projected)
-
-    seen = project(targets)
-    return _log_density(seen, project(synthetic)) - _log_density(seen, project(reference))
-
-
-def exact_match(targets: Points, synthetic: Points, reference: Points) -> Floats:
-    """1 where a synthetic row equals the target in every compared column."""
-    del reference
-    seen = set(synthetic.keys)
-    return np.array([float(key in seen) for key in targets.keys])
-
-
-ATTACKS: dict[str, Attack] = {
-    "closest": closest,
-    "monte_carlo": monte_carlo,
-    "domias_neighbours": domias_neighbours,
-    "domias_kernel": domias_kernel,
-    "exact_match": exact_match,
-}
-
-
-def _smallest(targets: Points, points: Points, k: int) -> Floats:
-    """L1 distances to each target's ``k`` nearest points, or to all if there are fewer: ``(n_targets, k)``."""
-    k = min(k, len(points))
-    found = np.empty((len(targets), k))
-    for rows, distances in distance_blocks(targets, points, norm="l1"):
-        found[rows] = np.partition(distances, k - 1, axis=1)[:, :k]
-    return found
-
-
-def _log_density(targets: Points, points: Points) -> Floats:
-    """Log of the kernel estimate up to a constant: ``(n_targets,)``."""
-    n, dimensions = points.numbers.shape
-    bandwidth = n ** (-1.0 / (dimensions + 4))
-    density = np.empty(len(targets))
-    for rows, squares in distance_blocks(targets, points, norm="l2"):
-        density[rows] = logsumexp(squares / (-2.0 * bandwidth**2), axis=1)
-    return density
-
-
-# ------------------------------------------------------------------------------------------------------------- outcomes
+FALSE_POSITIVES_NEEDED = 10
+"""A true positive rate is worth showing where the non-members let through are at least so many."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -142,6 +46,8 @@ class Trial:
         n_non_members: non-members judged.
         hits: per entry of `FALSE_POSITIVE_RATES`, members found at a threshold that at most this share of the
             non-members passes.
+        slopes: per entry of `FALSE_POSITIVE_RATES`, of the ROC curve between half and twice that rate.
+        guessing_error: standard error that the area has where nothing leaks (Mann and Whitney 1947, with ties).
     """
 
     auc: float
@@ -149,6 +55,8 @@ class Trial:
     n_members: int
     n_non_members: int
     hits: tuple[int, ...]
+    slopes: tuple[float, ...] = (1.0,) * len(FALSE_POSITIVE_RATES)
+    guessing_error: float = 0.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -250,13 +158,9 @@ def attack_trials(
     )
     if not tables.columns:
         raise DataError("No column is left to attack: all are empty, identifiers or free text.")
-    points = {name: as_points(tables, name, real="reference") for name in tables.n_rows}
-    targets = points["members"].followed_by(points["non_members"])
-    is_member = np.arange(len(targets)) < len(points["members"])
-    return {
-        name: score_trial(is_member, attack(targets, points["synthetic"], points["reference"]))
-        for name, attack in ATTACKS.items()
-    }
+    view = attacker_view(tables.joined("targets", ("members", "non_members")))
+    is_member = np.arange(len(members) + len(non_members)) < len(members)
+    return {name: score_trial(is_member, attack(view)) for name, attack in ATTACKS.items()}
 
 
 def score_trial(is_member: NDArray[np.bool_], scores: Floats) -> Trial:
@@ -267,16 +171,31 @@ def score_trial(is_member: NDArray[np.bool_], scores: Floats) -> Trial:
         scores: ``(n_targets,)`` higher for members.
     """
     auc, error = roc_auc(is_member, scores)
-    others = np.sort(scores[~is_member])[::-1]
-    thresholds = [others[allowed_false_positives(rate, len(others))] for rate in FALSE_POSITIVE_RATES]
+    n = int((~is_member).sum())
+    slopes = []
+    for rate in FALSE_POSITIVE_RATES:
+        half, twice = (allowed_false_positives(factor * rate, n) for factor in (0.5, 2.0))
+        low, high = true_positives(is_member, scores, np.array([half, twice]))
+        slopes.append((high - low) / ((twice - half) / n) if twice > half else 1.0)
+    allowed = np.array([allowed_false_positives(rate, n) for rate in FALSE_POSITIVE_RATES])
+    n_members = int(is_member.sum())
     return Trial(
         auc=auc,
         standard_error=error,
-        n_members=int(is_member.sum()),
-        n_non_members=len(others),
-        # Strictly above: rows tied with the first non-member that may not pass do not pass either.
-        hits=tuple(int((scores[is_member] > threshold).sum()) for threshold in thresholds),
+        n_members=n_members,
+        n_non_members=n,
+        hits=tuple(round(rate * n_members) for rate in true_positives(is_member, scores, allowed).tolist()),
+        slopes=tuple(slopes),
+        guessing_error=_guessing_error(scores, n_members),
     )
+
+
+def true_positives(is_member: NDArray[np.bool_], scores: Floats, allowed: NDArray[np.int64]) -> Floats:
+    """Share of the members found where so many non-members may pass, fewer than there are: ``(len(allowed),)``."""
+    others = np.sort(scores[~is_member])[::-1]
+    found = np.sort(scores[is_member])
+    # Strictly above: rows tied with the first non-member that may not pass do not pass either.
+    return np.asarray(1.0 - np.searchsorted(found, others[allowed], side="right") / len(found))
 
 
 def allowed_false_positives(rate: float, n_non_members: int) -> int:
@@ -313,7 +232,12 @@ def pool(attack: str, trials: Sequence[Trial], *, level: float) -> AttackResult:
 
     Intervals of true positive rates are Wilson's. As the threshold is estimated too, a trial with m members and n
     non-members counts as mn / (m + n) rows: the exact variance where the ROC curve has slope one, which is where
-    nothing leaks.
+    nothing leaks. Where it has slope s > 1 at a false positive rate a, the threshold adds (s^2 - 1) a (1 - a) / n more
+    (Hsieh and Turnbull 1996).
+
+    With few rows or many ties these intervals are too short on the side of guessing. So one is widened to hold the
+    value of guessing unless a test that is exact for it rejects that at the same level: for the area the normal one of
+    Mann and Whitney, for a true positive rate the count of fresh rows above a threshold set by others (beta-binomial).
     """
     pairs = np.array([trial.n_members * trial.n_non_members for trial in trials], dtype=np.float64)
     weights = pairs / pairs.sum()
@@ -326,27 +250,35 @@ def pool(attack: str, trials: Sequence[Trial], *, level: float) -> AttackResult:
     if n > 1:
         split_error = math.sqrt(n / (n - 1) * float(((weights * (areas - auc)) ** 2).sum()))
     half = z * max(row_error, split_error or 0.0)
+    low, high = auc - half, auc + half
+    if auc in (0.0, 1.0):
+        # No error shows where nothing overlaps; that no one of n rows is out of place bounds the share that may be.
+        fewest = sum(min(trial.n_members, trial.n_non_members) for trial in trials)
+        low, high = wilson(auc * fewest, fewest, z=z)
+    guessing_error = math.sqrt(sum((w * trial.guessing_error) ** 2 for w, trial in zip(weights, trials, strict=True)))
+    if abs(auc - 0.5) <= z * guessing_error:
+        low, high = min(low, 0.5), max(high, 0.5)
     n_members = sum(trial.n_members for trial in trials)
-    rows = sum(trial.n_members * trial.n_non_members / (trial.n_members + trial.n_non_members) for trial in trials)
     found = []
     for place, allowed in enumerate(FALSE_POSITIVE_RATES):
-        rate = sum(trial.hits[place] for trial in trials) / n_members
+        hits = sum(trial.hits[place] for trial in trials)
         chances = [
             trial.n_members * (allowed_false_positives(allowed, trial.n_non_members) + 1) / (trial.n_non_members + 1)
             for trial in trials
         ]
+        chance = sum(chances) / n_members
+        fewest_found, most_found = _rate_interval(trials, place, hits / n_members, z)
+        if fewest_found > chance and _chance_of_hits(trials, allowed, hits) > (1.0 - level) / 2.0:
+            fewest_found = chance
         found.append(
             TruePositives(
-                false_positive_rate=allowed,
-                rate=rate,
-                interval=wilson(rate * rows, rows, z=z),
-                chance=sum(chances) / n_members,
+                false_positive_rate=allowed, rate=hits / n_members, interval=(fewest_found, most_found), chance=chance
             )
         )
     return AttackResult(
         attack=attack,
         auc=auc,
-        interval=(max(0.0, auc - half), min(1.0, auc + half)),
+        interval=(max(0.0, low), min(1.0, high)),
         level=level,
         row_error=row_error,
         split_error=split_error,
@@ -355,3 +287,34 @@ def pool(attack: str, trials: Sequence[Trial], *, level: float) -> AttackResult:
         n_non_members=sum(trial.n_non_members for trial in trials),
         true_positives=tuple(found),
     )
+
+
+def _rate_interval(trials: Sequence[Trial], place: int, rate: float, z: float) -> tuple[float, float]:
+    """Interval of the pooled true positive rate at the false positive rate in this place."""
+    n_members = sum(trial.n_members for trial in trials)
+    allowed = FALSE_POSITIVE_RATES[place]
+    rows, more = 0.0, 0.0
+    for trial in trials:
+        rows += trial.n_members * trial.n_non_members / (trial.n_members + trial.n_non_members)
+        steeper = max(trial.slopes[place] ** 2 - 1.0, 0.0)
+        more += (trial.n_members / n_members) ** 2 * steeper * allowed * (1.0 - allowed) / trial.n_non_members
+    low, high = wilson(rate * rows, rows, z=z)
+    half = z * math.sqrt(more)
+    return max(0.0, rate - math.hypot(rate - low, half)), min(1.0, rate + math.hypot(high - rate, half))
+
+
+def _chance_of_hits(trials: Sequence[Trial], allowed: float, hits: int) -> float:
+    """Probability that fresh rows in the members' place give so many hits or more, over all trials."""
+    counts = np.ones(1)
+    for trial in trials:
+        passing = allowed_false_positives(allowed, trial.n_non_members)
+        own = betabinom(trial.n_members, passing + 1, trial.n_non_members - passing)
+        counts = fftconvolve(counts, own.pmf(np.arange(trial.n_members + 1)))
+    return float(counts[hits:].sum())
+
+
+def _guessing_error(scores: Floats, n_members: int) -> float:
+    n = len(scores)
+    _, ties = np.unique(scores, return_counts=True)
+    tied = float((ties.astype(np.float64) ** 3 - ties).sum()) / (n**3 - n)
+    return math.sqrt((n + 1) * (1.0 - tied) / (12.0 * n_members * (n - n_members)))
