@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Hashable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -15,6 +15,7 @@ from synthgan.errors import DataError
 from synthgan.tables.arrow_types import NANOSECONDS
 
 Role = Literal["numeric", "categorical"]
+Clock = Literal["instant", "duration"]
 
 Floats = NDArray[np.float64]
 Codes = NDArray[np.int64]
@@ -34,6 +35,8 @@ class ComparedTables:
         numbers: per table and numeric column, ``(n_rows,)`` floats, NaN where missing.
         codes: per table and categorical column, ``(n_rows,)`` codes into levels shared by all tables; -1 where missing.
         n_levels: levels per categorical column over all tables, missing not counted.
+        levels: per categorical column, the value behind each code.
+        clocks: the numeric columns whose numbers are nanoseconds: instants since 1970, or durations.
     """
 
     roles: dict[str, Role]
@@ -42,6 +45,8 @@ class ComparedTables:
     numbers: dict[str, dict[str, Floats]]
     codes: dict[str, dict[str, Codes]]
     n_levels: dict[str, int]
+    levels: dict[str, NDArray[np.object_]] = field(default_factory=dict)
+    clocks: dict[str, Clock] = field(default_factory=dict)
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -152,14 +157,15 @@ def compare(
     left_out: dict[str, str] = {}
     numbers: dict[str, dict[str, Floats]] = {name: {} for name in names}
     codes: dict[str, dict[str, Codes]] = {name: {} for name in names}
-    n_levels: dict[str, int] = {}
+    levels: dict[str, NDArray[np.object_]] = {}
+    clocks: dict[str, Clock] = {}
     for column in labels[names[0]]:
         series = {name: tables[name][labels[name][column]] for name in names}
         first = series[names[0]]
         role: Role = _role(first) if numeric is None else ("numeric" if column in numeric else "categorical")
         reason = None if column in keep else _empty_reason(series)
         if reason is None:
-            arrays, n_levels_here = _arrays(series, role, column)
+            arrays, levels_here = _arrays(series, role, column)
             if leave_out_identifiers and column not in keep and column not in (numeric or ()):
                 reason = _counter_reason(first, arrays[0]) if role == "numeric" else _text_reason(arrays[0])
         if reason is not None:
@@ -167,7 +173,9 @@ def compare(
             continue
         roles[column] = role
         if role == "categorical":
-            n_levels[column] = n_levels_here
+            levels[column] = levels_here
+        elif (clock := _clock(first)) is not None:
+            clocks[column] = clock
         for name, array in zip(names, arrays, strict=True):
             (numbers if role == "numeric" else codes)[name][column] = array
     return ComparedTables(
@@ -176,7 +184,9 @@ def compare(
         n_rows={name: len(tables[name]) for name in names},
         numbers=numbers,
         codes=codes,
-        n_levels=n_levels,
+        n_levels={column: len(values) for column, values in levels.items()},
+        levels=levels,
+        clocks=clocks,
     )
 
 
@@ -246,6 +256,19 @@ _NUMERIC_OBJECTS = frozenset(
 )
 
 
+def _clock(series: pd.Series) -> Clock | None:
+    """What a numeric column's nanoseconds stand for; None when its numbers are numbers."""
+    dtype = series.dtype
+    if isinstance(dtype, pd.ArrowDtype):
+        arrow = dtype.pyarrow_dtype
+        instant = pa.types.is_timestamp(arrow) or pa.types.is_date(arrow)
+        return "instant" if instant else "duration" if pa.types.is_duration(arrow) else None
+    kind = pd.api.types.infer_dtype(series, skipna=True) if pd.api.types.is_object_dtype(dtype) else dtype.kind
+    if kind in {"M", "datetime64", "datetime", "date"}:
+        return "instant"
+    return "duration" if kind in {"m", "timedelta64", "timedelta"} else None
+
+
 def _is_number_like(arrow: pa.DataType) -> bool:
     types = pa.types
     return bool(
@@ -258,12 +281,12 @@ def _is_number_like(arrow: pa.DataType) -> bool:
     )
 
 
-def _arrays(series: Mapping[str, pd.Series], role: Role, column: str) -> tuple[list[NDArray[Any]], int]:
-    """One array per table, and the number of levels of a categorical column."""
+def _arrays(series: Mapping[str, pd.Series], role: Role, column: str) -> tuple[list[NDArray[Any]], NDArray[np.object_]]:
+    """One array per table, and the levels of a categorical column."""
     if role == "numeric":
-        return [_as_floats(part, column, table) for table, part in series.items()], 0
-    codes, n_levels = _as_codes(list(series.values()), column)
-    return [*codes], n_levels
+        return [_as_floats(part, column, table) for table, part in series.items()], np.empty(0, dtype=object)
+    codes, levels = _as_codes(list(series.values()), column)
+    return [*codes], levels
 
 
 def _as_floats(series: pd.Series, column: str, table: str) -> Floats:
@@ -315,8 +338,8 @@ def _from_arrow(series: pd.Series, arrow: pa.DataType) -> pd.Series:
     return series
 
 
-def _as_codes(columns: Sequence[pd.Series], column: str) -> tuple[list[Codes], int]:
-    """Codes of several columns into one list of levels; -1 where missing."""
+def _as_codes(columns: Sequence[pd.Series], column: str) -> tuple[list[Codes], NDArray[np.object_]]:
+    """Codes of several columns into one list of levels, -1 where missing; and the levels."""
     plain = [_as_objects(series) for series in columns]
     try:
         codes, levels = pd.factorize(np.concatenate(plain), use_na_sentinel=True)
@@ -325,7 +348,7 @@ def _as_codes(columns: Sequence[pd.Series], column: str) -> tuple[list[Codes], i
             f"Column '{column}' holds nested values, which have no score; leave it out of both tables."
         ) from None
     stops = np.cumsum([len(part) for part in plain])[:-1]
-    return [part.astype(np.int64) for part in np.split(codes, stops)], len(levels)
+    return [part.astype(np.int64) for part in np.split(codes, stops)], np.asarray(levels, dtype=object)
 
 
 def _as_objects(series: pd.Series) -> NDArray[np.object_]:
