@@ -32,6 +32,9 @@ NAMES = [
     "c2st",
     "utility_auc",
     "utility_balanced_accuracy",
+    "utility_gap",
+    "subgroup_gap",
+    "importance_agreement",
     "exact_copies",
     "dcr_share",
 ]

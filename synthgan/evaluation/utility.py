@@ -1,57 +1,59 @@
-"""Downstream utility: a model trained on synthetic rows and tested on real ones, beside one trained on real rows.
+"""Downstream utility: models trained on synthetic rows and tested on real ones, beside models trained on real rows.
 
-Esteban, Hyland and Raetsch 2017 ("train on synthetic, test on real"). Models are scikit-learn's histogram gradient
-boosting with their defaults.
+Esteban, Hyland and Raetsch 2017 ("train on synthetic, test on real"). The models are those of `models.MODELS`, with
+scikit-learn's defaults where they are not named there.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from synthgan.evaluation.features import ComparedTables, Floats
-from synthgan.evaluation.intervals import Z, bootstrap, roc_auc
+from synthgan.evaluation.importances import importance_agreement_score
+from synthgan.evaluation.measures import (
+    HIGHER_IS_BETTER,
+    MEASURES,
+    Counts,
+    Measure,
+    once,
+    percentile_interval,
+    resample_counts,
+)
+from synthgan.evaluation.models import MODELS, Fitted, fit
+from synthgan.evaluation.prediction import (
+    MAX_TEST_ROWS,
+    MAX_TRAINING_ROWS,
+    Problem,
+    prediction_problem,
+    task_of,
+)
 from synthgan.evaluation.scores import Score
+from synthgan.evaluation.subgroups import subgroup_gap_score
 
-Task = Literal["binary", "multiclass", "regression"]
+__all__ = ["task_of", "utility_scores"]
 
-MAX_CLASSES = 50
-_FEW_VALUES = 10
+MAIN = next(iter(MODELS))
+"""The model of the table's figures."""
+
+_LABELS = {"auc": "AUC", "balanced_accuracy": "Balanced accuracy", "r2": "R2", "rmse": "RMSE"}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Trial:
-    """A trained model's answers on the test rows.
+    """The models of one kind, trained on each set of rows, with their answers for the test rows.
 
     Attributes:
-        truth: ``(n_test,)`` class numbers, or values.
-        predicted: ``(n_test,)`` values, or ``(n_test, n_classes)`` probabilities.
+        fitted: ``real``, ``synthetic``, ``half_1``, ``half_2`` -> model; the halves are of the real rows.
+        answers: the same names -> ``(n_test, n_classes)`` probabilities or ``(n_test,)`` values.
     """
 
-    truth: NDArray[Any]
-    predicted: Floats
-
-
-def task_of(tables: ComparedTables, target: str, *, real: str = "real") -> Task | None:
-    """What predicting ``target`` means: categories and whole numbers of at most ten values are classes.
-
-    None when there is nothing to predict (one class) or too much (more than 50 classes).
-    """
-    if tables.roles[target] == "numeric":
-        values = tables.numbers[real][target]
-        distinct = np.unique(values[np.isfinite(values)])
-        whole = bool((distinct == np.floor(distinct)).all())
-        if not (whole and len(distinct) <= _FEW_VALUES):
-            return "regression"
-        n_classes = len(distinct)
-    else:
-        n_classes = len(np.unique(tables.codes[real][target][tables.codes[real][target] >= 0]))
-    if not 2 <= n_classes <= MAX_CLASSES:
-        return None
-    return "binary" if n_classes == 2 else "multiclass"
+    fitted: Mapping[str, Fitted]
+    answers: Mapping[str, Floats]
 
 
 def utility_scores(
@@ -62,137 +64,138 @@ def utility_scores(
     train: str = "real",
     synthetic: str = "synthetic",
     test: str = "holdout",
-    max_rows: int = 100_000,
+    max_rows: int = MAX_TRAINING_ROWS,
+    max_test_rows: int = MAX_TEST_ROWS,
+    n_jobs: int | None = None,
 ) -> list[Score]:
-    """Scores of the model trained on synthetic rows; `Score.reference` is the same model trained on real rows.
+    """Scores of models trained on synthetic rows; `Score.reference` is the same for real rows.
 
     Classification gives ROC AUC (macro average of one against the rest when there are more than two classes) and
-    balanced accuracy; regression gives R2 and RMSE. Rows without a target take no part.
+    balanced accuracy of gradient boosting; regression gives R2 and RMSE. All models are in ``details["models"]``. Then
+    ``utility_gap`` (AUC or R2 of the real-trained models less that of the synthetic-trained, mean over the models),
+    ``subgroup_gap`` (the worst subgroup's, gradient boosting) and ``importance_agreement``. Intervals are of a
+    bootstrap of the test rows, the same resamples for all models; they do not cover another draw of training rows.
 
     Args:
         tables: the compared tables.
         target: the column to predict.
         rng: of rows, models and resamples.
-        train: name of the real table that the reference model learns from.
+        train: name of the real table that the reference models learn from.
         synthetic: name of the table to score.
         test: name of the table of real test rows.
-        max_rows: most rows to train on.
+        max_rows: most rows to train on; fewer where there are more than ten classes.
+        max_test_rows: most rows to test on; fewer where there are more than five classes.
+        n_jobs: threads, as scikit-learn has it.
 
     Returns:
-        The scores; empty when the target cannot be predicted (`task_of`), is missing throughout a table, or is the only
-        column.
+        The scores; empty when there is nothing to compute (`prediction.prediction_problem` says why). What could not be
+        computed of the last two is in ``details["not_computed"]`` of ``utility_gap``, with the reason.
     """
-    task = task_of(tables, target, real=train)
-    if task is None or len(tables.columns) < 2:
+    problem = prediction_problem(
+        tables,
+        target,
+        rng,
+        train=train,
+        synthetic=synthetic,
+        test=test,
+        max_rows=max_rows,
+        max_test_rows=max_test_rows,
+    )
+    if isinstance(problem, str):
         return []
-    seed = int(rng.integers(2**31))
-    trials = []
-    for name in (synthetic, train):
-        if tables.n_rows[name] > max_rows:
-            tables = tables.select(name, np.sort(rng.choice(tables.n_rows[name], max_rows, replace=False)))
-        trial = _trial(tables, target, task, train=name, test=test, seed=seed)
-        if trial is None:
-            return []
-        trials.append(trial)
-    measure = _regression if task == "regression" else _classification
-    ours, real = (measure(trial, rng) for trial in trials)
-    return [
-        Score(
-            name=f"utility_{name}",
-            label=_LABELS[name],
-            value=ours[name][0],
-            direction="lower" if name == "rmse" else "higher",
-            group="utility",
-            interval=ours[name][1],
-            reference=real[name][0],
-            note="model trained on synthetic rows, tested on real ones; the reference is trained on real rows",
-            details={"task": task, "n_test": len(trials[0].truth), "reference_interval": list(real[name][1])},
-        )
-        for name in ours
-    ]
-
-
-_LABELS = {"auc": "AUC", "balanced_accuracy": "Balanced accuracy", "r2": "R2", "rmse": "RMSE"}
-
-Measured = dict[str, tuple[float, tuple[float, float]]]
-
-
-def _trial(tables: ComparedTables, target: str, task: Task, *, train: str, test: str, seed: int) -> Trial | None:
-    """Train on one table, answer for the test rows; None when either has no row with a target."""
-    from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
-
-    inputs = [column for column in tables.columns if column != target]
-    categorical = [tables.roles[column] == "categorical" for column in inputs]
-    y, known = _target(tables, target, train)
-    truth, scored = _target(tables, target, test)
-    features, test_features = tables.matrix(train, inputs)[known], tables.matrix(test, inputs)[scored]
-    if not len(features) or not len(test_features):
-        return None
-    options: dict[str, Any] = {"categorical_features": categorical, "early_stopping": False, "random_state": seed}
-    if task == "regression":
-        model = HistGradientBoostingRegressor(**options).fit(features, y)
-        return Trial(truth=truth, predicted=model.predict(test_features))
-    classes = np.unique(np.concatenate([y, truth]))
-    places, test_places = np.searchsorted(classes, y), np.searchsorted(classes, truth)
-    probabilities = np.zeros((len(test_features), len(classes)))
-    occurring = np.unique(places)
-    if len(occurring) == 1:
-        probabilities[:, occurring[0]] = 1.0
-    else:
-        classifier = HistGradientBoostingClassifier(**options).fit(features, places)
-        probabilities[:, occurring] = classifier.predict_proba(test_features)
-    return Trial(truth=test_places, predicted=probabilities)
-
-
-def _target(tables: ComparedTables, target: str, name: str) -> tuple[Floats, NDArray[np.bool_]]:
-    """The known values of the target and where they are."""
-    if tables.roles[target] == "numeric":
-        values = tables.numbers[name][target]
-        known = np.isfinite(values)
-    else:
-        values = tables.codes[name][target].astype(np.float64)
-        known = values >= 0
-    return values[known], known
-
-
-def _classification(trial: Trial, rng: np.random.Generator) -> Measured:
-    classes = np.unique(trial.truth)
-    choice = trial.predicted.argmax(axis=1)
-
-    def macro_auc(rows: NDArray[np.int64]) -> float:
-        each = [
-            roc_auc(trial.truth[rows] == level, trial.predicted[rows, level])[0]
-            for level in classes
-            if 0 < np.count_nonzero(trial.truth[rows] == level) < len(rows)
-        ]
-        return float(np.mean(each)) if each else float("nan")
-
-    def balanced_accuracy(rows: NDArray[np.int64]) -> float:
-        truth, chosen = trial.truth[rows], choice[rows]
-        return float(np.mean([(chosen[truth == level] == level).mean() for level in np.unique(truth)]))
-
-    everything = np.arange(len(trial.truth))
-    if len(classes) == 2 and trial.predicted.shape[1] == 2:
-        area, error = roc_auc(trial.truth == 1, trial.predicted[:, 1])
-        auc = area, (max(0.0, area - Z * error), min(1.0, area + Z * error))
-    else:
-        auc = macro_auc(everything), bootstrap(macro_auc, len(everything), rng)
-    return {
-        "auc": auc,
-        "balanced_accuracy": (balanced_accuracy(everything), bootstrap(balanced_accuracy, len(everything), rng)),
+    trials = _trials(problem, rng, n_jobs)
+    counts = np.concatenate([once(len(problem.test)), resample_counts(len(problem.test), rng)])
+    scores = [_measured(problem, name, trials, counts) for name in MEASURES[problem.task]]
+    parts: dict[str, Score | str] = {
+        "subgroup_gap": subgroup_gap_score(problem, tables, test, trials[MAIN].answers, rng),
+        "importance_agreement": importance_agreement_score(problem, trials[MAIN].fitted, rng),
     }
+    not_computed = {name: part for name, part in parts.items() if isinstance(part, str)}
+    scores.append(_gap(problem, trials, counts, not_computed))
+    return scores + [part for part in parts.values() if isinstance(part, Score)]
 
 
-def _regression(trial: Trial, rng: np.random.Generator) -> Measured:
-    def rmse(rows: NDArray[np.int64]) -> float:
-        return float(np.sqrt(np.mean((trial.truth[rows] - trial.predicted[rows]) ** 2)))
-
-    def r2(rows: NDArray[np.int64]) -> float:
-        spread = np.var(trial.truth[rows])
-        return float(1.0 - rmse(rows) ** 2 / spread) if spread > 0 else float("nan")
-
-    everything = np.arange(len(trial.truth))
-    return {
-        name: (measure(everything), bootstrap(measure, len(everything), rng))
-        for name, measure in {"r2": r2, "rmse": rmse}.items()
+def _trials(problem: Problem, rng: np.random.Generator, n_jobs: int | None) -> dict[str, Trial]:
+    """All models on all sets of rows; one seed, so that they differ by their rows alone."""
+    setting = problem.setting(int(rng.integers(2**31)), n_jobs)
+    order = rng.permutation(len(problem.real))
+    middle = len(order) // 2
+    sets: dict[str, tuple[Floats, NDArray[Any]]] = {
+        "real": (problem.real.features, problem.real.target),
+        "synthetic": (problem.synthetic.features, problem.synthetic.target),
+        "half_1": problem.real.part(np.sort(order[:middle])),
+        "half_2": problem.real.part(np.sort(order[middle:])),
     }
+    trials = {}
+    for model in MODELS:
+        fitted = {name: fit(model, setting, features, answers) for name, (features, answers) in sets.items()}
+        predictions = {name: each.predict(problem.test.features) for name, each in fitted.items()}
+        trials[model] = Trial(fitted=fitted, answers=predictions)
+    return trials
+
+
+def _measured(problem: Problem, name: str, trials: Mapping[str, Trial], counts: Counts) -> Score:
+    measure = MEASURES[problem.task][name]
+    models: dict[str, dict[str, Any]] = {}
+    for model, trial in trials.items():
+        ours, real = (measure(problem.test.target, trial.answers[rows], counts) for rows in ("synthetic", "real"))
+        models[model] = {
+            "label": MODELS[model].label,
+            "value": float(ours[0]),
+            "interval": list(percentile_interval(ours[1:])),
+            "real": float(real[0]),
+            "real_interval": list(percentile_interval(real[1:])),
+            "converged": trial.fitted["synthetic"].converged and trial.fitted["real"].converged,
+        }
+    main = models[MAIN]
+    return Score(
+        name=f"utility_{name}",
+        label=_LABELS[name],
+        value=main["value"],
+        direction="higher" if HIGHER_IS_BETTER[name] else "lower",
+        group="utility",
+        interval=(main["interval"][0], main["interval"][1]),
+        reference=main["real"],
+        note="gradient boosting trained on synthetic rows, tested on real ones; the reference is trained on real rows"
+        + problem.caps(),
+        details={**problem.facts(), "reference_interval": main["real_interval"], "models": models},
+    )
+
+
+def _gap(problem: Problem, trials: Mapping[str, Trial], counts: Counts, not_computed: Mapping[str, str]) -> Score:
+    """AUC or R2 that is lost, mean over the models."""
+    name, measure = next(iter(MEASURES[problem.task].items()))
+    truth = problem.test.target
+    gaps = {model: _difference(measure, truth, trial, ("real", "synthetic"), counts) for model, trial in trials.items()}
+    halves = [_difference(measure, truth, trial, ("half_1", "half_2"), counts[:1])[0] for trial in trials.values()]
+    together = np.mean(list(gaps.values()), axis=0)
+    return Score(
+        name="utility_gap",
+        label="Utility gap",
+        value=float(together[0]),
+        direction="lower",
+        group="utility",
+        interval=percentile_interval(together[1:]),
+        ideal=0.0,
+        reference=float(np.mean(np.abs(halves))),
+        note=f"{_LABELS[name]} of real-trained less that of synthetic-trained models, mean over {len(gaps)}; the "
+        "reference is the size of the gap between two halves of the real rows" + problem.caps(),
+        details={
+            **problem.facts(),
+            "measure": name,
+            "models": {
+                model: {
+                    "label": MODELS[model].label,
+                    "value": float(gap[0]),
+                    "interval": list(percentile_interval(gap[1:])),
+                }
+                for model, gap in gaps.items()
+            },
+            "not_computed": dict(not_computed),
+        },
+    )
+
+
+def _difference(measure: Measure, truth: NDArray[Any], trial: Trial, rows: tuple[str, str], counts: Counts) -> Floats:
+    first, second = (measure(truth, trial.answers[name], counts) for name in rows)
+    return first - second
