@@ -13,7 +13,7 @@ from synthgan.review.wording import figure, short
 MOST_ROWS = 16
 """Bars of a picture."""
 
-_NAMES, _FIGURES = 160.0, 64.0
+_WIDTH, _NAMES, _FIGURES = 400.0, 136.0, 56.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,12 +62,12 @@ def strip(
 def bars(rows: Sequence[tuple[str, float]], key: str, label: str, unit: str = "") -> Markup:
     """Horizontal bars from zero, in the order given, with the figure at their end."""
     shown = rows[:MOST_ROWS]
-    picture = Picture(key, 520, 24 * len(shown) + 4)
+    picture = Picture(key, _WIDTH, 24 * len(shown) + 4)
     place = _scale([0.0, *(value for _, value in shown)], _NAMES, picture.width - _FIGURES)
     zero = place(0.0)
     for row, (name, value) in enumerate(shown):
         middle = 24 * row + 14
-        picture.write(_NAMES - 8, middle, short(name, 24), "ink", anchor="right")
+        picture.write(_NAMES - 8, middle, short(name, 20), "ink", anchor="right")
         picture.box(zero, middle - 7, place(value) - zero, 14, "synthetic")
         picture.write(max(place(value), zero) + 7, middle, figure(value, unit))
     picture.line([(zero, 2), (zero, picture.height - 2)], "muted", 0.75)
@@ -85,14 +85,14 @@ def compared_bars(pairs: Sequence[Pair], key: str, label: str, *, start: float =
         unit: "%" or empty.
     """
     shown = pairs[:MOST_ROWS]
-    picture = Picture(key, 520, 44 * len(shown) + 22)
+    picture = Picture(key, _WIDTH, 44 * len(shown) + 22)
     estimates = [each for pair in shown for each in (pair.found, pair.compared) if each is not None]
     points = [end for each in estimates for end in (each.value, *(each.interval or ()))]
     place = _scale([start, *points], _NAMES, picture.width - _FIGURES)
     first = place(start)
     for row, pair in enumerate(shown):
         top = 44 * row + 6
-        picture.write(_NAMES - 8, top + 16, short(pair.label, 24), "ink", anchor="right")
+        picture.write(_NAMES - 8, top + 16, short(pair.label, 20), "ink", anchor="right")
         for y, role, estimate in ((top, "real-soft", pair.compared), (top + 17, "synthetic", pair.found)):
             if estimate is None:
                 continue

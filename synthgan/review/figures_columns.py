@@ -51,7 +51,7 @@ def heatmap(pairs: Pairs, values: Sequence[Sequence[float | None]], key: str, mo
 
 def heat_scale(key: str, most: str, least: str = "0") -> Markup:
     """The colours of the heatmaps from least to most."""
-    picture = Picture(key, 220, 16)
+    picture = Picture(key, 40 + 15 * _STEPS + 7 * len(most), 16)
     for step in range(_STEPS):
         picture.box(30 + 15 * step, 2, 15, 12, f"heat-{step}")
     picture.write(25, 8, least, anchor="right")

@@ -47,8 +47,8 @@ def roc_picture(curves: Mapping[int, Curve], key: str, title: str) -> Markup:
     """
     lowest = min((x for curve in curves.values() for x in curve.false_positives if x > 0), default=1e-3)
     decades = min(5, max(2, math.ceil(-math.log10(lowest) - 1e-9)))
-    picture = Picture(key, 440, 372)
-    axes = picture.axes(54, 26, 22, 46)
+    picture = Picture(key, 400, 346)
+    axes = picture.axes(50, 26, 22, 46)
     axes.set(xscale="log", yscale="log", xlim=(10.0**-decades, 1), ylim=(10.0**-decades, 1))
     ticks = [10.0**-power for power in range(decades, -1, -1)]
     axes.set_xticks(ticks, [picture.words(_rate(tick)) for tick in ticks])
@@ -61,7 +61,7 @@ def roc_picture(curves: Mapping[int, Curve], key: str, title: str) -> Markup:
     picture.write(4, 10, "True positive rate", "ink")
     picture.write(picture.width - 22, picture.height - 8, "False positive rate", "ink", anchor="right")
     along = 0.62
-    picture.write(54 + along * 364 + 8, 26 + (1 - along) * 300 + 12, "chance")
+    picture.write(50 + along * 328 + 8, 26 + (1 - along) * 274 + 12, "chance")
     floor = 10.0 ** -(decades + 1)
     for line, curve in curves.items():
         axes.step(
@@ -84,22 +84,29 @@ def line_key(line: int, key: str) -> Markup:
 
 def budget_picture(segments: Sequence[Segment], key: str) -> Markup:
     """The budget as one bar: a part for each door's mechanism, and what was not spent."""
-    picture = Picture(key, 720, 60)
+    picture = Picture(key, 440, 54)
     start = 0.0
-    picture.box(0, 0, picture.width, 36, "empty")
-    for segment in segments:
+    picture.box(0, 0, picture.width, 32, "empty")
+    for segment, shade in zip(segments, shades(segments), strict=True):
         width = min(max(segment.share, 0.0), max(0.0, 1.0 - start))
-        role = f"door-{segment.door}" if segment.door in (1, 2, 3) else "muted"
-        picture.box(picture.width * start, 0, max(0.0, picture.width * width - 2), 36, role)
-        if width > 0.09:
-            picture.write(
-                picture.width * (start + width / 2), 18, percent(segment.share), "paper", anchor="center", size=13
-            )
+        picture.box(picture.width * start, 0, max(0.0, picture.width * width - 1.5), 32, shade)
+        if width > 0.12:
+            text, role = percent(segment.share), "ink" if shade.endswith("b") else "paper"
+            picture.write(picture.width * (start + width / 2), 16, text, role, anchor="center")
         start += width
     for place, anchor in _PLACES:
-        picture.write(picture.width * place, 50, percent(place), anchor=anchor)
+        picture.write(picture.width * place, 45, f"{100 * place:.0f} %", anchor=anchor)
     spent = "; ".join(f"{segment.mechanism} {percent(segment.share)}" for segment in segments)
     return picture.svg(f"Parts of the privacy budget: {spent}; not spent {percent(max(0.0, 1 - start))}.")
+
+
+def shades(segments: Sequence[Segment]) -> list[str]:
+    """The colour of each part: a door's own for its first mechanism, a lighter one for the others."""
+    found: list[str] = []
+    for segment in segments:
+        door = segment.door if segment.door in (1, 2, 3) else 3
+        found.append(f"door-{door}b" if f"door-{door}" in found else f"door-{door}")
+    return found
 
 
 def _rate(rate: float) -> str:

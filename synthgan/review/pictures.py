@@ -27,7 +27,7 @@ ROLES = (
     *("ink", "muted", "grid", "paper", "real", "real-soft", "synthetic", "holdout", "limit", "empty"),
     *(f"heat-{step}" for step in range(9)),
     *(f"line-{line}" for line in range(8)),
-    *(f"door-{door}" for door in (1, 2, 3)),
+    *(f"door-{door}{shade}" for door in (1, 2, 3) for shade in ("", "b")),
 )
 """Names of the colours; the style sheet has a variable for each."""
 

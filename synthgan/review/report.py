@@ -97,8 +97,8 @@ def _evaluated(scores: Scores | None, verdicts: Verdicts | None) -> list[Section
     """The sections that hold figures computed from real rows, or one that says why there are none."""
     if scores is None or not scores.scores:
         lead = (
-            "This edition holds no figure that was computed from real rows, so that it tells no more about them than the "
-            "table itself. The internal edition has the scores."
+            "This edition holds no figure that was computed from real rows, so that it tells no more about them than "
+            "the table itself. The internal edition has the scores."
         )
         return [
             Section(key="figures", title="Key figures", lead="Nothing was computed." if scores is not None else lead)

@@ -27,7 +27,8 @@ class Heading:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Table:
-    """A table; the first cell of each row names it. ``folded`` is the line that opens it, None when it stands open."""
+    """A table; the first cell of each row names it. ``folded`` is the line that opens it, None when it stands open;
+    a ``stacked`` one shows its cells below each other on a narrow screen."""
 
     kind: ClassVar[str] = "table"
     caption: str
@@ -35,6 +36,7 @@ class Table:
     bodies: tuple[tuple[Text, tuple[tuple[Text, ...], ...]], ...]
     folded: str | None = None
     note: Text = ""
+    stacked: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

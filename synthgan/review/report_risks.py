@@ -10,7 +10,7 @@ from markupsafe import Markup
 from synthgan.errors import PrivacyError
 from synthgan.review.evidence import mapping, read_curves, records, sequence
 from synthgan.review.figures import MOST_ROWS, Estimate, Pair, compared_bars
-from synthgan.review.figures_risk import MOST_CURVES, Segment, budget_picture, line_key, roc_picture
+from synthgan.review.figures_risk import MOST_CURVES, Segment, budget_picture, line_key, roc_picture, shades
 from synthgan.review.report_blocks import (
     Block,
     Drawing,
@@ -128,9 +128,11 @@ def ledger_section(ledger: Mapping[str, Any] | None) -> Section:
             detail="Share of the Renyi divergence.",
         )
         entries = tuple(
-            (f"swatch-door-{s.door}", f"{_door(s.door)}: {short(s.mechanism, 40)}, {percent(s.share)}")
-            for s in segments
+            (f"swatch-{shade}", f"{_door(part.door)}: {short(part.mechanism, 40)}, {percent(part.share)}")
+            for part, shade in zip(segments, shades(segments), strict=True)
         )
+        left = 1 - sum(part.share for part in segments)
+        entries += (("swatch-empty", f"Not spent, {percent(left)}"),) if left > 5e-4 else ()
         blocks += [Gallery(drawings=(drawing,), layout="bar"), Legend(entries=entries)]
     entries_found = [mapping(entry) for entry in sequence(values.get("entries"))]
     if entries_found:
@@ -257,12 +259,18 @@ def _path(path: Sequence[str]) -> str:
 
 def _promise(values: Mapping[str, Any], epsilon: float, delta: float | None) -> Text:
     unit = values.get("unit")
-    whom = "each row" if not isinstance(unit, str) or unit == "row" else marked("each person in {}", named(unit))
+    whom = (
+        "each row"
+        if not isinstance(unit, str) or unit == "row"
+        else marked(
+            "each person in column \N{LEFT SINGLE QUOTATION MARK}{}\N{RIGHT SINGLE QUOTATION MARK}", named(unit)
+        )
+    )
     rows = finite(values.get("rows_per_unit")) or 1
     limit = "" if whom == "each row" else f", of whom at most {counted(int(rows), 'row')} took part"
     return marked(
-        "Differential privacy with <b>epsilon {}</b> and <b>delta {}</b> for {}{}. Whoever sees the table can be at most "
-        "so much surer of one person\N{RIGHT SINGLE QUOTATION MARK}s being in the data, whatever else is known.",
+        "Differential privacy with <b>epsilon {}</b> and <b>delta {}</b> for {}{}. Whoever sees the table "
+        "can be at most so much surer of one person\N{RIGHT SINGLE QUOTATION MARK}s being in the data, whatever else is known.",
         *(f"{epsilon:g}", "0" if delta is None else f"{delta:g}", whom, limit),
     )
 

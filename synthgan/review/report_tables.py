@@ -142,11 +142,7 @@ def detection_section(scores: Scores) -> Section | None:
         + found,
         blocks=(
             Gallery(
-                drawings=(
-                    Drawing(
-                        svg=picture, title="Loss of AUC when a column is shuffled", detail="Long bars give most away."
-                    ),
-                ),
+                drawings=(Drawing(svg=picture, title="Loss of AUC when a column is shuffled"),),
                 layout="halves",
             ),
             table("Loss of AUC by column", ("Column", "Loss of AUC"), rows, numeric=(1,), folded="As a table"),
@@ -195,7 +191,7 @@ def _column_drawing(column: Column, place: int) -> Drawing:
         svg=column_picture(column, f"c{place}"),
         title=named(column.name, 34),
         aside="" if column.error is None else figure(column.error, "%"),
-        detail=f"missing: {percent(missing[0])} real, {percent(missing[1])} synthetic" if any(missing) else "",
+        detail=f"Missing: {percent(missing[0])} real, {percent(missing[1])} synthetic" if any(missing) else "",
     )
 
 
@@ -268,7 +264,7 @@ def _model_drawing(score: Score, pairs: list[Pair], key: str) -> Drawing:
     notes += ["bars begin at 0.5, which is chance for two classes"] if start else []
     words = _compared_words(score.label, pairs)
     svg = compared_bars(pairs, key, words, start=start)
-    return Drawing(svg=svg, title=score.label, detail="; ".join(notes))
+    return Drawing(svg=svg, title=score.label, detail=_clause("; ".join(notes)))
 
 
 def _model_table(score: Score, pairs: list[Pair]) -> Block:
@@ -278,6 +274,10 @@ def _model_table(score: Score, pairs: list[Pair]) -> Block:
     ]
     headings = ("Model", "Synthetic", "95% interval", "Real", "95% interval")
     return table(f"{score.label} by model", headings, rows, numeric=(1, 2, 3, 4), folded=f"{score.label} as a table")
+
+
+def _clause(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
 def _texts(estimate: Estimate | None) -> tuple[str, str]:

@@ -77,6 +77,7 @@ def gates_table(verdicts: Verdicts | None, scores: Scores | None) -> Table | Non
     ranked = sorted(verdicts.verdicts, key=lambda verdict: _ORDER.index(_state(getattr(verdict, "outcome", None))))
     return Table(
         caption="Every gate of the policy",
+        stacked=True,
         headings=(
             Heading(text="Gate"),
             Heading(text="Outcome"),
@@ -98,6 +99,7 @@ def key_figures(scores: Scores, verdicts: Verdicts | None) -> Section:
         bodies.append((_TITLES.get(group, str(group)), rows))
     table = Table(
         caption="Scores of the synthetic table",
+        stacked=True,
         headings=(
             Heading(text="Score"),
             Heading(text="Synthetic", is_number=True),
