@@ -50,7 +50,7 @@ def strip(
     if ideal is not None:
         picture.line([(place(ideal), 9), (place(ideal), 19)], "muted", 1.25)
     if found.interval is not None:
-        picture.line([(place(end), 14) for end in found.interval], "synthetic", 4.5, opacity=0.4)
+        picture.line([(place(end), 14) for end in found.interval], "synthetic", 4.5, opacity=0.45)
     if limit is not None:
         picture.line([(place(limit), 5), (place(limit), 23)], "limit", 2)
     if floor is not None:

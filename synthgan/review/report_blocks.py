@@ -27,8 +27,11 @@ class Heading:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Table:
-    """A table; the first cell of each row names it. ``folded`` is the line that opens it, None when it stands open;
-    a ``stacked`` one shows its cells below each other on a narrow screen."""
+    """A table; the first cell of each row names it.
+
+    ``folded`` is the line that opens it, None when it stands open. A ``stacked`` one shows its cells below each other
+    on a narrow screen.
+    """
 
     kind: ClassVar[str] = "table"
     caption: str

@@ -259,13 +259,7 @@ def _path(path: Sequence[str]) -> str:
 
 def _promise(values: Mapping[str, Any], epsilon: float, delta: float | None) -> Text:
     unit = values.get("unit")
-    whom = (
-        "each row"
-        if not isinstance(unit, str) or unit == "row"
-        else marked(
-            "each person in column \N{LEFT SINGLE QUOTATION MARK}{}\N{RIGHT SINGLE QUOTATION MARK}", named(unit)
-        )
-    )
+    whom = "each row" if not isinstance(unit, str) or unit == "row" else marked("each person in '{}'", named(unit))
     rows = finite(values.get("rows_per_unit")) or 1
     limit = "" if whom == "each row" else f", of whom at most {counted(int(rows), 'row')} took part"
     return marked(
