@@ -169,29 +169,178 @@ def scores() -> Scores:
         for secret, a, c in (("occupation", 0.231, 0.226), ("income", 0.842, 0.839), ("race", 0.861, 0.863))
     }
     subgroups = [
-        {"column": "race", "group": "Black", "n_test": 1561, "real": 0.93, "synthetic": 0.90, "gap": 0.03, "interval": [0.01, 0.05]},
-        {"column": "age", "group": "quarter 1 of 4", "n_test": 4302, "real": 0.91, "synthetic": 0.9, "gap": 0.01, "interval": [-0.01, 0.03]},
-    ]  # fmt: skip
+        {
+            "column": "race",
+            "group": "Black",
+            "n_test": 1561,
+            "real": 0.93,
+            "synthetic": 0.90,
+            "gap": 0.03,
+            "interval": [0.01, 0.05],
+        },
+        {
+            "column": "age",
+            "group": "quarter 1 of 4",
+            "n_test": 4302,
+            "real": 0.91,
+            "synthetic": 0.9,
+            "gap": 0.01,
+            "interval": [-0.01, 0.03],
+        },
+    ]
     wide = {"unit": "%", "ideal": 0.0}
     values = (
-        score("shape", "Shape error", 0.52, "fidelity", reference=0.36, details=errors, note="mean distance of the columns' distributions", **wide),
-        score("trend_shared", "Trend error, shared bins", 1.44, "fidelity", reference=1.21, interval=(1.39, 1.50), note="mean distance over all pairs of columns", **wide),
-        score("strong_pairs", "Strong-pair trend error", 1.90, "fidelity", reference=0.9, interval=(1.75, 2.05), **wide),
+        score(
+            "shape",
+            "Shape error",
+            0.52,
+            "fidelity",
+            reference=0.36,
+            details=errors,
+            note="mean distance of the columns' distributions",
+            **wide,
+        ),
+        score(
+            "trend_shared",
+            "Trend error, shared bins",
+            1.44,
+            "fidelity",
+            reference=1.21,
+            interval=(1.39, 1.50),
+            note="mean distance over all pairs of columns",
+            **wide,
+        ),
+        score(
+            "strong_pairs", "Strong-pair trend error", 1.90, "fidelity", reference=0.9, interval=(1.75, 2.05), **wide
+        ),
         score("missing", "Missing shares", 0.14, "fidelity", reference=0.11, **wide),
-        score("mode_coverage", "Mode coverage", 0.998, "coverage", direction="higher", ideal=1.0, reference=1.0, interval=(0.997, 0.999)),
+        score(
+            "mode_coverage",
+            "Mode coverage",
+            0.998,
+            "coverage",
+            direction="higher",
+            ideal=1.0,
+            reference=1.0,
+            interval=(0.997, 0.999),
+        ),
         score("frechet_distance", "Frechet distance", 0.06, "coverage", reference=0.02, **wide),
-        score("c2st", "C2ST, gradient boosting", 0.81, "detection", direction="higher", ideal=1.0, reference=0.99, interval=(0.79, 0.83), details={"auc": 0.595, "importances": drops}),
-        score("auc", "AUC", 0.916, "utility", direction="higher", reference=0.927, interval=(0.91, 0.92), details={"models": _models(0.927)}),
-        score("balanced_accuracy", "Balanced accuracy", 0.781, "utility", direction="higher", reference=0.798, interval=(0.77, 0.79), details={"models": _models(0.798)}),
-        score("subgroup_gap", "Worst subgroup", 0.03, "utility", interval=(0.01, 0.05), ideal=0.0, details={"subgroups": subgroups}),
-        score("membership_auc", "Membership AUC", 0.507, "membership", interval=(0.499, 0.515), ideal=0.5, reference=0.5, note="maximum over attacks; 5,000 members", details={"roc": attacks, "attacks": {n: {"auc": 0.5 + 0.002 * i, "tpr_1": 0.01} for i, n in enumerate(attacks)}}),
-        score("membership_tpr_1", "TPR at 1% FPR", 0.013, "membership", interval=(0.009, 0.017), ideal=0.01, reference=0.01),
-        score("membership_auc_worst", "Membership AUC, worst-case records", 0.531, "membership", interval=(0.505, 0.557), ideal=0.5, reference=0.5, details={"roc": {n: curve(0.8 + 0.05 * i) for i, n in enumerate(attacks)}}),
-        score("attribute_inference", "Attribute inference", 0.006, "disclosure", interval=(-0.01, 0.022), ideal=0.0, note="worst secret", details={"secrets": secrets}),
-        score("singling_out", "Singling out", -0.002, "disclosure", interval=(-0.012, 0.009), ideal=0.0, details={"attacks": {"univariate": {"attack": 0.01, "control": 0.012, "risk": -0.002, "interval": [-0.012, 0.009]}}}),
-        score("exact_copies", "Exact copies of real rows", 0.02, "copies", direction="target", reference=0.04, unit="%", ideal=0.03),
-        score("dcr_share", "Closer to train than to holdout", 0.503, "copies", direction="target", ideal=0.5, interval=(0.493, 0.513)),
-    )  # fmt: skip
+        score(
+            "c2st",
+            "C2ST, gradient boosting",
+            0.81,
+            "detection",
+            direction="higher",
+            ideal=1.0,
+            reference=0.99,
+            interval=(0.79, 0.83),
+            details={"auc": 0.595, "importances": drops},
+        ),
+        score(
+            "auc",
+            "AUC",
+            0.916,
+            "utility",
+            direction="higher",
+            reference=0.927,
+            interval=(0.91, 0.92),
+            details={"models": _models(0.927)},
+        ),
+        score(
+            "balanced_accuracy",
+            "Balanced accuracy",
+            0.781,
+            "utility",
+            direction="higher",
+            reference=0.798,
+            interval=(0.77, 0.79),
+            details={"models": _models(0.798)},
+        ),
+        score(
+            "subgroup_gap",
+            "Worst subgroup",
+            0.03,
+            "utility",
+            interval=(0.01, 0.05),
+            ideal=0.0,
+            details={"subgroups": subgroups},
+        ),
+        score(
+            "membership_auc",
+            "Membership AUC",
+            0.507,
+            "membership",
+            interval=(0.499, 0.515),
+            ideal=0.5,
+            reference=0.5,
+            note="maximum over attacks; 5,000 members",
+            details={
+                "roc": attacks,
+                "attacks": {n: {"auc": 0.5 + 0.002 * i, "tpr_1": 0.01} for i, n in enumerate(attacks)},
+            },
+        ),
+        score(
+            "membership_tpr_1",
+            "TPR at 1% FPR",
+            0.013,
+            "membership",
+            interval=(0.009, 0.017),
+            ideal=0.01,
+            reference=0.01,
+        ),
+        score(
+            "membership_auc_worst",
+            "Membership AUC, worst-case records",
+            0.531,
+            "membership",
+            interval=(0.505, 0.557),
+            ideal=0.5,
+            reference=0.5,
+            details={"roc": {n: curve(0.8 + 0.05 * i) for i, n in enumerate(attacks)}},
+        ),
+        score(
+            "attribute_inference",
+            "Attribute inference",
+            0.006,
+            "disclosure",
+            interval=(-0.01, 0.022),
+            ideal=0.0,
+            note="worst secret",
+            details={"secrets": secrets},
+        ),
+        score(
+            "singling_out",
+            "Singling out",
+            -0.002,
+            "disclosure",
+            interval=(-0.012, 0.009),
+            ideal=0.0,
+            details={
+                "attacks": {
+                    "univariate": {"attack": 0.01, "control": 0.012, "risk": -0.002, "interval": [-0.012, 0.009]}
+                }
+            },
+        ),
+        score(
+            "exact_copies",
+            "Exact copies of real rows",
+            0.02,
+            "copies",
+            direction="target",
+            reference=0.04,
+            unit="%",
+            ideal=0.03,
+        ),
+        score(
+            "dcr_share",
+            "Closer to train than to holdout",
+            0.503,
+            "copies",
+            direction="target",
+            ideal=0.5,
+            interval=(0.493, 0.513),
+        ),
+    )
     return Scores(
         scores=values,
         n_rows={"real": 32_561, "synthetic": 32_561, "holdout": 16_281},
@@ -210,13 +359,58 @@ def scores() -> Scores:
 def verdicts() -> Verdicts:
     return Verdicts(
         verdicts=(
-            Verdict(Gate("membership", "membership_tpr_1", at_most=0.02, against="interval", reason="Twice chance is the most that we accept."), Outcome.PASS, "the score, 0.013 with the interval 0.009 to 0.017, is on the good side of the threshold, 0.02.", 0.013, (0.009, 0.017)),
-            Verdict(Gate("worst-case members", "membership_auc_worst", at_most=0.55, against="interval", reason="People far from all others are found first."), Outcome.INCONCLUSIVE, "the score, 0.531 with the interval 0.505 to 0.557, is on both sides of the threshold, 0.55.", 0.531, (0.505, 0.557)),
-            Verdict(Gate("fidelity of single columns", "shape", at_most=1.0, against="excess", reason="One point above the noise floor."), Outcome.PASS, "the score above its reference, 0.16 %, is on the good side of the threshold, 1.00 %.", 0.52),
-            Verdict(Gate("strong pairs", "strong_pairs", at_most=1.5, reason="Relations that users see at once."), Outcome.FAIL, "the score, 1.90 % with the interval 1.75 to 2.05, is on the bad side of the threshold, 1.50 %.", 1.90, (1.75, 2.05)),
-            Verdict(Gate("augmentation", "augmentation_uplift", at_least=0.0, required=False), Outcome.INCONCLUSIVE, "the score 'augmentation_uplift' was not computed."),
+            Verdict(
+                Gate(
+                    "membership",
+                    "membership_tpr_1",
+                    at_most=0.02,
+                    against="interval",
+                    reason="Twice chance is the most that we accept.",
+                ),
+                Outcome.PASS,
+                "the score, 0.013 with the interval 0.009 to 0.017, is on the good side of the threshold, 0.02.",
+                0.013,
+                (0.009, 0.017),
+            ),
+            Verdict(
+                Gate(
+                    "worst-case members",
+                    "membership_auc_worst",
+                    at_most=0.55,
+                    against="interval",
+                    reason="People far from all others are found first.",
+                ),
+                Outcome.INCONCLUSIVE,
+                "the score, 0.531 with the interval 0.505 to 0.557, is on both sides of the threshold, 0.55.",
+                0.531,
+                (0.505, 0.557),
+            ),
+            Verdict(
+                Gate(
+                    "fidelity of single columns",
+                    "shape",
+                    at_most=1.0,
+                    against="excess",
+                    reason="One point above the noise floor.",
+                ),
+                Outcome.PASS,
+                "the score above its reference, 0.16 %, is on the good side of the threshold, 1.00 %.",
+                0.52,
+            ),
+            Verdict(
+                Gate("strong pairs", "strong_pairs", at_most=1.5, reason="Relations that users see at once."),
+                Outcome.FAIL,
+                "the score, 1.90 % with the interval 1.75 to 2.05, is on the bad side of the threshold, 1.50 %.",
+                1.90,
+                (1.75, 2.05),
+            ),
+            Verdict(
+                Gate("augmentation", "augmentation_uplift", at_least=0.0, required=False),
+                Outcome.INCONCLUSIVE,
+                "the score 'augmentation_uplift' was not computed.",
+            ),
         )
-    )  # fmt: skip
+    )
 
 
 def ledger() -> dict[str, Any]:

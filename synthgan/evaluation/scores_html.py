@@ -24,6 +24,8 @@ thead th { border-bottom-color: currentColor; white-space: nowrap; }
 tbody th[scope="rowgroup"] { padding-top: 1.25rem; font-weight: 650; }
 td, thead th + th { text-align: right; white-space: nowrap; font-variant-numeric: tabular-nums; }
 td:last-child, thead th:last-child { text-align: left; padding-right: 0; }
+.facts td { text-align: left; white-space: normal; }
+.facts th { white-space: nowrap; padding-right: 1.5rem; }
 small { display: block; opacity: 0.75; }
 """.strip()
 
@@ -65,7 +67,7 @@ def scores_page(
         '<div class="scroll" tabindex="0" role="region" aria-label="Scores">',
         f"<table><thead><tr>{head}</tr></thead>{bodies}</table></div>",
         f"<h2>Notes</h2><ul>{listed}</ul>" if notes else "",
-        f"<h2>Settings</h2><table><tbody>{told}</tbody></table>" if facts else "",
+        f'<h2>Settings</h2><table class="facts"><tbody>{told}</tbody></table>' if facts else "",
         "</main></body></html>",
     ]
     return "\n".join(part for part in parts if part) + "\n"

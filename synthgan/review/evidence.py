@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timezone
 from itertools import pairwise
 from typing import Any, Literal
+
+import numpy as np
 
 from synthgan.review.wording import finite, numbers
 
@@ -103,26 +104,26 @@ def read_curves(details: Any) -> list[Curve]:
 
 
 def records(
-    details: Any, wanted: frozenset[str], depth: int = 3, path: tuple[str, ...] = ()
+    details: Any, wanted: frozenset[str], depth: int = 3, path: tuple[str, ...] = (), *, least: int = 2
 ) -> Iterator[tuple[tuple[str, ...], Mapping[Any, Any]]]:
-    """Mappings within the details that hold at least two numbers under the wanted names, with the keys that lead there.
+    """Mappings within the details that hold ``least`` numbers under the wanted names, with the keys that lead there.
 
     A list of mappings counts too; its items are named by their "name", or by their place.
     """
     values = mapping(details)
-    if sum(finite(values.get(name)) is not None for name in wanted) >= 2:
+    if sum(finite(values.get(name)) is not None for name in wanted) >= least:
         yield path, values
         return
     if depth == 0:
         return
     for key, value in values.items():
         if isinstance(value, Mapping):
-            yield from records(value, wanted, depth - 1, (*path, str(key)))
+            yield from records(value, wanted, depth - 1, (*path, str(key)), least=least)
         elif isinstance(value, list | tuple):
             for place, item in enumerate(value[:1000], 1):
                 if isinstance(item, Mapping):
                     named = next((item[label] for label in _LABELS if isinstance(item.get(label), str)), place)
-                    yield from records(item, wanted, depth - 1, (*path, str(named)))
+                    yield from records(item, wanted, depth - 1, (*path, str(named)), least=least)
 
 
 _LABELS = ("name", "label", "secret", "column", "subgroup", "group", "level", "attack", "model")
@@ -165,11 +166,12 @@ def _edges(values: Any) -> tuple[float, ...]:
 
 
 def _nanoseconds(text: str) -> float | None:
+    """An ISO 8601 text, of any year, as nanoseconds since 1970."""
     try:
-        moment = datetime.fromisoformat(text)
-        return (moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)).timestamp() * 1e9
-    except (ValueError, OverflowError):
+        seconds = np.datetime64(text.removesuffix("Z"), "s")
+    except (ValueError, TypeError, OverflowError):
         return None
+    return None if np.isnat(seconds) else 1e9 * float(seconds.astype(np.int64))
 
 
 def _matrix(rows: Any, size: int) -> list[list[float | None]]:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
-from datetime import datetime, timedelta, timezone
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import Literal
 
+import numpy as np
 from markupsafe import Markup
 
 from synthgan.review.evidence import MOST_BARS, Column, Pairs
@@ -110,8 +110,12 @@ def _ticks(column: Column, low: float, span: float) -> list[tuple[float, str]]:
         found = [float(tick) for tick in MaxNLocator(nbins=4).tick_values(low, low + span)]
         step = found[1] - found[0]
         return [((tick - low) / span, _tick(tick, step)) for tick in found if low <= tick <= low + span]
-    write: Callable[[float], str] = _date if column.is_time else figure
-    return [(0.0, write(low)), (1.0, write(column.edges[-1]))]
+    return [(0.0, _edge(column, 0)), (1.0, _edge(column, -1))]
+
+
+def _edge(column: Column, place: int) -> str:
+    edge = column.edges[place]
+    return _instant(edge, column.edges[-1] - column.edges[0]) if column.is_time else figure(edge)
 
 
 def _tick(value: float, step: float) -> str:
@@ -125,30 +129,37 @@ def _tick(value: float, step: float) -> str:
     return f"{value:,.{decimals}f}".replace("-", "\N{MINUS SIGN}")
 
 
-def _date(nanoseconds: float) -> str:
-    try:
-        moment = datetime(1970, 1, 1, tzinfo=timezone.utc) + timedelta(microseconds=nanoseconds / 1000)
-    except OverflowError:
-        return figure(nanoseconds)
-    return moment.strftime("%Y-%m-%d")
+def _instant(nanoseconds: float, span: float) -> str:
+    """A date, with the time of day where all happened within three days."""
+    seconds = nanoseconds / 1e9
+    if abs(seconds) > 1e15:
+        return figure(seconds)
+    unit: Literal["m", "D"] = "m" if span < 3 * 86_400e9 else "D"
+    return str(np.datetime_as_string(np.datetime64(math.floor(seconds), "s"), unit=unit)).replace("T", " ")
 
 
 def _bars(column: Column, key: str) -> Markup:
-    order = sorted(range(len(column.levels)), key=lambda level: column.shares["real"][level], reverse=True)
-    shown = order[:MOST_BARS]
-    row, names, numbers = 20.0, 112.0, 46.0
+    shown = _few_levels(column)
+    row, names, numbers = 20.0, 114.0, 46.0
     picture = Picture(key, WIDTH, row * len(shown) + 4)
-    largest = max(max(column.shares[table][level] for level in shown) for table in ("real", "synthetic")) or 1.0
-    for place, level in enumerate(shown):
+    largest = max(max(real, synthetic) for _, real, synthetic in shown) or 1.0
+    for place, (level, *shares) in enumerate(shown):
         middle = row * place + 12
-        real, synthetic = (
-            (WIDTH - names - numbers) * column.shares[table][level] / largest for table in ("real", "synthetic")
-        )
-        picture.write(names - 6, middle, short(column.levels[level], 17), "ink", anchor="right")
+        real, synthetic = ((WIDTH - names - numbers) * share / largest for share in shares)
+        picture.write(names - 6, middle, short(level, 16), "ink", anchor="right")
         picture.box(names, middle - 7, real, 14, "real-soft")
         picture.box(names, middle - 2.5, synthetic, 5, "synthetic")
-        picture.write(names + max(real, synthetic) + 5, middle, percent(column.shares["synthetic"][level]), size=10)
+        picture.write(names + max(real, synthetic) + 5, middle, percent(shares[1]), size=10)
     return picture.svg(_description(column))
+
+
+def _few_levels(column: Column) -> list[tuple[str, float, float]]:
+    """Level, real and synthetic share of each bar; of many levels the last ones together."""
+    levels = list(zip(column.levels, column.shares["real"], column.shares["synthetic"], strict=True))
+    if len(levels) <= MOST_BARS:
+        return levels
+    shown, rest = levels[: MOST_BARS - 1], levels[MOST_BARS - 1 :]
+    return [*shown, (f"({len(rest)} others)", sum(r for _, r, _ in rest), sum(s for _, _, s in rest))]
 
 
 def _description(column: Column) -> str:
@@ -156,8 +167,7 @@ def _description(column: Column) -> str:
     real, synthetic = column.shares["real"], column.shares["synthetic"]
     place = max(range(len(real)), key=lambda index: abs(real[index] - synthetic[index]))
     if column.kind == "numeric":
-        write: Callable[[float], str] = _date if column.is_time else figure
-        where = f"from {write(column.edges[place])} to {write(column.edges[place + 1])}"
+        where = f"from {_edge(column, place)} to {_edge(column, place + 1)}"
     else:
         where = f"at {short(column.levels[place], 40)}"
     error = "" if column.error is None else f" Shape error {figure(column.error, '%')}."

@@ -44,6 +44,7 @@ _STYLES = {
 }
 _ATTRIBUTES = {"d", "x", "y", "width", "height", "transform", "clip-path"}
 _TAGS = {"g", "path", "use", "defs", "clipPath", "rect", "text"}
+_NO_METADATA = dict.fromkeys(("Creator", "Date", "Format", "Type"))
 _PLACEHOLDER = re.compile(r"<<(\d+)>>")
 _NUMBER = re.compile(r"-?\d+\.\d+")
 
@@ -190,7 +191,8 @@ class Picture:
         from matplotlib.backends.backend_svg import FigureCanvasSVG
 
         written = io.BytesIO()
-        FigureCanvasSVG(self.figure).print_svg(written, metadata=dict.fromkeys(("Creator", "Date", "Format", "Type")))
+        canvas = FigureCanvasSVG(self.figure)
+        canvas.print_svg(written, metadata=_NO_METADATA)  # type: ignore[no-untyped-call]
         inner = "".join(self._markup(child) for child in ElementTree.fromstring(written.getvalue()))
         return Markup(
             '<svg viewBox="0 0 {:g} {:g}" width="{:g}" height="{:g}" role="img" aria-label="{}">{}</svg>'

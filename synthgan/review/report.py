@@ -69,7 +69,7 @@ def render_report(
     with house_style():
         sections = [
             *_evaluated(scores, verdicts),
-            ledger_section(ledger),
+            ledger_section(ledger, fitted=bool(provenance)),
             provenance_section(provenance),
             unprotected_section(ledger),
             Section(key="limits", title="Limits", blocks=(Points(items=_stated(limits)),)),
@@ -88,7 +88,7 @@ def render_report(
             gates=gates_table(verdicts, scores),
             policy_name=short(getattr(verdicts, "policy", "") or "", 80) if getattr(verdicts, "policy", "") else "",
             sections=[section for section in sections if section is not None],
-            glance=_glance(scores, ledger),
+            glance=_glance(scores, ledger, fitted=bool(provenance)),
         )
     )
 
@@ -143,14 +143,14 @@ def _setting(value: Any) -> Any:
     return "none" if value is None else f"{number:,.15g}" if number is not None else named(value, 120)
 
 
-def _glance(scores: Scores | None, ledger: Mapping[str, Any] | None) -> list[tuple[str, str]]:
+def _glance(scores: Scores | None, ledger: Mapping[str, Any] | None, *, fitted: bool) -> list[tuple[str, str]]:
     """A few facts beside the verdict."""
     found: list[tuple[str, str]] = []
     guarantee = (ledger or {}).get("guarantee") if isinstance(ledger, Mapping) else None
     if isinstance(guarantee, Mapping) and (epsilon := finite(guarantee.get("epsilon"))) is not None:
         delta = finite(guarantee.get("delta"))
         found.append(("Guarantee", f"epsilon {epsilon:g}" + (f", delta {delta:g}" if delta is not None else "")))
-    else:
+    elif fitted:
         found.append(("Guarantee", "none"))
     if scores is not None:
         names = {"synthetic": "Synthetic rows", "real": "Real rows", "holdout": "Holdout rows"}

@@ -166,8 +166,13 @@ def parts_table(
         (named(" \N{RIGHTWARDS ARROW} ".join(path) or "all"), *(_cell(values.get(key)) for key in shown))
         for path, values in records
     ]
-    headings = [first, *(short(str(key).replace("_", " "), 30).capitalize() for key in shown)]
+    headings = [first, *(_heading(key) for key in shown)]
     return table(caption, headings, rows, numeric=range(1, len(headings)), folded=folded)
+
+
+def _heading(key: Any) -> str:
+    words = [word.upper() if word in ("auc", "tpr", "fpr", "rmse") else word for word in str(key).split("_")]
+    return short(" ".join([words[0][:1].upper() + words[0][1:], *words[1:]]), 30)
 
 
 def _cell(value: Any) -> Text:

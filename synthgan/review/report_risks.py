@@ -56,8 +56,8 @@ def attacks_section(scores: Scores) -> Section | None:
         lines = {attacks.index(curve.attack): curve for curve in curves if curve.attack in attacks}
         drawings.append(Drawing(svg=roc_picture(lines, f"roc{place}", title), title=title, detail=score.note))
         wanted = frozenset({"auc", "value", "tpr", "tpr_10", "tpr_1", "tpr_01"})
-        if parts := list(records({"attacks": score.details.get("attacks")}, wanted)):
-            stripped = [(path[1:], values) for path, values in parts]
+        if parts := list(records({"attacks": score.details.get("attacks")}, wanted, least=1)):
+            stripped = [((" ".join(path[1:]).replace("_", " "),), values) for path, values in parts]
             folded = f"{title}: every attack as a table"
             tables.append(parts_table(f"Attacks, {title.lower()}", "Attack", stripped, folded=folded))
     legend = Legend(
@@ -77,10 +77,7 @@ def attacks_section(scores: Scores) -> Section | None:
 def disclosure_section(scores: Scores) -> Section | None:
     """How much more an attacker learns about people in the table than about others."""
     found = [
-        (score, parts)
-        for score in scores
-        if score.group == "disclosure"
-        and (parts := list(records(score.details, frozenset({"attack", "control", "baseline", "risk"}), depth=4)))
+        (score, parts) for score in scores if score.group == "disclosure" and (parts := _risk_parts(score.details))
     ]
     if not found:
         return None
@@ -107,11 +104,18 @@ def disclosure_section(scores: Scores) -> Section | None:
     )
 
 
-def ledger_section(ledger: Mapping[str, Any] | None) -> Section:
-    """What was promised and what it went to."""
+def ledger_section(ledger: Mapping[str, Any] | None, *, fitted: bool) -> Section | None:
+    """What was promised and what it went to.
+
+    Args:
+        ledger: of a private fit.
+        fitted: whether the report is about a fit at all, not about rows that anyone may have made.
+    """
     values = mapping(ledger)
     guarantee = mapping(values.get("guarantee"))
     epsilon, delta = finite(guarantee.get("epsilon")), finite(guarantee.get("delta"))
+    if epsilon is None and not fitted:
+        return None
     if epsilon is None:
         return Section(
             key="ledger",
@@ -227,8 +231,7 @@ def unprotected_section(ledger: Mapping[str, Any] | None) -> Section | None:
 
 def _risk_drawing(score: Score, parts: Sequence[tuple[tuple[str, ...], Mapping[Any, Any]]], key: str) -> Drawing | None:
     pairs = [
-        Pair(_path(path) or score.label, _share(values.get("attack")), _share(values.get("control")))
-        for path, values in parts
+        Pair(_path(path) or score.label, _share(values, "attack"), _share(values, "control")) for path, values in parts
     ]
     drawn = [pair for pair in pairs if pair.found is not None and pair.compared is not None]
     if not drawn:
@@ -247,8 +250,19 @@ def _risk_drawing(score: Score, parts: Sequence[tuple[tuple[str, ...], Mapping[A
     )
 
 
-def _share(value: Any) -> Estimate | None:
-    number = finite(value)
+def _risk_parts(details: Any) -> list[tuple[tuple[str, ...], Mapping[Any, Any]]]:
+    """Each attack, or the one attack that the details themselves speak of, or what was counted in each column."""
+    found = list(records(details, frozenset({"attack", "control", "baseline", "risk"}), depth=4))
+    if not found:
+        found = list(records(details, frozenset({"attack_rate", "control_rate"}), depth=0))
+    if not found:
+        counts = mapping(mapping(details).get("columns")).items()
+        found = [((str(column),), values) for column, values in counts if isinstance(values, Mapping) and values]
+    return found
+
+
+def _share(values: Mapping[Any, Any], name: str) -> Estimate | None:
+    number = finite(values.get(name, values.get(f"{name}_rate")))
     return None if number is None else Estimate(100.0 * number)
 
 
@@ -264,7 +278,8 @@ def _promise(values: Mapping[str, Any], epsilon: float, delta: float | None) -> 
     limit = "" if whom == "each row" else f", of whom at most {counted(int(rows), 'row')} took part"
     return marked(
         "Differential privacy with <b>epsilon {}</b> and <b>delta {}</b> for {}{}. Whoever sees the table "
-        "can be at most so much surer of one person\N{RIGHT SINGLE QUOTATION MARK}s being in the data, whatever else is known.",
+        "can be at most so much surer of one person\N{RIGHT SINGLE QUOTATION MARK}s being in the data, whatever else "
+        "is known.",
         *(f"{epsilon:g}", "0" if delta is None else f"{delta:g}", whom, limit),
     )
 

@@ -166,8 +166,8 @@ def utility_section(scores: Scores) -> Section | None:
         )
     blocks: list[Block] = [Gallery(drawings=tuple(drawings), layout="halves")] if drawings else []
     blocks += [_model_table(score, pairs) for score, pairs in found]
-    subgroups = _subgroup_blocks(scores)
-    if not blocks and not subgroups:
+    after = [*_subgroup_blocks(scores), *_augmentation_blocks(scores)]
+    if not blocks and not after:
         return None
     legend = Legend(entries=(("swatch-real", "trained on real rows"), ("swatch-bar", "trained on synthetic rows")))
     target = scores.settings.get("target")
@@ -181,7 +181,7 @@ def utility_section(scores: Scores) -> Section | None:
         )
         + " from synthetic or from real rows, and are tested on real rows that neither has seen. "
         "Lines through the ends of the bars are 95% intervals.",
-        blocks=(*((legend, *blocks) if blocks else ()), *subgroups),
+        blocks=(*((legend, *blocks) if blocks else ()), *after),
     )
 
 
@@ -248,7 +248,7 @@ def _models(score: Score) -> list[Pair]:
     for name, values in mapping(score.details.get("models")).items():
         model = mapping(values)
         pair = Pair(
-            str(name).replace("_", " "),
+            label if isinstance(label := model.get("label"), str) else str(name).replace("_", " "),
             _estimate(model.get("value"), model.get("interval")),
             _estimate(model.get("real"), model.get("real_interval")),
         )
@@ -306,6 +306,21 @@ def _subgroup_blocks(scores: Scores) -> list[Block]:
         return [explained, parts_table("Subgroups", "Subgroup", found)]
     headings = ("Subgroup", "Test rows", "Real-trained", "Synthetic-trained", "Gap", "95% interval")
     return [explained, table("Subgroups", headings, rows, numeric=(1, 2, 3, 4, 5))]
+
+
+def _augmentation_blocks(scores: Scores) -> list[Block]:
+    score = _score(scores, "augmentation_uplift")
+    if score is None:
+        return []
+    arms = mapping(score.details.get("arms"))
+    found = [
+        ((str(mapping(arm).get("label", way)),), values)
+        for way, arm in arms.items()
+        for _, values in records(arm, frozenset({"value", "uplift"}), least=1)
+    ]
+    if not found:
+        return []
+    return [Prose(heading=score.label, text=_clause(score.note)), parts_table(score.label, "Trained on", found)]
 
 
 def _subgroup_row(values: Mapping[Any, Any]) -> tuple[Any, ...]:

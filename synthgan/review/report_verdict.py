@@ -106,7 +106,7 @@ def key_figures(scores: Scores, verdicts: Verdicts | None) -> Section:
             Heading(text="95% interval", is_number=True),
             Heading(text="Real rows", is_number=True),
             Heading(text="Best"),
-            Heading(text="On its own scale"),
+            Heading(text="Scale"),
         ),
         bodies=tuple(bodies),
     )
