@@ -113,7 +113,7 @@ def test_the_page_is_whole_and_loads_nothing() -> None:
     assert page.startswith("<!DOCTYPE html>")
     assert "<title>A &lt;b&gt;</title>" in page
     assert "default-src 'none'" in page
-    assert page.count('scope="rowgroup"') == 3
+    assert page.count('<th scope="rowgroup"') == 3
     assert "<td>0.890 to 0.910</td>" in page
     assert "Column &#x27;&lt;b&gt;&#x27; is out." in page
     assert "distance of &lt;columns&gt;" in page
