@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -196,6 +197,9 @@ def provenance_section(provenance: Sequence[Mapping[str, Any]]) -> Section | Non
     counts: dict[str, int] = {}
     for row in rows:
         counts[str(row[2])] = counts.get(str(row[2]), 0) + 1
+    headings: tuple[str, ...] = ("Column", "Fact", "Source", "Detail")
+    if not any(row[3] for row in rows):
+        headings, rows = headings[:3], [row[:3] for row in rows]
     summary = "; ".join(f"{count:,} {source}" for source, count in counts.items())
     return Section(
         key="provenance",
@@ -206,7 +210,7 @@ def provenance_section(provenance: Sequence[Mapping[str, Any]]) -> Section | Non
             Prose(text=f"{counted(len(rows), 'fact')}: {summary}."),
             table(
                 "Facts by column",
-                ("Column", "Fact", "Source", "Detail"),
+                headings,
                 rows,
                 folded=f"All {counted(len(rows), 'fact')}" if len(rows) > 30 else None,
             ),
@@ -276,11 +280,11 @@ def _promise(values: Mapping[str, Any], epsilon: float, delta: float | None) -> 
     whom = "each row" if not isinstance(unit, str) or unit == "row" else marked("each person in '{}'", named(unit))
     rows = finite(values.get("rows_per_unit")) or 1
     limit = "" if whom == "each row" else f", of whom at most {counted(int(rows), 'row')} took part"
+    factor = f" (e^{epsilon:g} = {figure(math.exp(epsilon))})" if epsilon < 50 else ""
     return marked(
-        "Differential privacy with <b>epsilon {}</b> and <b>delta {}</b> for {}{}. Whoever sees the table "
-        "can be at most so much surer of one person\N{RIGHT SINGLE QUOTATION MARK}s being in the data, whatever else "
-        "is known.",
-        *(f"{epsilon:g}", "0" if delta is None else f"{delta:g}", whom, limit),
+        "Differential privacy with <b>epsilon {}</b> and <b>delta {}</b> for {}{}. With or without any one of them in "
+        "the data, no result of the fit is more than e to the epsilon times as likely{}, apart from a chance of delta.",
+        *(f"{epsilon:g}", "0" if delta is None else f"{delta:g}", whom, limit, factor),
     )
 
 
