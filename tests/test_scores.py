@@ -106,3 +106,17 @@ def test_frame_has_a_row_per_score() -> None:
 def test_figures_keep_the_digits_that_matter(value: float, unit: str, text: str) -> None:
     score = dataclasses.replace(AUC, value=value, unit=unit, interval=None, reference=None)
     assert Scores(scores=(score,)).rows()[0][1] == text
+
+
+def test_the_page_is_whole_and_loads_nothing() -> None:
+    page = SCORES.to_html(title="A <b>")
+    assert page.startswith("<!DOCTYPE html>")
+    assert "<title>A &lt;b&gt;</title>" in page
+    assert "default-src 'none'" in page
+    assert page.count('<th scope="rowgroup"') == 3
+    assert "<td>0.890 to 0.910</td>" in page
+    assert "Column &#x27;&lt;b&gt;&#x27; is out." in page
+    assert "distance of &lt;columns&gt;" in page
+    assert "rows, real" in page
+    assert "http" not in page.replace("http-equiv", "")
+    assert Scores(scores=()).to_html().count("<tbody>") == 0

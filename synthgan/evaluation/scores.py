@@ -145,6 +145,16 @@ class Scores:
             for score in self.scores
         ]
 
+    def to_html(self, title: str = "Scores of a synthetic table") -> str:
+        """The table as an HTML page of its own, with the notes and settings; it loads nothing and runs nothing."""
+        from synthgan.evaluation.scores_html import scores_page
+
+        groups: dict[str, list[tuple[tuple[str, ...], str]]] = {}
+        for score, row in zip(self.scores, self.rows(), strict=True):
+            groups.setdefault(_TITLES[score.group], []).append((row, score.note))
+        facts = {f"rows, {table}": f"{n:,}" for table, n in self.n_rows.items()} | dict(self.settings)
+        return scores_page(title, HEADINGS, groups.items(), notes=self.notes, facts=facts)
+
     def __str__(self) -> str:
         rows = self.rows()
         widths = [max(len(row[i]) for row in [HEADINGS, *rows]) for i in range(len(HEADINGS))]

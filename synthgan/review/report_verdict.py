@@ -1,0 +1,237 @@
+"""The top of the report: what the gates came to, and the key figures."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+from markupsafe import Markup
+
+from synthgan.review.figures import Estimate, strip
+from synthgan.review.report_blocks import Heading, Legend, Points, Section, Table, Text, marked, named
+from synthgan.review.wording import counted, figure, finite, listed, numbers, span
+
+if TYPE_CHECKING:
+    from synthgan.evaluation.scores import Score, Scores
+
+State = Literal["pass", "fail", "inconclusive", "none"]
+
+WORDS: Mapping[State, str] = {
+    "pass": "Passed",
+    "fail": "Failed",
+    "inconclusive": "Inconclusive",
+    "none": "No verdict",
+}
+_ORDER: tuple[State, ...] = ("fail", "inconclusive", "pass", "none")
+_MEANING: Mapping[State, str] = {
+    "pass": "The evidence meets every threshold of the policy. It does not prove that no one can be found in it.",
+    "fail": "Under this policy the table is not to be released.",
+    "inconclusive": "The evidence does not decide. This does not count as a pass.",
+    "none": "No policy was applied, so nothing here says that the table may be released.",
+}
+_TITLES = {
+    "fidelity": "Fidelity",
+    "coverage": "Coverage",
+    "detection": "Detection",
+    "utility": "Utility",
+    "membership": "Membership attacks",
+    "disclosure": "Disclosure",
+    "copies": "Copies",
+}
+
+
+class Verdicts(Protocol):
+    """What the gates came to: see `synthgan.review.gates`."""
+
+    @property
+    def outcome(self) -> Any:
+        """Of all gates together."""
+
+    @property
+    def verdicts(self) -> Sequence[Any]:
+        """Of each gate."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Headline:
+    """The verdict in a word, a sentence, and what it means."""
+
+    state: State
+    word: str
+    sentence: str
+    meaning: str
+
+
+def headline(verdicts: Verdicts | None) -> Headline:
+    """The verdict of all gates."""
+    state = "none" if verdicts is None else _state(verdicts.outcome)
+    return Headline(state=state, word=WORDS[state], sentence=_sentence(verdicts), meaning=_MEANING[state])
+
+
+def gates_table(verdicts: Verdicts | None, scores: Scores | None) -> Table | None:
+    """Each gate with its outcome and why, failed ones first; None without gates."""
+    if verdicts is None or not verdicts.verdicts:
+        return None
+    units = {} if scores is None else {score.name: score.unit for score in scores}
+    ranked = sorted(verdicts.verdicts, key=lambda verdict: _ORDER.index(_state(getattr(verdict, "outcome", None))))
+    return Table(
+        caption="Every gate of the policy",
+        stacked=True,
+        headings=(
+            Heading(text="Gate"),
+            Heading(text="Outcome"),
+            Heading(text="Measured", is_number=True),
+            Heading(text="95% interval", is_number=True),
+            Heading(text="Limit"),
+            Heading(text="Why"),
+        ),
+        bodies=(("", tuple(_gate_row(verdict, units) for verdict in ranked)),),
+    )
+
+
+def key_figures(scores: Scores, verdicts: Verdicts | None) -> Section:
+    """Every score with its interval, the noise floor and the limit that a gate sets."""
+    limits = _limits(verdicts)
+    bodies = []
+    for group, members in _grouped(scores):
+        rows = tuple(_score_row(score, limits.get(score.name), f"k{score.group}{place}") for place, score in members)
+        bodies.append((_TITLES.get(group, str(group)), rows))
+    table = Table(
+        caption="Scores of the synthetic table",
+        stacked=True,
+        headings=(
+            Heading(text="Score"),
+            Heading(text="Synthetic", is_number=True),
+            Heading(text="95% interval", is_number=True),
+            Heading(text="Real rows", is_number=True),
+            Heading(text="Best"),
+            Heading(text="Scale"),
+        ),
+        bodies=tuple(bodies),
+    )
+    legend = Legend(
+        entries=(
+            ("mark-dot", "synthetic, with its 95% interval"),
+            ("mark-diamond", "real rows in its place (noise floor) or real-trained model"),
+            ("mark-tick", "ideal"),
+            ("mark-limit", "limit of a gate"),
+        )
+    )
+    notes = (Points(items=tuple(scores.notes), heading="Notes"),) if scores.notes else ()
+    return Section(
+        key="figures",
+        title="Key figures",
+        lead="Chance alone moves every figure. Compare each with real rows that the fit has not seen, scored in the "
+        "synthetic table\N{RIGHT SINGLE QUOTATION MARK}s place: nothing can be expected to do better than they do.",
+        blocks=(legend, table, *notes),
+    )
+
+
+def _grouped(scores: Scores) -> Iterator[tuple[str, list[tuple[int, Score]]]]:
+    members: dict[str, list[tuple[int, Score]]] = {}
+    for place, score in enumerate(scores):
+        members.setdefault(score.group, []).append((place, score))
+    yield from members.items()
+
+
+def _score_row(score: Score, limit: float | None, key: str) -> tuple[Text, ...]:
+    value, floor, ideal = finite(score.value), finite(score.reference), finite(score.ideal)
+    interval = span(score.interval, score.unit)
+    picture: Text = ""
+    if value is not None:
+        words = [f"{score.label}: {figure(value, score.unit)}"]
+        words += [f"95% interval {interval}"] if interval else []
+        words += [f"real rows {figure(floor, score.unit)}"] if floor is not None else []
+        words += [f"limit {figure(limit, score.unit)}"] if limit is not None else []
+        picture = strip(
+            Estimate(value, _pair(score.interval)), key, ", ".join(words), floor=floor, ideal=ideal, limit=limit
+        )
+    return (
+        marked('{}<span class="aside">{}</span>', score.label, score.note) if score.note else score.label,
+        "undefined" if value is None else figure(value, score.unit),
+        interval,
+        "" if floor is None else figure(floor, score.unit),
+        _best(score, ideal),
+        picture,
+    )
+
+
+def _pair(interval: Any) -> tuple[float, float] | None:
+    ends = numbers(interval)
+    if len(ends) != 2 or ends[0] is None or ends[1] is None:
+        return None
+    return ends[0], ends[1]
+
+
+def _best(score: Score, ideal: float | None) -> str:
+    if score.direction == "target":
+        return "" if ideal is None else f"near {figure(ideal, score.unit)}"
+    return score.direction if score.direction in ("lower", "higher") else ""
+
+
+def _gate_row(verdict: Any, units: Mapping[str, str]) -> tuple[Text, ...]:
+    gate = getattr(verdict, "gate", None)
+    state = _state(getattr(verdict, "outcome", None))
+    unit = units.get(str(getattr(gate, "score", "")), "")
+    value = finite(getattr(verdict, "value", None))
+    name, reason = named(getattr(gate, "name", "unnamed")), str(getattr(gate, "reason", "") or "")
+    why = str(getattr(verdict, "why", ""))
+    required = "" if getattr(gate, "required", True) else Markup('<span class="aside">not required</span>')
+    return (
+        marked('{}<span class="aside">{}</span>', name, reason) if reason else name,
+        badge(state) + required,
+        "" if value is None else figure(value, unit),
+        span(getattr(verdict, "interval", None), unit),
+        _limit_text(gate, unit),
+        why[:1].upper() + why[1:],
+    )
+
+
+def badge(state: State) -> Markup:
+    """An outcome as a sign and a word."""
+    return marked(
+        '<span class="badge {}"><svg class="sign" viewBox="0 0 24 24" aria-hidden="true"><use href="#sign-{}"/></svg>'
+        "{}</span>",
+        *(state, state, WORDS[state]),
+    )
+
+
+def _limit_text(gate: Any, unit: str) -> str:
+    above = " above real rows" if getattr(gate, "against", "") == "excess" else ""
+    for side, words in (("at_most", "at most"), ("at_least", "at least")):
+        limit = finite(getattr(gate, side, None))
+        if limit is not None:
+            return f"{words} {figure(limit, unit)}{above}"
+    return ""
+
+
+def _limits(verdicts: Verdicts | None) -> dict[str, float]:
+    """The limit on each score itself; one on its excess over the reference has another scale."""
+    found: dict[str, float] = {}
+    for verdict in [] if verdicts is None else verdicts.verdicts:
+        gate = getattr(verdict, "gate", None)
+        limit = finite(getattr(gate, "at_most", None))
+        limit = finite(getattr(gate, "at_least", None)) if limit is None else limit
+        if limit is not None and getattr(gate, "against", "value") != "excess":
+            found.setdefault(str(getattr(gate, "score", "")), limit)
+    return found
+
+
+def _state(outcome: Any) -> State:
+    value = getattr(outcome, "value", outcome)
+    for state in ("pass", "fail", "inconclusive"):
+        if value == state:
+            return state
+    return "none"
+
+
+def _sentence(verdicts: Verdicts | None) -> str:
+    if verdicts is None or not verdicts.verdicts:
+        return "No gate was applied."
+    states = [_state(getattr(verdict, "outcome", None)) for verdict in verdicts.verdicts]
+    if set(states) == {"pass"}:
+        return f"All {len(states)} gates are passed." if len(states) > 1 else "The one gate is passed."
+    words = {"fail": "failed", "inconclusive": "inconclusive", "pass": "passed"}
+    parts = [f"{states.count(state)} {word}" for state, word in words.items() if state in states]
+    return f"Of {counted(len(states), 'gate')}, {listed(parts)}."

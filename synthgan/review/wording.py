@@ -1,0 +1,77 @@
+"""Texts and numbers for a page that people read: harmless, short, and never the end of a rendering."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from numbers import Real
+from typing import Any
+
+from synthgan.evaluation.harmless_text import harmless, short
+
+__all__ = ["counted", "figure", "finite", "harmless", "listed", "numbers", "percent", "short", "span"]
+
+_SPACE = "\N{NO-BREAK SPACE}"
+
+
+def finite(value: Any) -> float | None:
+    """The number as a float; None for everything else, and for numbers that are not finite."""
+    if isinstance(value, bool) or not isinstance(value, Real):
+        return None
+    try:
+        number = float(value)
+    except (OverflowError, TypeError, ValueError):
+        return None
+    return number if math.isfinite(number) else None
+
+
+def figure(value: Any, unit: str = "") -> str:
+    """A number for people, with as many digits as it can carry; a dash for what is not one."""
+    number = finite(value)
+    if number is None:
+        return "\N{EN DASH}"
+    size = abs(number)
+    if size >= 1e7 or 0 < size < 1e-4:
+        text = f"{number:.2e}"
+    else:
+        decimals = 0 if size >= 1000 else 1 if size >= 100 else 2 if unit or size >= 10 else 3
+        text = f"{number:,.{decimals}f}" if round(size, 4) else "0"
+        if size and not float(text.replace(",", "")):
+            text = f"{number:.1g}"
+    return f"{text.replace('-', chr(0x2212))}{_SPACE + unit if unit else ''}"
+
+
+def percent(value: Any) -> str:
+    """A share as a percentage."""
+    number = finite(value)
+    if number is None:
+        return "\N{EN DASH}"
+    size = abs(100 * number)
+    decimals = 0 if size >= 99.95 or not size else 1 if size >= 1 else 2
+    return f"{100 * number:.{decimals}f}{_SPACE}%" if size < 1e7 else figure(100 * number, "%")
+
+
+def span(interval: Any, unit: str = "") -> str:
+    """An interval of two numbers; empty without one."""
+    ends = numbers(interval)
+    if len(ends) != 2 or None in ends:
+        return ""
+    low, high = (figure(end, unit).removesuffix(f"{_SPACE}{unit}") for end in ends)
+    return f"{low} to {high}{_SPACE + unit if unit else ''}"
+
+
+def numbers(values: Any) -> list[float | None]:
+    """Each value as a finite float or None; an empty list for what is no list."""
+    if not isinstance(values, Iterable) or isinstance(values, str | bytes | dict):
+        return []
+    return [finite(value) for value in values]
+
+
+def counted(n: int, one: str, many: str | None = None) -> str:
+    """A count with its noun: 1 gate, 2 gates."""
+    return f"{n:,} {one if n == 1 else many or one + 's'}"
+
+
+def listed(words: list[str]) -> str:
+    """Words joined for a sentence: a, b and c."""
+    return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
