@@ -3,33 +3,20 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from os import PathLike
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from threadpoolctl import threadpool_limits
 
 from synthgan.errors import DataError, SettingsError
-from synthgan.evaluation.copies import closer_to_train_score, copy_score
-from synthgan.evaluation.coverage import coverage_scores
-from synthgan.evaluation.detection import detection_scores
-from synthgan.evaluation.features import ComparedTables, compare
-from synthgan.evaluation.fidelity import fidelity_scores
+from synthgan.evaluation.evidence import evidence
+from synthgan.evaluation.features import compare
+from synthgan.evaluation.parts import DEFAULT_PARTS, DETECTION_ROWS, FRECHET_ROWS, PARTS, Part, Request
+from synthgan.evaluation.progress import ProgressMode, each_part
 from synthgan.evaluation.scores import Score, Scores
-from synthgan.evaluation.utility import utility_scores
-
-DETECTION_ROWS = 50_000
-"""Most rows per table for the two-sample test."""
-
-FRECHET_ROWS = 50_000
-"""Most rows per table for the Frechet distance."""
-
-NEIGHBOUR_ROWS = 10_000
-"""Most synthetic rows whose nearest real row is searched."""
-
-TEST_SHARE = 1 / 3
-"""Share of the real rows that utility is tested on when there is no holdout."""
 
 
 def evaluate(
@@ -40,30 +27,41 @@ def evaluate(
     random_state: int | None = 0,
     *,
     numeric: Collection[str] | None = None,
+    parts: Collection[Part] | None = None,
+    secrets: Sequence[str] | None = None,
+    n_jobs: int | None = None,
+    progress: ProgressMode = "auto",
 ) -> Scores:
     """Score a synthetic table against the real one it stands for.
 
-    Shape, trend and missing shares (fidelity); the modes of the table that are reached, and how far the encoded rows'
-    moments are apart (coverage); a classifier that tries to tell the tables apart (detection); with a
-    ``target``, a model trained on synthetic rows (utility); repeated rows, and with a ``holdout`` rows closer to the
-    training rows than to fresh ones (copies). It does not matter how the synthetic rows were made. The figures are
-    computed from the real rows: treat them as private too.
+    Distributions of columns and pairs (fidelity); whether parts of the table are left out (coverage); a classifier that
+    tries to tell the tables apart (detection); with a ``target``, models trained on synthetic rows (utility); attacks on
+    the training rows (membership, disclosure) and repeated rows (copies). It does not matter how the synthetic rows were
+    made. The figures are computed from the real rows: treat them as private too.
+
+    Large tables are not scored whole where that would take long: rows are drawn at random, up to a cap that the score's
+    ``note`` or ``details`` state.
 
     Args:
         real: the rows the synthetic table was made from: a DataFrame, or anything `synthgan.Synthesizer.fit` reads.
         synthetic: the synthetic rows, with the same columns.
         holdout: real rows that were not used to make the synthetic ones. Scored in their place, they show what a
-            perfect synthesizer would get.
+            perfect synthesizer would get; attacks need them to compare with.
         target: column to predict from the others.
         random_state: seed of folds, models and row draws; None for a fresh one.
         numeric: names of the numeric columns; None reads them off the real table's dtypes.
+        parts: which parts to compute, of `synthgan.evaluation.parts.PARTS`; None for all but "augmentation", which
+            measures what synthetic rows add to real ones when a model is trained.
+        secrets: columns that attribute inference tries to guess; None lets it choose.
+        n_jobs: most threads; None for all cores. Scores do not depend on it, but for the last digits of sums.
+        progress: "on", "off", or "auto" for a line on a terminal and silence elsewhere.
 
     Returns:
         The scores; print them, or see `Scores`.
 
     Raises:
         DataError: a table is empty, or the tables have different columns or dtypes that do not convert.
-        SettingsError: the target is not a column.
+        SettingsError: the target or a secret is not a column, or there is no such part.
     """
     frames = {"real": as_frame(real), "synthetic": as_frame(synthetic)}
     if holdout is not None:
@@ -72,38 +70,43 @@ def evaluate(
         _check_column(target, "target", frames["real"])
     for name in numeric or ():
         _check_column(name, "numeric", frames["real"])
+    for name in secrets or ():
+        _check_column(name, "secrets", frames["real"])
+    chosen = _checked_parts(parts)
     tables = compare(frames, numeric=numeric, keep=() if target is None else (target,))
     if not tables.columns:
         raise DataError("No column is left to compare: all are empty, identifiers or free text.")
-    rng = np.random.default_rng(random_state)
-    fresh = None if holdout is None else "holdout"
-    scores = fidelity_scores(tables, rng, reference=fresh)
-    scores += coverage_scores(tables, rng, reference=fresh, max_rows=FRECHET_ROWS)
-    scores += detection_scores(tables, rng, reference=fresh, max_rows=DETECTION_ROWS)
-    notes = _notes(tables)
-    if target is not None:
-        found, note = _utility(tables, target, rng)
-        scores += found
-        notes += note
-    scores.append(copy_score(tables, holdout=fresh))
-    if fresh is None:
-        notes.append("Without a holdout there is no noise floor and no check for rows close to training rows.")
-    else:
-        scores.append(closer_to_train_score(tables, rng, max_rows=NEIGHBOUR_ROWS))
+    request = Request(tables=tables, target=target, secrets=secrets, n_jobs=n_jobs)
+    seeds = dict(zip(PARTS, np.random.SeedSequence(random_state).spawn(len(PARTS)), strict=True))
+    scores: list[Score] = []
+    notes = [f"Column '{column}' takes no part: {reason}." for column, reason in tables.left_out.items()]
+    with threadpool_limits(n_jobs):
+        for name in each_part(chosen, progress):
+            found, said = PARTS[name](request, np.random.default_rng(seeds[name]))
+            scores += found
+            notes += said
+        drawn = evidence(tables)
+    if holdout is None:
+        notes.append(
+            "Without a holdout there is no noise floor, no check for rows close to training rows, and no attack: "
+            "nothing is known about privacy."
+        )
     return Scores(
         scores=tuple(scores),
         n_rows=tables.n_rows,
         settings={
             "target": target,
             "random_state": random_state,
+            "parts": list(chosen),
+            "secrets": None if secrets is None else list(secrets),
             "numeric": list(tables.numeric),
             "categorical": list(tables.categorical),
             "left_out": tables.left_out,
             "frechet_rows": FRECHET_ROWS,
             "detection_rows": DETECTION_ROWS,
-            "neighbour_rows": NEIGHBOUR_ROWS,
         },
         notes=tuple(notes),
+        evidence=drawn,
     )
 
 
@@ -120,41 +123,21 @@ def as_frame(data: pd.DataFrame | str | PathLike[str] | Any) -> pd.DataFrame:
     return pd.DataFrame(table.to_pandas(types_mapper=pd.ArrowDtype))
 
 
+def _checked_parts(parts: Collection[Part] | None) -> tuple[Part, ...]:
+    """The parts asked for, in the order of `PARTS`."""
+    if parts is None:
+        return DEFAULT_PARTS
+    for name in parts:
+        if name not in PARTS:
+            near = difflib.get_close_matches(str(name), PARTS, n=1)
+            hint = f"did you mean '{near[0]}'?" if near else f"there are {', '.join(PARTS)}."
+            raise SettingsError(f"parts names '{name}', which is no part of an evaluation; {hint}")
+    return tuple(name for name in PARTS if name in parts)
+
+
 def _check_column(name: str, setting: str, frame: pd.DataFrame) -> None:
     columns = [str(label) for label in frame.columns]
     if str(name) not in columns:
         near = difflib.get_close_matches(str(name), columns, n=1)
         hint = f"; did you mean '{near[0]}'?" if near else f"; the table has {len(columns)} other columns."
         raise SettingsError(f"{setting} names '{name}', which is not a column of the real table{hint}")
-
-
-def _notes(tables: ComparedTables) -> list[str]:
-    notes = [f"Column '{column}' takes no part: {reason}." for column, reason in tables.left_out.items()]
-    if tables.n_rows["synthetic"] > NEIGHBOUR_ROWS and "holdout" in tables.n_rows:
-        notes.append(f"Closeness to training rows was measured on {NEIGHBOUR_ROWS:,} synthetic rows drawn at random.")
-    if min(tables.n_rows["real"], tables.n_rows["synthetic"]) > DETECTION_ROWS:
-        notes.append(f"The two-sample test used {DETECTION_ROWS:,} rows of each table drawn at random.")
-    if max(tables.n_rows.values()) > FRECHET_ROWS:
-        notes.append(f"The Frechet distance used {FRECHET_ROWS:,} rows of a table, drawn at random.")
-    return notes
-
-
-def _utility(tables: ComparedTables, target: str, rng: np.random.Generator) -> tuple[list[Score], list[str]]:
-    """Utility scores, tested on the holdout or, without one, on a third of the real rows; and what to note."""
-    if "holdout" in tables.n_rows:
-        scores = utility_scores(tables, target, rng)
-        notes = []
-    else:
-        order = rng.permutation(tables.n_rows["real"])
-        n_test = max(1, round(TEST_SHARE * len(order)))
-        split = tables.with_part("holdout", "real", np.sort(order[:n_test])).select("real", np.sort(order[n_test:]))
-        scores = utility_scores(split, target, rng) if n_test < len(order) else []
-        notes = [
-            "Utility was tested on a third of the real rows, which the synthesizer may have seen; give a holdout for "
-            "an honest figure."
-        ]
-    if not scores:
-        return [], [
-            f"Utility was not computed: '{target}' has a single value, more than 50 classes, or no known value."
-        ]
-    return scores, notes
