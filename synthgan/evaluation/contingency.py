@@ -62,7 +62,7 @@ class Cells:
         known = keys[place] == real_keys
         shares[place[known]] = real[known] / real.sum()
         unreached = real[~known].sum() / real.sum()
-        cells: Codes = np.searchsorted(keys, self._keys(left, right, 1)).astype(np.int64)
+        cells = self._places(left, right, keys)
         n_cells = len(keys)
         if n_cells > _MOST_RESAMPLED:
             # The rarest cells move together, those above their real share and those below: the sum of their distances
@@ -71,7 +71,7 @@ class Cells:
             rare = folded >= _MOST_RESAMPLED
             folded[rare] = _MOST_RESAMPLED + (counts[rare] / counts.sum() > shares[rare])
             n_cells = _MOST_RESAMPLED + 2
-            shares = np.bincount(folded, weights=shares, minlength=n_cells)
+            shares = np.bincount(folded, weights=shares, minlength=n_cells).astype(np.float64)
             cells = folded[cells]
         drawn = resamples.counts(cells, n_cells)
         drawn /= drawn.sum(axis=1, keepdims=True)
@@ -90,6 +90,14 @@ class Cells:
         # Pearson's chi-square over n: sum of observed squared over expected, less one; empty cells add nothing.
         phi_squared = (counts**2 / (row_sums[rows] * column_sums[columns])).sum() - 1.0
         return float(np.sqrt(max(phi_squared, 0.0) / (smaller - 1)))
+
+    def _places(self, left: str, right: str, keys: Codes) -> Codes:
+        """Place among ``keys``, in order, of each row's cell in the second table."""
+        if self.sizes[left] * self.sizes[right] > _DENSE_CELLS:
+            return np.searchsorted(keys, self._keys(left, right, 1)).astype(np.int64)
+        places = np.zeros(int(keys[-1]) + 1, dtype=np.int64)
+        places[keys] = np.arange(len(keys))
+        return places[self._keys(left, right, 1)]
 
     def _keys(self, left: str, right: str, which: Literal[0, 1]) -> Codes:
         return self.codes[left][which] * self.sizes[right] + self.codes[right][which]
