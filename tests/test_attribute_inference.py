@@ -89,7 +89,7 @@ def test_the_secret_itself_is_not_looked_at() -> None:
 
 def test_models_know_the_rows_they_have_seen() -> None:
     train = people(60, 0).assign(y=lambda frame: frame["y"].where(frame["x"] > -1), rare=None)
-    train["rare"] = np.where(train["x"] > 0.5, "seen", None)
+    train["rare"] = pd.Series("seen", index=train.index, dtype=object).where(train["x"] > 0.5)
     tables = attacked(train, train)
     for secret in ("secret", "rare"):
         found = model_guess(tables, secret, np.random.default_rng(0))

@@ -47,7 +47,7 @@ def test_leaks_are_caught(leak: str) -> None:
         frames["synthetic"], missed = real.sample(len(real), replace=True, random_state=1), ["rare_categories"]
     else:
         # Numbers are no longer equal to the extremes.
-        numbers = [name for name in real if pd.api.types.is_numeric_dtype(real[name])]
+        numbers = [str(name) for name in real if pd.api.types.is_numeric_dtype(real[name])]
         noise = {name: real[name] + 0.01 * real[name].std() * rng.normal(size=len(real)) for name in numbers}
         frames["synthetic"], missed = real.assign(**noise), ["extreme_values"]
     found = scored(frames, secrets=["age", "income"])
@@ -84,3 +84,22 @@ def test_secrets_must_be_compared_columns(secret: str, what: str) -> None:
     frames = {name: frame.assign(key=[f"key {i}" for i in range(len(frame))]) for name, frame in thirds(0).items()}
     with pytest.raises(SettingsError, match=what):
         scored(frames, secrets=[secret])
+
+
+@pytest.mark.parametrize("n", [1, 2, 7, 60])
+def test_odd_tables_have_scores(n: int) -> None:
+    """Constant, infinite, missing and few values, and a target that is missing throughout."""
+    frame = pd.DataFrame(
+        {
+            "flat": 1.0,
+            "infinite": np.where(np.arange(n) % 5 == 1, np.inf, np.arange(n, dtype=float)),
+            "when": pd.to_datetime("1900-01-01") + pd.to_timedelta(np.arange(n) % 11, unit="D"),
+            "holes": np.where(np.arange(n) % 2 == 0, 3.0, np.nan),
+            "level": pd.Series(["a", None] * n, dtype=object)[:n],
+            "target": pd.Series([None] * n, dtype=object),
+        }
+    )
+    tables = compare(dict.fromkeys(("real", "synthetic", "holdout"), frame), keep=("target",))
+    found = disclosure_scores(tables, np.random.default_rng(0), target="target")
+    assert {"rare_categories", "extreme_values"} <= {score.name for score in found}
+    json.loads(Scores(scores=tuple(found)).to_json())

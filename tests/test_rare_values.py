@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -18,6 +19,8 @@ from synthgan.evaluation.rare_values import (
     rare_value_scores,
 )
 from synthgan.evaluation.scores import Score
+
+Columns = Mapping[str, Sequence[object]]
 
 
 def people(n: int, seed: int) -> pd.DataFrame:
@@ -44,9 +47,7 @@ def lowest_excess(score: Score) -> float:
     return score.interval[0] - score.reference
 
 
-def drawn(
-    train: dict[str, list[object]], synthetic: dict[str, list[object]], holdout: dict[str, list[object]]
-) -> ComparedTables:
+def drawn(train: Columns, synthetic: Columns, holdout: Columns) -> ComparedTables:
     frames = {"train": train, "whole": synthetic, "synthetic": synthetic, "holdout": holdout}
     return compare({name: pd.DataFrame(columns) for name, columns in frames.items()})
 
@@ -69,7 +70,7 @@ def test_rare_levels_by_hand() -> None:
 
 def test_rare_combinations_by_hand() -> None:
     """a and b, p and q are common each; (a, q) is rare; what has a rare or a missing level does not count."""
-    train: dict[str, list[object]] = {
+    train: Columns = {
         "c": ["a"] * 12 + ["b"] * 10 + ["z"] * 2 + [None],
         "d": ["p"] * 10 + ["q"] * 2 + ["q"] * 10 + ["p"] * 2 + ["p"],
     }
@@ -113,7 +114,7 @@ def test_without_a_holdout_all_that_recur_count() -> None:
 
 
 def test_ten_carriers_are_enough() -> None:
-    many: dict[str, list[object]] = {"x": [7.0] * 30 + [8.0] * 2}
+    many: Columns = {"x": [7.0] * 30 + [8.0] * 2}
     found = extreme_numbers(drawn({"x": [7.0, 8.0]}, many, many), "x")
     assert found.synthetic.rows.tolist() == [*range(10), 30, 31]
     assert found.counts() == {"rare": 2, "recurring": 2, "only_synthetic": 0, "only_holdout": 0}

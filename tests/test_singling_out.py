@@ -38,7 +38,7 @@ def people(n: int, seed: int) -> pd.DataFrame:
 
 def score(synthetic: pd.DataFrame, seed: int = 0, n: int = 400, **settings: int) -> Score:
     tables = compare({"real": people(n, 1), "synthetic": synthetic, "holdout": people(n, 2)})
-    found = singling_out_score(tables, np.random.default_rng(seed), **settings)
+    found = singling_out_score(tables, np.random.default_rng(seed), **settings)  # type: ignore[arg-type]
     assert found is not None
     assert found.interval is not None
     return found
@@ -115,7 +115,7 @@ def test_tails_point_away_from_the_median_and_windows_are_narrow() -> None:
 
 
 def test_risk_of_predicates_by_hand() -> None:
-    """Four predicates, three single out a training row, one a control row, both one; the rest of the control is 3/4."""
+    """Of four predicates three single out a training row, and two of them a control row as well."""
     found = ranked(synthetic={"x": [0]}, attacked={"x": [1, 2, 3, 3]}, control={"x": [1, 5, 5, 5]})
     # Ranks: 0, 1, 2, 3, 5 are 0 to 4.
     risk, met = predicate_risk(
@@ -176,7 +176,7 @@ def test_caps_hold() -> None:
 
 
 def test_nothing_to_single_out() -> None:
-    """Both rows of each synthetic value stand for the same distinct row, of which no predicate picks one."""
+    """Two distinct rows that everybody shares: predicates are found, and single out nobody."""
     frame = pd.DataFrame({"c": [*"ab"] * 20, "d": [*"ab"] * 20})
     tables = compare({"real": frame, "synthetic": frame.assign(c="a", d=[*"ab"] * 20), "holdout": frame})
     found = singling_out_score(tables, np.random.default_rng(0))

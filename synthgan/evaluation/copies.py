@@ -9,6 +9,7 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from synthgan.evaluation.features import Codes, ComparedTables, Floats
@@ -114,10 +115,11 @@ def real_neighbours(
         max_real: most training and most holdout rows, None for all. There are never more of one than of the other.
     """
     size = min(tables.n_rows[real], tables.n_rows[holdout], *(() if max_real is None else (max_real,)))
-    train = as_points(tables, real, real=real)[_draw(tables.n_rows[real], size, rng)]
-    fresh = as_points(tables, holdout, real=real)[_draw(tables.n_rows[holdout], size, rng)]
     n = tables.n_rows[synthetic] if max_rows is None else min(tables.n_rows[synthetic], max_rows)
-    queries = as_points(tables, synthetic, real=real)[_draw(tables.n_rows[synthetic], n, rng)]
+    drawn = tables
+    for name, size_drawn in ((real, size), (holdout, size), (synthetic, n)):
+        drawn = drawn.with_part(f"drawn {name}", name, _draw(tables.n_rows[name], size_drawn, rng))
+    train, fresh, queries = (as_points(drawn, f"drawn {name}", real=real) for name in (real, holdout, synthetic))
     to_train, train_rows = nearest_two(queries, train, norm="l1")
     to_holdout, holdout_rows = nearest_two(queries, fresh, norm="l1")
     # Each sampled training row meets itself among the others, so its nearest other row comes second.
@@ -290,8 +292,8 @@ def _row_keys(tables: ComparedTables, names: tuple[str, ...]) -> Codes:
     keys = np.zeros(sum(tables.n_rows[name] for name in names), dtype=np.int64)
     for column, role in tables.roles.items():
         source = tables.numbers if role == "numeric" else tables.codes
-        values = np.concatenate([source[name][column] for name in names])
-        _, codes = np.unique(values, return_inverse=True)
+        # Hashed, not sorted; a missing number is -1, as missing codes are.
+        codes = pd.factorize(np.concatenate([source[name][column] for name in names]))[0]
         # Numbering the pairs anew keeps the product of the two numbers far below 2**63.
-        _, keys = np.unique(keys * (int(codes.max()) + 1) + codes, return_inverse=True)
-    return keys.astype(np.int64)
+        keys = pd.factorize(keys * (int(codes.max()) + 2) + codes + 1)[0].astype(np.int64)
+    return keys
