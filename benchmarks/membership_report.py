@@ -19,7 +19,8 @@ def markdown(results: Mapping[str, Any]) -> str:
         "non-members, a quarter reference rows for the attacker. As many members as non-members are judged. Attacks "
         "see the synthetic and the reference rows: the closest synthetic row (Chen et al. 2020), the number of "
         "synthetic rows near (Hilprecht et al. 2019), the ratio of two densities by neighbours and by kernels (van "
-        "Breugel et al. 2023), equal rows. *Rows*: synthetic rows, as a multiple of the members.",
+        "Breugel et al. 2023) and by a classifier, the excess in marginal counts (after Golob et al. 2024), equal "
+        "rows. *Rows*: synthetic rows, as a multiple of the members.",
         "",
         "AUC: mean over the splits, 0.5 is guessing. *SE*: its standard error from the rows (DeLong) and from the "
         "differences between splits. The interval is made with the larger, at a level at which those of all attacks "

@@ -201,6 +201,16 @@ def test_matrix_merges_the_rarest_levels() -> None:
     assert math.isnan(values[6])
 
 
+def test_joined_tables_stand_one_after_the_other() -> None:
+    real = pd.DataFrame({"x": [1, 2], "c": [*"ab"]})
+    tables = compare({"real": real, "synthetic": pd.DataFrame({"x": [3], "c": ["b"]})})
+    both = tables.joined("both", ("synthetic", "real"))
+    assert both.n_rows == {"real": 2, "synthetic": 1, "both": 3}
+    assert both.numbers["both"]["x"].tolist() == [3.0, 1.0, 2.0]
+    assert both.codes["both"]["c"].tolist() == [1, 0, 1]
+    assert "both" not in tables.n_rows
+
+
 def test_select_takes_rows_of_one_table_only() -> None:
     frame = pd.DataFrame({"x": [1, 2, 3], "c": [*"abc"]})
     tables = compare({"real": frame, "synthetic": frame})

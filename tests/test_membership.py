@@ -24,7 +24,6 @@ from synthgan.evaluation.membership import (
 )
 from tests.membership_tables import rows
 
-
 # ------------------------------------------------------------------------------------------------------------- outcomes
 
 
@@ -38,6 +37,7 @@ def test_four_scores_by_hand() -> None:
         n_non_members=2,
         hits=(1, 1, 1),
         slopes=(1.0, 1.0, 1.0),
+        guessing_error=pytest.approx(math.sqrt(5 / (12 * 2 * 2))),
     )
 
 
@@ -141,6 +141,39 @@ def test_perfect_separation_of_few_rows_is_not_certain() -> None:
     result = pool("closest", [trial(1.0, 0.0, 30)], level=0.95)
     # Ten rows of the smaller kind, none out of place: Wilson's lower end is 10 / (10 + z^2).
     assert result.interval == pytest.approx((10 / (10 + 1.9599640**2), 1.0))
+
+
+def test_no_interval_excludes_guessing_where_the_exact_test_does_not() -> None:
+    sure = dataclasses.replace(trial(0.6, 0.01, 10), guessing_error=0.0)
+    unsure = dataclasses.replace(sure, guessing_error=0.1 / 1.95)
+    assert pool("closest", [sure], level=0.95).interval == pytest.approx((0.58040036, 0.61959964))
+    assert pool("closest", [unsure], level=0.95).interval == pytest.approx((0.5, 0.61959964))
+    assert pool("closest", [dataclasses.replace(unsure, auc=0.61)], level=0.95).interval[0] > 0.59
+
+
+def test_the_error_of_guessing_knows_ties() -> None:
+    none, all_alike = np.arange(30.0), np.zeros(30)
+    is_member = np.arange(30) < 10
+    assert score_trial(is_member, none).guessing_error == pytest.approx(math.sqrt(31 / (12 * 10 * 20)))
+    assert score_trial(is_member, all_alike).guessing_error == 0.0
+    # Two groups of 15: of 30^3 - 30, 2 * (15^3 - 15) are tied.
+    found = score_trial(is_member, np.repeat([0.0, 1.0], 15)).guessing_error
+    assert found == pytest.approx(math.sqrt(31 / 2400 * (1 - 2 * (15**3 - 15) / (30**3 - 30))))
+
+
+@pytest.mark.parametrize(("hits", "holds_chance"), [(6, True), (7, False)])
+def test_hits_of_fresh_rows_by_hand(hits: int, holds_chance: bool) -> None:
+    """Ten members and ten non-members, one of whom may pass: how many members does the second non-member leave above?
+
+    Exactly h with probability C(h + 1, 1) C(18 - h, 8) / C(20, 10): of the 20 rows by rank, one of the h + 1 above the
+    second non-member is a non-member, and eight of the rows below.
+    """
+    ways = [math.comb(h + 1, 1) * math.comb(18 - h, 8) for h in range(11)]
+    assert sum(ways) == math.comb(20, 10)
+    at_least = sum(ways[hits:]) / math.comb(20, 10)
+    rate = pool("closest", [trial(0.5, 0.1, 10, (hits, 0, 0))], level=0.95).true_positives[0]
+    assert (at_least > 0.025) == holds_chance
+    assert (rate.interval[0] <= rate.chance) == holds_chance
 
 
 def test_the_level_is_shared_by_the_attacks() -> None:

@@ -45,7 +45,7 @@ def made_game(scores: dict[str, np.ndarray], n_members: int, is_worst: np.ndarra
     )
 
 
-# --------------------------------------------------------------------------------------------------- leaks and innocents
+# -------------------------------------------------------------------------------------------------- leaks and innocents
 
 
 def test_a_bootstrap_is_caught() -> None:
@@ -73,10 +73,15 @@ def test_copies_with_a_little_noise_are_caught() -> None:
 
 
 def test_fresh_rows_are_not_accused() -> None:
-    for seed in range(3):
+    """Each interval misses with at most 5%: two of the same score in five tables would happen once in 45 times."""
+    missed: dict[str, int] = {}
+    for seed in range(5):
         rng = np.random.default_rng([2, seed])
         for score in scored(rows(100, rng), rows(150, rng), rows(200, rng), seed).values():
-            assert score.interval[0] <= score.reference <= score.interval[1], (score.name, seed)
+            missed[score.name] = missed.get(score.name, 0) + (score.interval[0] > score.reference)
+            assert score.value < score.reference + 0.25
+    assert set(missed) == {"membership_auc", "membership_tpr_10", "membership_auc_worst"}
+    assert max(missed.values()) <= 1
 
 
 @pytest.mark.slow
@@ -110,7 +115,7 @@ def test_an_outlier_that_leaks_alone_is_seen_among_the_worst_cases() -> None:
     assert found["membership_tpr_10_worst"].value > 2 * found["membership_tpr_10"].value
 
 
-# ---------------------------------------------------------------------------------------------------------- attack power
+# --------------------------------------------------------------------------------------------------------- attack power
 
 
 def check_power(found: dict[str, Score], fresh: dict[str, Score]) -> None:
@@ -121,12 +126,26 @@ def check_power(found: dict[str, Score], fresh: dict[str, Score]) -> None:
     assert innocent.interval[0] <= innocent.reference <= innocent.interval[1]
 
 
-def test_power_on_a_small_part_of_adult() -> None:
+def small_adult() -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    """1,000 rows to make synthetic ones from, as many fresh ones in their place, and a holdout."""
     table = load_adult().sample(4000, random_state=0, ignore_index=True)
-    real, fresh, holdout = table[:1000], table[1000:2000], table[2000:]
+    return table[:1000], table[1000:2000], table[2000:]
+
+
+def test_an_overfitted_generator_of_a_small_part_of_adult_is_caught() -> None:
+    real, _, holdout = small_adult()
+    found = scored(real, overfitted(real, 1000, 0), holdout)["membership_tpr_1"]
+    assert found.value > 4 * found.reference
+    assert found.interval[0] > 2 * found.reference
+
+
+@pytest.mark.slow
+def test_power_on_a_small_part_of_adult() -> None:
+    real, fresh, holdout = small_adult()
     check_power(scored(real, overfitted(real, 1000, 0), holdout), scored(real, fresh, holdout))
 
 
+@pytest.mark.slow
 def test_power_on_german_credit_pooled_over_splits(shared_data: Path) -> None:
     table = pd.read_parquet(shared_data / "german_credit.parquet")
     games: dict[str, list[Game]] = {"leaking": [], "innocent": []}
@@ -202,7 +221,7 @@ def test_scores_are_repeatable_and_of_json_values() -> None:
     assert "Membership attack, AUC" in str(first)
 
 
-# ------------------------------------------------------------------------------------------------------- figures by hand
+# ------------------------------------------------------------------------------------------------------ figures by hand
 
 
 def test_the_strongest_attack_by_hand() -> None:

@@ -163,8 +163,8 @@ def classifier(view: AttackerView) -> Floats:
     """Log odds of gradient boosting told to tell synthetic rows from reference rows.
 
     A classifier's odds estimate the density ratio that DOMIAS wants (the classifier attack of Houssiau et al. 2022,
-    *TAPAS*). Its trees are deep and a leaf may hold a single row, for what is looked for is a surplus of synthetic rows at
-    single places: it is meant to learn them by heart. Where one table has fewer rows they weigh as much in sum.
+    *TAPAS*). Its trees are deep and a leaf may hold a single row, for what is looked for is a surplus of synthetic
+    rows at single places: it is meant to learn them by heart. Where one table has fewer rows they weigh as much in sum.
     """
     from sklearn.ensemble import HistGradientBoostingClassifier
 
@@ -202,7 +202,7 @@ def marginals(view: AttackerView) -> Floats:
     shares = [(count + spread) / np.float32(n + _MORE_ROWS) for count, n in zip(counts, n_rows, strict=True)]
     excess = np.zeros_like(spread)
     np.log(np.divide(shares[0], shares[1], out=np.ones_like(spread), where=spread > 0), out=excess)
-    # A row's cells are its ones: this adds up the excess of each pair of them (twice) and, on the diagonal, of each one.
+    # A row's cells are its ones: this adds up the excess of each pair of them, twice, and on the diagonal of each one.
     return np.einsum("ij,ij->i", targets @ excess, targets, dtype=np.float64)
 
 

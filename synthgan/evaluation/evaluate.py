@@ -34,10 +34,10 @@ def evaluate(
 ) -> Scores:
     """Score a synthetic table against the real one it stands for.
 
-    Distributions of columns and pairs (fidelity); whether parts of the table are left out (coverage); a classifier that
-    tries to tell the tables apart (detection); with a ``target``, models trained on synthetic rows (utility); attacks on
-    the training rows (membership, disclosure) and repeated rows (copies). It does not matter how the synthetic rows were
-    made. The figures are computed from the real rows: treat them as private too.
+    Distributions of columns and pairs (fidelity); whether parts of the table are left out (coverage); a classifier
+    that tries to tell the tables apart (detection); with a ``target``, models trained on synthetic rows (utility);
+    attacks on the training rows (membership, disclosure) and repeated rows (copies). It does not matter how the
+    synthetic rows were made. The figures are computed from the real rows: treat them as private too.
 
     Large tables are not scored whole where that would take long: rows are drawn at random, up to a cap that the score's
     ``note`` or ``details`` state.

@@ -178,9 +178,9 @@ def pooled_membership_scores(games: Sequence[Game]) -> list[Score]:
                 f"membership_auc{suffix}",
                 f"Membership attack, AUC{title}",
                 areas,
-                0.5,
-                note,
-                facts | {"roc": {name: _roc_curve(chosen, name) for name in areas}},
+                chance=0.5,
+                note=note,
+                details=facts | {"roc": {name: _roc_curve(chosen, name) for name in areas}},
             )
         )
         for place, rate in enumerate(FALSE_POSITIVE_RATES):
@@ -203,9 +203,9 @@ def _rate_score(
         f"membership_tpr_{_KEYS[allowed]}{suffix}",
         f"Members found at {100 * allowed:g}% false alarms{title}",
         {result.attack: (rate.rate, rate.interval) for result, rate in zip(results, rates, strict=True)},
-        rates[0].chance,
-        "share of the members that the strongest attack finds; the figure of real rows is guessing",
-        {**facts, "false_positive_rate": allowed},
+        chance=rates[0].chance,
+        note="share of the members that the strongest attack finds; the figure of real rows is guessing",
+        details={**facts, "false_positive_rate": allowed},
     )
 
 
@@ -213,6 +213,7 @@ def _strongest(
     name: str,
     label: str,
     attacks: Mapping[str, tuple[float, tuple[float, float]]],
+    *,
     chance: float,
     note: str,
     details: Mapping[str, Any],

@@ -86,8 +86,8 @@ def shadow_attack(
     _check(len(records), len(population), n_rows, n_fits)
     everybody = pd.concat([population, records], ignore_index=True)
     own = np.arange(len(population), len(everybody))
-    order = np.argsort(rng.random((len(records), n_fits)), axis=1)
-    is_in = order.T < n_fits // 2
+    half = np.arange(n_fits) < n_fits // 2
+    is_in = np.column_stack([rng.permutation(half) for _ in range(len(records))])
     fixed = rng.permutation(len(population))
     frames = {"population": everybody}
     for fit in range(n_fits):
