@@ -143,6 +143,7 @@ def test_small_tables_have_no_subgroup_and_say_why() -> None:
 
 def test_wide_tables_split_fewer_test_rows(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("synthgan.evaluation.subgroups.MAX_CELLS", 2000)
+    monkeypatch.setattr("synthgan.evaluation.subgroups._FEWEST", 200)
     monkeypatch.setattr("synthgan.evaluation.subgroups.MAX_COLUMNS", 3)
     problem, tables = prepared()
     given = {name: answers(problem, 0.7, seed) for seed, name in enumerate(("real", "synthetic", "half_1", "half_2"))}

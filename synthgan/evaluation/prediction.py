@@ -16,7 +16,8 @@ MAX_TEST_ROWS = 50_000
 
 _FEW_VALUES = 10
 _TRAINING_CELLS = 500_000
-_TEST_CELLS = 250_000
+_TEST_CELLS = 150_000
+_FEWEST_CAPPED = 5_000
 _LEAST_TEST_ROWS = 10
 
 
@@ -125,8 +126,9 @@ def prediction_problem(
 ) -> Problem | str:
     """The arrays to learn and to test with, or a clause that says why there are none.
 
-    Rows without a target, or with a class that no real training row has, take no part. Beyond ``max_rows`` (and beyond
-    500,000 / classes, as time grows with the classes) rows are drawn at random.
+    Rows without a target, or with a class that no real training row has, take no part. Beyond the caps rows are drawn
+    at random. As time grows with the classes, so do the caps shrink: to 500,000 / classes rows to learn from, and to
+    150,000 / classes rows to test on, though not below 5,000.
     """
     task = task_of(tables, target, real=train)
     if task is None:
@@ -137,7 +139,7 @@ def prediction_problem(
     classes = None if task == "regression" else np.unique(_target(tables, target, train)[1])
     n_classes = 0 if classes is None else len(classes)
     learning = min(max_rows, _TRAINING_CELLS // max(1, n_classes))
-    testing = min(max_test_rows, _TEST_CELLS // max(1, n_classes))
+    testing = min(max_test_rows, max(_FEWEST_CAPPED, _TEST_CELLS // max(1, n_classes)))
     drawn = {
         name: _drawn(*_target(tables, target, name), classes, cap, rng)
         for name, cap in ((train, learning), (synthetic, learning), (test, testing))

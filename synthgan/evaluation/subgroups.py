@@ -29,11 +29,12 @@ MIN_CLASS_ROWS = 20
 """Fewest test rows of a class in a subgroup; classes that have fewer there are left out of its figure."""
 
 MAX_CELLS = 500_000
-"""Test rows times columns that are split; beyond, fewer test rows take part."""
+"""Test rows times columns that are split times areas under curves; beyond, fewer test rows take part."""
 
 MAX_COLUMNS = 50
 
 _FEW_VALUES = 10
+_FEWEST = 5_000
 _LISTED = 30
 
 
@@ -222,8 +223,10 @@ def subgroup_gap_score(
     n_columns = min(len(problem.inputs), MAX_COLUMNS)
     n_test = len(problem.test)
     places = np.arange(n_test)
-    if n_test * n_columns > MAX_CELLS:
-        places = np.sort(rng.choice(n_test, MAX_CELLS // n_columns, replace=False))
+    n_areas = problem.n_classes if problem.task == "multiclass" else 1
+    n_taken = max(_FEWEST, MAX_CELLS // (n_columns * n_areas))
+    if n_test > n_taken:
+        places = np.sort(rng.choice(n_test, n_taken, replace=False))
     subgroups = subgroups_of(problem, tables, test, places)
     if not subgroups:
         return f"no subgroup has {MIN_ROWS} test rows" + (

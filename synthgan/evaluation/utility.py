@@ -6,7 +6,7 @@ scikit-learn's defaults where they are not named there.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -105,13 +105,20 @@ def utility_scores(
         return []
     trials = _trials(problem, rng, n_jobs)
     counts = np.concatenate([once(len(problem.test)), resample_counts(len(problem.test), rng)])
-    scores = [_measured(problem, name, trials, counts) for name in MEASURES[problem.task]]
+    figures = {
+        name: {model: _figures(measure, problem.test.target, trial, counts) for model, trial in trials.items()}
+        for name, measure in MEASURES[problem.task].items()
+    }
+    converged = {model: all(each.converged for each in trial.fitted.values()) for model, trial in trials.items()}
+    scores = [_measured(problem, name, by_model, converged) for name, by_model in figures.items()]
     parts: dict[str, Score | str] = {
         "subgroup_gap": subgroup_gap_score(problem, tables, test, trials[MAIN].answers, rng),
         "importance_agreement": importance_agreement_score(problem, trials[MAIN].fitted, rng),
     }
     not_computed = {name: part for name, part in parts.items() if isinstance(part, str)}
-    scores.append(_gap(problem, trials, counts, not_computed))
+    name = next(iter(figures))
+    halves = [_halves_apart(MEASURES[problem.task][name], problem, trial) for trial in trials.values()]
+    scores.append(_gap(problem, name, figures[name], halves, not_computed))
     return scores + [part for part in parts.values() if isinstance(part, Score)]
 
 
@@ -134,40 +141,61 @@ def _trials(problem: Problem, rng: np.random.Generator, n_jobs: int | None) -> d
     return trials
 
 
-def _measured(problem: Problem, name: str, trials: Mapping[str, Trial], counts: Counts) -> Score:
-    measure = MEASURES[problem.task][name]
-    models: dict[str, dict[str, Any]] = {}
-    for model, trial in trials.items():
-        ours, real = (measure(problem.test.target, trial.answers[rows], counts) for rows in ("synthetic", "real"))
-        models[model] = {
+Figures = Mapping[str, Floats]
+"""``real`` and ``synthetic`` -> ``(1 + n_resamples,)``: on the test rows themselves, then on each resample."""
+
+
+def _figures(measure: Measure, truth: NDArray[Any], trial: Trial, counts: Counts) -> Figures:
+    return {rows: measure(truth, trial.answers[rows], counts) for rows in ("real", "synthetic")}
+
+
+def _halves_apart(measure: Measure, problem: Problem, trial: Trial) -> float:
+    first, second = (
+        measure(problem.test.target, trial.answers[half], once(len(problem.test)))[0] for half in ("half_1", "half_2")
+    )
+    return abs(float(first - second))
+
+
+def _measured(problem: Problem, name: str, figures: Mapping[str, Figures], converged: Mapping[str, bool]) -> Score:
+    models = {
+        model: {
             "label": MODELS[model].label,
-            "value": float(ours[0]),
-            "interval": list(percentile_interval(ours[1:])),
-            "real": float(real[0]),
-            "real_interval": list(percentile_interval(real[1:])),
-            "converged": trial.fitted["synthetic"].converged and trial.fitted["real"].converged,
+            "value": float(each["synthetic"][0]),
+            "interval": list(percentile_interval(each["synthetic"][1:])),
+            "real": float(each["real"][0]),
+            "real_interval": list(percentile_interval(each["real"][1:])),
+            "converged": converged[model],
         }
-    main = models[MAIN]
+        for model, each in figures.items()
+    }
+    ours, real = figures[MAIN]["synthetic"], figures[MAIN]["real"]
     return Score(
         name=f"utility_{name}",
         label=_LABELS[name],
-        value=main["value"],
+        value=float(ours[0]),
         direction="higher" if HIGHER_IS_BETTER[name] else "lower",
         group="utility",
-        interval=(main["interval"][0], main["interval"][1]),
-        reference=main["real"],
+        interval=percentile_interval(ours[1:]),
+        reference=float(real[0]),
         note="gradient boosting trained on synthetic rows, tested on real ones; the reference is trained on real rows"
         + problem.caps(),
-        details={**problem.facts(), "reference_interval": main["real_interval"], "models": models},
+        details={
+            **problem.facts(),
+            "reference_interval": list(percentile_interval(real[1:])),
+            "models": models,
+        },
     )
 
 
-def _gap(problem: Problem, trials: Mapping[str, Trial], counts: Counts, not_computed: Mapping[str, str]) -> Score:
+def _gap(
+    problem: Problem,
+    name: str,
+    figures: Mapping[str, Figures],
+    halves: Sequence[float],
+    not_computed: Mapping[str, str],
+) -> Score:
     """AUC or R2 that is lost, mean over the models."""
-    name, measure = next(iter(MEASURES[problem.task].items()))
-    truth = problem.test.target
-    gaps = {model: _difference(measure, truth, trial, ("real", "synthetic"), counts) for model, trial in trials.items()}
-    halves = [_difference(measure, truth, trial, ("half_1", "half_2"), counts[:1])[0] for trial in trials.values()]
+    gaps = {model: each["real"] - each["synthetic"] for model, each in figures.items()}
     together = np.mean(list(gaps.values()), axis=0)
     return Score(
         name="utility_gap",
@@ -177,7 +205,7 @@ def _gap(problem: Problem, trials: Mapping[str, Trial], counts: Counts, not_comp
         group="utility",
         interval=percentile_interval(together[1:]),
         ideal=0.0,
-        reference=float(np.mean(np.abs(halves))),
+        reference=float(np.mean(halves)),
         note=f"{_LABELS[name]} of real-trained less that of synthetic-trained models, mean over {len(gaps)}; the "
         "reference is the size of the gap between two halves of the real rows" + problem.caps(),
         details={
@@ -194,8 +222,3 @@ def _gap(problem: Problem, trials: Mapping[str, Trial], counts: Counts, not_comp
             "not_computed": dict(not_computed),
         },
     )
-
-
-def _difference(measure: Measure, truth: NDArray[Any], trial: Trial, rows: tuple[str, str], counts: Counts) -> Floats:
-    first, second = (measure(truth, trial.answers[name], counts) for name in rows)
-    return first - second
