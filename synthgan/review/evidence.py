@@ -132,7 +132,7 @@ _LABELS = ("name", "label", "secret", "column", "subgroup", "group", "level", "a
 def _column(name: str, values: Mapping[Any, Any]) -> Column | None:
     shares = {}
     for table in ("real", "synthetic", "holdout"):
-        found = [max(share or 0.0, 0.0) for share in numbers(mapping(values.get("shares")).get(table))]
+        found = [min(max(share or 0.0, 0.0), 1.0) for share in numbers(mapping(values.get("shares")).get(table))]
         if found:
             shares[table] = tuple(found)
     if not {"real", "synthetic"} <= shares.keys():

@@ -62,7 +62,7 @@ def heat_scale(key: str, most: str, least: str = "0") -> Markup:
 def _heat(value: float | None, most: float) -> str:
     if value is None:
         return "empty"
-    return f"heat-{min(_STEPS - 1, max(0, int(_STEPS * value / most)))}" if most > 0 else "heat-0"
+    return f"heat-{int(min(_STEPS - 1.0, max(0.0, _STEPS * (value / most))))}" if most > 0 else "heat-0"
 
 
 def _steps(column: Column, key: str) -> Markup:

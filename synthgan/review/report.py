@@ -95,14 +95,17 @@ def render_report(
 
 def _evaluated(scores: Scores | None, verdicts: Verdicts | None) -> list[Section | None]:
     """The sections that hold figures computed from real rows, or one that says why there are none."""
-    if scores is None or not scores.scores:
+    if scores is None and verdicts is None:
         lead = (
             "This edition holds no figure that was computed from real rows, so that it tells no more about them than "
             "the table itself. The internal edition has the scores."
         )
-        return [
-            Section(key="figures", title="Key figures", lead="Nothing was computed." if scores is not None else lead)
-        ]
+    elif scores is None:
+        lead = "This edition leaves the scores out; the verdict above was computed from real rows all the same."
+    else:
+        lead = "Nothing was computed."
+    if scores is None or not scores.scores:
+        return [Section(key="figures", title="Key figures", lead=lead)]
     parts = (
         columns_section,
         pairs_section,

@@ -267,7 +267,7 @@ def _risk_parts(details: Any) -> list[tuple[tuple[str, ...], Mapping[Any, Any]]]
 
 def _share(values: Mapping[Any, Any], name: str) -> Estimate | None:
     number = finite(values.get(name, values.get(f"{name}_rate")))
-    return None if number is None else Estimate(100.0 * number)
+    return None if number is None else Estimate(100.0 * min(max(number, -1.0), 1.0))
 
 
 def _path(path: Sequence[str]) -> str:

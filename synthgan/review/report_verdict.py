@@ -25,7 +25,7 @@ WORDS: Mapping[State, str] = {
 }
 _ORDER: tuple[State, ...] = ("fail", "inconclusive", "pass", "none")
 _MEANING: Mapping[State, str] = {
-    "pass": "The evidence meets every threshold of the policy. It does not prove that no one can be found in it.",
+    "pass": "The evidence meets every threshold of the policy. That is no proof that nobody can be found in the table.",
     "fail": "Under this policy the table is not to be released.",
     "inconclusive": "The evidence does not decide. This does not count as a pass.",
     "none": "No policy was applied, so nothing here says that the table may be released.",
