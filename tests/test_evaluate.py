@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ import synthgan
 from synthgan.datasets import load_adult
 from synthgan.errors import DataError, SettingsError, SourceError
 from synthgan.evaluation import Scores, evaluate
+from synthgan.evaluation.progress import each_part
 
 NAMES = [
     "shape",
@@ -35,9 +37,28 @@ NAMES = [
     "utility_gap",
     "subgroup_gap",
     "importance_agreement",
+    "membership_auc",
+    "membership_tpr_10",
+    "membership_auc_worst",
+    "membership_tpr_10_worst",
+    "attribute_inference",
+    "singling_out",
+    "linkability",
+    "rare_categories",
+    "extreme_values",
     "exact_copies",
+    "near_copies",
     "dcr_share",
+    "nndr",
 ]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def small_models() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("synthgan.evaluation.models._ROUNDS", 30)
+        patch.setattr("synthgan.evaluation.models._FOREST_TREES", 10)
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -68,12 +89,14 @@ def test_scores_print_and_export(adult_scores: Scores) -> None:
     assert list(adult_scores.to_frame().index) == NAMES
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_scores(adult_scores: Scores) -> None:
     train = load_adult("train")
     again = evaluate(train.head(1500), train.iloc[1500:3000], holdout=train.iloc[3000:4500], target="income")
     assert again.to_json() == adult_scores.to_json()
 
 
+@pytest.mark.slow
 def test_files_and_frames_give_the_same_scores(adult_scores: Scores, tmp_path: Path) -> None:
     train = load_adult("train")
     parts = {"real": train.head(1500), "synthetic": train.iloc[1500:3000], "holdout": train.iloc[3000:4500]}
@@ -89,7 +112,8 @@ def test_files_and_frames_give_the_same_scores(adult_scores: Scores, tmp_path: P
 def test_without_holdout_and_target_less_is_said_and_less_computed() -> None:
     frame = load_adult("train").head(300)
     scores = evaluate(frame, frame)
-    assert [score.name for score in scores] == [*NAMES[: NAMES.index("c2st") + 1], "exact_copies"]
+    found = [*NAMES[: NAMES.index("c2st") + 1], "rare_categories", "extreme_values", "exact_copies"]
+    assert [score.name for score in scores] == found
     assert scores["exact_copies"].value == 100.0
     assert any("Without a holdout" in note for note in scores.notes)
 
@@ -157,6 +181,8 @@ def test_identifiers_and_emptied_text_are_left_out_and_named() -> None:
             "target names 'incom', which is not a column of the real table; did you mean 'income'",
         ),
         ({"numeric": ["zzz"]}, SettingsError, "numeric names 'zzz'"),
+        ({"secrets": ["inkome"]}, SettingsError, "secrets names 'inkome'.*did you mean 'income'"),
+        ({"parts": ["fidelitie"]}, SettingsError, "parts names 'fidelitie'.*did you mean 'fidelity'"),
         ({"synthetic": pd.DataFrame({"age": [1]})}, DataError, "lacks 14 column"),
         ({"synthetic": pd.DataFrame()}, DataError, "no rows"),
         ({"synthetic": "nowhere.parquet"}, SourceError, "nowhere.parquet"),
@@ -185,9 +211,46 @@ def test_tiny_tables_are_scored_as_far_as_they_go(n_rows: int) -> None:
     assert "c2st" not in scores
 
 
+def test_parts_are_scored_alike_alone_and_together(adult_scores: Scores) -> None:
+    train = load_adult("train")
+    frames = (train.head(1500), train.iloc[1500:3000], train.iloc[3000:4500])
+    alone = evaluate(*frames, parts=["copies", "fidelity"], n_jobs=1)
+    assert [score.group for score in alone] == ["fidelity"] * 8 + ["copies"] * 4
+    assert [score.value for score in alone] == [adult_scores[score.name].value for score in alone]
+    assert alone.settings["parts"] == ["fidelity", "copies"]
+
+
+def test_augmentation_is_tried_when_it_is_asked_for() -> None:
+    frame = load_adult("train").head(900)
+    scores = evaluate(frame[:300], frame[300:600], frame[600:], target="income", parts=["augmentation"])
+    assert [score.name for score in scores] == ["augmentation_uplift"]
+    assert scores["augmentation_uplift"].details["verdict"] in ("helps", "does not help", "unclear")
+    assert evaluate(frame[:300], frame[300:600], parts=["augmentation"]).notes[0].startswith("Augmentation was not")
+
+
+def test_the_report_can_draw_what_was_found(adult_scores: Scores) -> None:
+    columns = adult_scores.evidence["columns"]
+    assert sum(columns["sex"]["shares"]["real"]) == pytest.approx(1.0)
+    assert columns["age"]["kind"] == "numeric"
+    assert len(adult_scores.evidence["pairs"]["columns"]) == 15
+
+
+def test_progress_names_the_parts_and_is_silent_in_a_pipe(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    frame = load_adult("train").head(60)
+    evaluate(frame, frame, parts=["copies"])
+    assert capsys.readouterr() == ("", "")
+    monkeypatch.setenv("FORCE_COLOR", "1")  # what makes rich take a pipe for a terminal
+    assert list(each_part(["copies", "fidelity"], "on")) == ["copies", "fidelity"]
+    assert "fidelity" in capsys.readouterr().err
+
+
 @pytest.mark.slow
-def test_the_whole_of_adult_is_evaluated_in_time() -> None:
-    """The bound is 3 minutes on two cores; 10 s were measured."""
+def test_the_whole_of_adult_is_evaluated_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The bound is 3 minutes on two cores."""
+    monkeypatch.setattr("synthgan.evaluation.models._ROUNDS", 100)
+    monkeypatch.setattr("synthgan.evaluation.models._FOREST_TREES", 100)
     train = load_adult("train")
     synthetic = train.sample(len(train), replace=True, random_state=1, ignore_index=True)
     began = time.perf_counter()
@@ -196,4 +259,6 @@ def test_the_whole_of_adult_is_evaluated_in_time() -> None:
     # A bootstrap is all copies, and the evaluation says so.
     assert scores["exact_copies"].value == 100.0
     assert scores["dcr_share"].value > 0.7
+    assert scores["membership_auc"].interval[0] > 0.7
+    assert scores["singling_out"].interval[0] > 0.5
     assert scores["utility_auc"].value > 0.91

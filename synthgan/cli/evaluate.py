@@ -29,6 +29,14 @@ if TYPE_CHECKING:
 @click.argument("synthetic", type=PATH)
 @click.option("--holdout", type=PATH, metavar="FILE", help="Real rows that were not used to fit the model.")
 @click.option("--target", metavar="COLUMN", help="Also train a model on the synthetic rows to predict this column.")
+@click.option(
+    "--secret",
+    "secrets",
+    multiple=True,
+    metavar="COLUMN",
+    help="A column that an attacker tries to guess; may be given several times.  [default: some are chosen]",
+)
+@click.option("--augmentation", is_flag=True, help="Also measure whether synthetic rows help real ones in training.")
 @click.option("--json", "json_file", type=PATH, metavar="FILE", help="Write the scores there as JSON too.")
 @click.option("-o", "--output", type=PATH, metavar="FILE", help="Write a report there, one HTML page.")
 @click.option(
@@ -37,6 +45,7 @@ if TYPE_CHECKING:
     metavar="FILE",
     help="Judge the scores by the gates in this file (TOML); their outcome is the exit code.",
 )
+@click.option("--jobs", type=click.IntRange(min=1), metavar="N", help="Most threads.  [default: all cores]")
 @seed_option
 @force_option
 @debug_option
@@ -46,17 +55,20 @@ def evaluate(
     synthetic: Path,
     holdout: Path | None,
     target: str | None,
+    secrets: tuple[str, ...],
+    augmentation: bool,
     json_file: Path | None,
     output: Path | None,
     policy: Path | None,
+    jobs: int | None,
     seed: int | None,
     force: bool,
 ) -> int:
     """Compare the table SYNTHETIC with the table REAL.
 
     Shows how close distributions and dependencies are, whether parts of the table are left out, whether a classifier
-    can tell the tables apart, how useful the synthetic rows are for prediction, and whether real rows were copied. The
-    scores are computed from the real rows, so treat them as private too.
+    can tell the tables apart, how useful the synthetic rows are for prediction, what attacks learn about the real rows,
+    and whether rows were copied. The scores are computed from the real rows, so treat them as private too.
     """
     import synthgan
     from synthgan.tables.writers import check_output
@@ -71,7 +83,12 @@ def evaluate(
         gates = policy_of(policy)
     began = time.monotonic()
     announce("Comparing")
-    scores = synthgan.evaluate(real, synthetic, **given(holdout=holdout, target=target, random_state=seed))
+    options = given(holdout=holdout, target=target, random_state=seed, n_jobs=jobs, secrets=secrets or None)
+    if augmentation:
+        from synthgan.evaluation.parts import PARTS
+
+        options["parts"] = tuple(PARTS)
+    scores = synthgan.evaluate(real, synthetic, **options)
     click.echo(str(scores))
     click.echo()
     facts = []

@@ -66,6 +66,7 @@ def detect(
     from sklearn.ensemble import HistGradientBoostingClassifier
 
     features = np.concatenate([tables.matrix(real), tables.matrix(synthetic)])
+    features[:, np.isfinite(features).sum(axis=0) < 2 * N_FOLDS] = 0.0  # boosting has no bins for an empty column
     is_synthetic = np.repeat([False, True], [tables.n_rows[real], tables.n_rows[synthetic]])
     fold = np.concatenate([_folds(tables.n_rows[name], rng) for name in (real, synthetic)])
     categorical = [tables.roles[name] == "categorical" for name in tables.columns]

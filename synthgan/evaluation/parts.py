@@ -16,6 +16,7 @@ from synthgan.evaluation.disclosure import disclosure_scores
 from synthgan.evaluation.features import ComparedTables
 from synthgan.evaluation.fidelity import fidelity_scores
 from synthgan.evaluation.membership_scores import membership_scores
+from synthgan.evaluation.prediction import prediction_problem
 from synthgan.evaluation.scores import Score
 from synthgan.evaluation.utility import utility_scores
 
@@ -83,7 +84,7 @@ def _utility(request: Request, rng: np.random.Generator) -> Measured:
         order = rng.permutation(tables.n_rows["real"])
         n_test = max(1, round(TEST_SHARE * len(order)))
         if n_test == len(order):
-            return [], [_no_utility(request.target)]
+            return [], ["Utility was not computed: a single real row cannot be learned from and tested on."]
         tables = tables.with_part("holdout", "real", np.sort(order[:n_test]))
         tables = tables.select("real", np.sort(order[n_test:]))
         notes.append(
@@ -91,11 +92,11 @@ def _utility(request: Request, rng: np.random.Generator) -> Measured:
             "an honest figure."
         )
     scores = utility_scores(tables, request.target, rng, n_jobs=request.n_jobs)
-    return (scores, notes) if scores else ([], [_no_utility(request.target)])
-
-
-def _no_utility(target: str) -> str:
-    return f"Utility was not computed: '{target}' has a single value, more than 50 classes, or no known value."
+    if not scores:
+        why = prediction_problem(tables, request.target, rng)
+        return [], [f"Utility was not computed: {why}."]
+    missed = next(score for score in scores if score.name == "utility_gap").details["not_computed"]
+    return scores, notes + [f"'{name}' was not computed: {why}." for name, why in missed.items()]
 
 
 def _membership(request: Request, rng: np.random.Generator) -> Measured:
