@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 # Before torch is imported: spinning OpenMP threads make the suite several times slower on a busy machine.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+# Tables are small here: a second thread costs more than it brings, most of all beside other work.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 # Examples may take any time on a busy machine; the suite's own timeout catches what hangs.
 settings.register_profile("synthgan", deadline=None)
