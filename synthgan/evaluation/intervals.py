@@ -20,7 +20,8 @@ def wilson(count: float, n: float, *, z: float = Z) -> tuple[float, float]:
     share = count / n
     centre = (share + z**2 / (2 * n)) / (1 + z**2 / n)
     half = z * math.sqrt(share * (1 - share) / n + z**2 / (4 * n**2)) / (1 + z**2 / n)
-    return max(0.0, centre - half), min(1.0, centre + half)
+    # The ends of none and of all are exact, whatever the rounding of the sums above.
+    return 0.0 if count == 0 else max(0.0, centre - half), 1.0 if count == n else min(1.0, centre + half)
 
 
 def roc_auc(positive: NDArray[np.bool_], score: NDArray[np.float64]) -> tuple[float, float]:

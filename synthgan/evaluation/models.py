@@ -268,6 +268,6 @@ def _linear(setting: Setting) -> Any:
 MODELS: dict[str, Model] = {
     "gradient_boosting": Model(label="Gradient boosting", build=_boosting),
     "random_forest": Model(label="Random forest", build=_forest),
-    "linear": Model(label="Logistic or ridge regression", build=_linear),
+    "linear": Model(label="Linear model", build=_linear),
 }
 """Name -> model. The first gives the figures of the table; all are listed beside it."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from markupsafe import Markup
 
 from synthgan.errors import PrivacyError
+from synthgan.privacy.wording import DOOR_NAMES
 from synthgan.review.evidence import mapping, read_curves, records, sequence
 from synthgan.review.figures import MOST_ROWS, Estimate, Pair, compared_bars
 from synthgan.review.figures_risk import MOST_CURVES, Segment, budget_picture, line_key, roc_picture, shades
@@ -30,8 +31,6 @@ from synthgan.review.wording import counted, figure, finite, percent, short, spa
 
 if TYPE_CHECKING:
     from synthgan.evaluation.scores import Score, Scores
-
-DOORS = {1: "column statistics", 2: "marginals", 3: "neural critic"}
 
 _LISTED_RELEASES = 4
 _SOURCES = {
@@ -324,7 +323,7 @@ def _what(what: Mapping[Any, Any]) -> Text:
 
 
 def _door(door: int | None) -> str:
-    return DOORS.get(door or 0, "unknown door").capitalize()
+    return DOOR_NAMES.get(door or 0, "unknown door").capitalize()
 
 
 def _opening(entries: Sequence[Mapping[str, Any]]) -> str:

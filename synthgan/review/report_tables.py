@@ -293,7 +293,8 @@ def _subgroup_blocks(scores: Scores) -> list[Block]:
     score = _score(scores, "subgroup_gap")
     if score is None:
         return []
-    found = list(records(score.details, frozenset({"real", "synthetic", "gap", "value"})))
+    parts = {name: value for name, value in score.details.items() if name != "worst"}  # it heads the list as well
+    found = list(records(parts, frozenset({"real", "synthetic", "gap", "value"})))
     if not found:
         return []
     explained = Prose(
