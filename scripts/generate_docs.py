@@ -28,6 +28,7 @@ from benchmarks import (  # noqa: E402  (the path above makes them importable)
     generators_report,
     losses_report,
     membership_report,
+    privacy_report,
     report,
     speed_report,
 )
@@ -110,6 +111,7 @@ BENCHMARK_PAGES = {
     "calibration.md": "- [Calibration](benchmarks/calibration.md): our scores beside sdmetrics and definitions.",
     "speed.md": "- [Speed](benchmarks/speed.md): rows a second, seconds to a fixed quality, growth, beside ctgan.",
     "membership.md": "- [Membership](benchmarks/membership.md): attacks that look for training rows, on small tables.",
+    "privacy_utility.md": "- [Privacy and utility](benchmarks/privacy_utility.md): private fits beside private peers.",
 }
 """Pages of their own and their line here, which stands where the JSON of the same name does."""
 
@@ -169,6 +171,7 @@ GENERATED: dict[str, Callable[[], str | None]] = {
     "benchmarks/generators.md": lambda: _page("generators", generators_report.markdown),
     "benchmarks/losses.md": lambda: _page("losses", losses_report.markdown),
     "benchmarks/membership.md": lambda: _page("membership", membership_report.markdown),
+    "benchmarks/privacy_utility.md": lambda: _page("privacy_utility", privacy_report.markdown),
     "benchmarks/speed.md": lambda: _page("speed", speed_report.markdown),
 }
 """What is generated: file name under ``docs/`` -> the function that returns its text, or None for no such page."""
