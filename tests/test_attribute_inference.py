@@ -106,6 +106,15 @@ def test_models_do_not_guess_secrets_of_many_levels() -> None:
 # --------------------------------------------------------------------------------------------------------------- scores
 
 
+def test_models_take_huge_numbers() -> None:
+    """Their sum has to fit a float32, or scikit-learn warns, and warnings are errors here."""
+    huge = 1e300 * np.random.default_rng(0).normal(size=200)
+    train = pd.DataFrame({"x": huge, "secret": np.where(huge > 0, "p", "q")})
+    guesses = model_guess(attacked(train, train), "secret", np.random.default_rng(0))
+    assert guesses is not None
+    assert guesses[0].tolist() == attacked(train, train).codes["attacked"]["secret"].tolist()
+
+
 def test_memorised_secrets_are_caught() -> None:
     found = score(memorised(people(400, 1), 3), secrets=["secret"])
     assert found.interval[0] > 0.5  # type: ignore[index]

@@ -35,6 +35,8 @@ N_TREES = 20
 MISSING = -1.0
 """Class of a missing category."""
 
+_LARGEST = 1e25
+
 
 def attribute_inference_score(
     tables: ComparedTables,
@@ -174,11 +176,12 @@ def model_guess(tables: ComparedTables, secret: str, rng: np.random.Generator) -
 
 
 def _filled(features: dict[str, Floats]) -> dict[str, Floats]:
-    """Features as trees take them: missing is a number below all others, and what float32 cannot hold is cut off."""
+    """Features as trees take them: missing is a number below all others; what a float32 sum cannot hold is cut off."""
     known = features["synthetic"]
     lowest = np.where(np.isnan(known), 0.0, known).min(axis=0) - 1.0
-    limit = float(np.finfo(np.float32).max)
-    return {name: np.clip(np.where(np.isnan(block), lowest, block), -limit, limit) for name, block in features.items()}
+    return {
+        name: np.clip(np.where(np.isnan(block), lowest, block), -_LARGEST, _LARGEST) for name, block in features.items()
+    }
 
 
 GUESSERS: dict[str, Guesser] = {"nearest": nearest_guess, "model": model_guess}

@@ -66,12 +66,13 @@ def evaluate(
     frames = {"real": as_frame(real), "synthetic": as_frame(synthetic)}
     if holdout is not None:
         frames["holdout"] = as_frame(holdout)
-    if target is not None:
-        _check_column(target, "target", frames["real"])
-    for name in numeric or ():
-        _check_column(name, "numeric", frames["real"])
-    for name in secrets or ():
-        _check_column(name, "secrets", frames["real"])
+    # Labels that are not texts, as of a frame made from an array, are known by their texts from here on.
+    target = None if target is None else str(target)
+    numeric, secrets = (None if names is None else [str(name) for name in names] for names in (numeric, secrets))
+    named = {"target": [] if target is None else [target], "numeric": numeric or [], "secrets": secrets or []}
+    for setting, columns in named.items():
+        for column in columns:
+            _check_column(column, setting, frames["real"])
     chosen = _checked_parts(parts)
     tables = compare(frames, numeric=numeric, keep=() if target is None else (target,))
     if not tables.columns:
