@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from synthgan.evaluation.features import ComparedTables, Floats
 from synthgan.evaluation.neighbours import as_points, nearest
-from synthgan.evaluation.risk import Risk, attack_tables, family_z, unpaired_risk, worst
+from synthgan.evaluation.risk import Risk, attack_tables, family_z, interval_of_worst, unpaired_risk, worst
 from synthgan.evaluation.scores import Score
 
 Guesser = Callable[[ComparedTables, str, np.random.Generator], tuple[Floats, Floats] | None]
@@ -54,7 +54,7 @@ def attribute_inference_score(
 
     Each secret is attacked with every guesser of `GUESSERS`, on equally many training and holdout rows. The attacker
     knows all other compared columns. Missing is a value to be guessed like others. The intervals of all secrets and
-    guessers hold together with 95%, so that the worst may be picked.
+    guessers hold together with 95%; the score's is that of the largest risk (`risk.interval_of_worst`).
 
     Args:
         tables: the compared tables.
@@ -101,7 +101,7 @@ def attribute_inference_score(
         value=risk.value,
         direction="lower",
         group="disclosure",
-        interval=risk.interval,
+        interval=interval_of_worst(risks),
         ideal=0.0,
         reference=0.0,
         note=f"of the secrets that a control leaves unguessed, the share that is guessed; worst of {len(chosen)} "

@@ -17,7 +17,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from synthgan.evaluation.features import ComparedTables
-from synthgan.evaluation.risk import Risk, attack_tables, clumping, family_z, paired_excess, worst
+from synthgan.evaluation.risk import (
+    Risk,
+    attack_tables,
+    clumping,
+    family_z,
+    interval_of_worst,
+    paired_excess,
+    worst,
+)
 from synthgan.evaluation.scores import Score
 
 Ranks = NDArray[np.int32]
@@ -126,7 +134,7 @@ def singling_out_score(
         value=risk.value,
         direction="lower",
         group="disclosure",
-        interval=risk.interval,
+        interval=interval_of_worst(found),
         ideal=0.0,
         reference=0.0,
         note="of the predicates that do not pick out exactly one control row, the share that pick out one training "
