@@ -53,7 +53,7 @@ def evaluate(
         parts: which parts to compute, of `synthgan.evaluation.parts.PARTS`; None for all but "augmentation", which
             measures what synthetic rows add to real ones when a model is trained.
         secrets: columns that attribute inference tries to guess; None lets it choose.
-        n_jobs: most threads; None for all cores. Scores do not depend on it, but for the last digits of sums.
+        n_jobs: most threads; None or -1 for all cores. Scores do not depend on it, but for the last digits of sums.
         progress: "on", "off", or "auto" for a line on a terminal and silence elsewhere.
 
     Returns:
@@ -81,7 +81,8 @@ def evaluate(
     seeds = dict(zip(PARTS, np.random.SeedSequence(random_state).spawn(len(PARTS)), strict=True))
     scores: list[Score] = []
     notes = [f"Column '{column}' takes no part: {reason}." for column, reason in tables.left_out.items()]
-    with threadpool_limits(n_jobs):
+    # A limit of -1, which means all cores in scikit-learn, is none.
+    with threadpool_limits(n_jobs if n_jobs is not None and n_jobs > 0 else None):
         for name in each_part(chosen, progress):
             found, said = PARTS[name](request, np.random.default_rng(seeds[name]))
             scores += found
