@@ -146,6 +146,17 @@ def test_the_classifier_learns_single_rows_by_heart() -> None:
 # ------------------------------------------------------------------------------------------------------------ marginals
 
 
+def test_the_classifier_leaves_out_columns_without_a_value() -> None:
+    """All missing, all infinite, and known in targets only: boosting has no bins for such a column."""
+    x = np.repeat([0.0, 1.0], 40)
+    full = pd.DataFrame({"x": x, "m": 1.0, "i": np.inf, "c": "a"})
+    bare = full.assign(m=np.nan, c=None)
+    tables = compare({"reference": bare, "synthetic": bare, "targets": full}, keep=("m", "i", "c"))
+    assert classifier(attacker_view(tables)).shape == (80,)
+    nothing = tables.only(["m", "c"])
+    assert classifier(attacker_view(nothing)).tolist() == [0.0] * 80
+
+
 def test_marginals_by_brute_force() -> None:
     rng = np.random.default_rng(2)
 

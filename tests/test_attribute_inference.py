@@ -106,6 +106,29 @@ def test_models_do_not_guess_secrets_of_many_levels() -> None:
 # --------------------------------------------------------------------------------------------------------------- scores
 
 
+def test_models_take_huge_numbers() -> None:
+    """Their sum has to fit a float32, or scikit-learn warns, and warnings are errors here."""
+    huge = 1e300 * np.random.default_rng(0).normal(size=200)
+    train = pd.DataFrame({"x": huge, "secret": np.where(huge > 0, "p", "q")})
+    guesses = model_guess(attacked(train, train), "secret", np.random.default_rng(0))
+    assert guesses is not None
+    assert guesses[0].tolist() == attacked(train, train).codes["attacked"]["secret"].tolist()
+
+
+def test_few_rows_leave_the_worst_secret_unknown() -> None:
+    """One secret that nobody guesses, another that nearly everybody does: little is known of the second."""
+    rng = np.random.default_rng(0)
+
+    def table(n: int) -> pd.DataFrame:
+        return pd.DataFrame({"id": rng.normal(size=n), "known": np.where(rng.random(n) < 0.97, "p", "q")})
+
+    tables = compare({"real": table(120), "synthetic": table(120), "holdout": table(120)})
+    found = attribute_inference_score(tables, rng, secrets=["id", "known"])
+    assert found is not None
+    assert found.interval is not None
+    assert found.interval[1] > 0.5
+
+
 def test_memorised_secrets_are_caught() -> None:
     found = score(memorised(people(400, 1), 3), secrets=["secret"])
     assert found.interval[0] > 0.5  # type: ignore[index]

@@ -117,3 +117,13 @@ def test_wide_tables_shuffle_fewer_rows_and_still_name_the_column() -> None:
         patch.setattr("synthgan.evaluation.detection._ROWS_PER_COLUMN", (60, 100))
         found = detect(tables, np.random.default_rng(0))
     assert next(iter(found.importances)) == "x17"
+
+
+def test_a_column_that_is_known_in_a_few_rows_is_no_obstacle() -> None:
+    """Both values may fall into the fold that is held out."""
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=24)
+    few = np.where(np.arange(24) < 1, 1.0, np.nan)
+    tables = compare({"real": pd.DataFrame({"x": x, "few": few}), "synthetic": pd.DataFrame({"x": x + 9, "few": few})})
+    for seed in range(5):
+        assert detection_auc(tables, np.random.default_rng(seed))[0] >= 0.5

@@ -194,6 +194,21 @@ def test_mistakes_are_said(arguments: dict[str, Any], error: type[Exception], me
         evaluate(frame, **{"synthetic": frame, **arguments})
 
 
+def test_columns_without_names_are_known_by_their_numbers() -> None:
+    frame = pd.DataFrame(np.random.default_rng(0).normal(size=(60, 2)))
+    scores = evaluate(frame, frame, frame, target=1, secrets=[0], parts=["utility", "disclosure"])  # type: ignore[arg-type, list-item]
+    assert "utility_r2" in scores
+    assert scores["attribute_inference"].details["secret"] == "0"
+    assert (scores.settings["target"], scores.settings["secrets"]) == ("1", ["0"])
+
+
+def test_a_target_without_a_value_is_noted() -> None:
+    frame = pd.DataFrame({"x": np.random.default_rng(0).normal(size=60), "y": np.nan})
+    scores = evaluate(frame, frame, frame, target="y", parts=["utility", "membership"])
+    assert "membership_auc" in scores
+    assert any("no known value" in note for note in scores.notes)
+
+
 def test_a_target_that_cannot_be_predicted_is_noted() -> None:
     rng = np.random.default_rng(0)
     frame = pd.DataFrame({"x": rng.normal(size=60), "y": ["same"] * 60})

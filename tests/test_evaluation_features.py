@@ -250,3 +250,13 @@ def test_levels_are_the_values_behind_the_codes(dtype: str) -> None:
     assert named == ["c", "a"]
     assert tables.codes["real"]["c"][1] == -1
     assert len(tables.levels["c"]) == tables.n_levels["c"] == 3
+
+
+def test_rows_are_capped_table_by_table() -> None:
+    tables = compare({name: pd.DataFrame({"x": np.arange(float(n))}) for name, n in (("a", 9), ("b", 3), ("c", 9))})
+    capped = tables.at_most(5, ("a", "b"), np.random.default_rng(0))
+    assert capped.n_rows == {"a": 5, "b": 3, "c": 9}
+    drawn = capped.numbers["a"]["x"]
+    assert len(set(drawn)) == 5
+    assert drawn.tolist() == sorted(drawn)
+    assert tables.at_most(None, ("a", "b"), np.random.default_rng(0)).n_rows == tables.n_rows

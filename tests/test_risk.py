@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from synthgan.evaluation.intervals import wilson
-from synthgan.evaluation.risk import clumping, family_z, paired_excess, unpaired_risk, worst
+from synthgan.evaluation.risk import clumping, family_z, interval_of_worst, paired_excess, unpaired_risk, worst
 
 
 def test_risk_by_hand() -> None:
@@ -102,6 +102,14 @@ def test_the_worst_risk_is_the_surest() -> None:
     assert risks["wide"].value > risks["sure"].value
     assert worst(risks) == "sure"
     assert worst({"undefined": risks["undefined"]}) == "undefined"
+
+
+def test_the_interval_of_the_worst_is_as_wide_as_what_is_unknown() -> None:
+    risks = {"wide": unpaired_risk(3, 1, 4), "sure": unpaired_risk(50, 10, 100), "undefined": unpaired_risk(5, 5, 5)}
+    lower, upper = interval_of_worst(risks)
+    assert (lower, upper) == (risks["sure"].interval[0], risks["wide"].interval[1])
+    assert interval_of_worst({"sure": risks["sure"]}) == risks["sure"].interval
+    assert all(math.isnan(end) for end in interval_of_worst({"undefined": risks["undefined"]}))
 
 
 def test_quantile_of_a_family() -> None:

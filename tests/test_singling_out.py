@@ -169,6 +169,30 @@ def test_fresh_rows_are_not_accused() -> None:
     assert all(0 < attack["control"] < 0.37 for one in found for attack in one.details["attacks"].values())
 
 
+def test_the_interval_covers_every_kind_of_many_predicates() -> None:
+    """One value that stands alone: the kind of single columns has few predicates, whose interval is left aside."""
+    found = score(people(400, 20))
+    kinds = found.details["attacks"]
+    assert found.interval is not None
+    assert all(kind["n_attacks"] >= 100 for kind in kinds.values())
+    assert found.interval[0] == max(kind["interval"][0] for kind in kinds.values())
+    assert found.interval[1] == max(kind["interval"][1] for kind in kinds.values())
+
+    def levels(seed: int) -> pd.DataFrame:
+        return pd.DataFrame(np.random.default_rng(seed).integers(0, 6, (400, 6)).astype(str), columns=[*"abcdef"])
+
+    real, synthetic = levels(1), levels(2)
+    real.loc[0, "a"] = synthetic.loc[0, "a"] = "alone"
+    tables = compare({"real": real, "synthetic": synthetic, "holdout": levels(3)})
+    few = singling_out_score(tables, np.random.default_rng(0))
+    assert few is not None
+    assert few.interval is not None
+    single = few.details["attacks"]["univariate"]
+    assert single["n_attacks"] < 100
+    assert few.details["attack"] != "univariate"
+    assert few.interval[1] < single["interval"][1]
+
+
 def test_caps_hold() -> None:
     found = score(people(400, 1), max_predicates=40, max_rows=100)
     assert found.details["n_rows_each"] == found.details["n_synthetic"] == 100

@@ -43,8 +43,15 @@ if TYPE_CHECKING:
     help="How many synthetic rows.  [default: as many as were fitted; of a private fit, the noisy count]",
 )
 @click.option("--target", metavar="COLUMN", help="Measure utility by this column.  [default: the model's target]")
+@click.option(
+    "--secret",
+    "secrets",
+    multiple=True,
+    metavar="COLUMN",
+    help="A column that an attacker tries to guess; may be given several times.  [default: some are chosen]",
+)
 @click.option("--policy", type=PATH, metavar="FILE", help="Gates to judge by (TOML).  [default: those that ship]")
-@click.option("--jobs", type=int, metavar="N", help="Processors to score with, -1 for all.")
+@click.option("--jobs", type=click.IntRange(min=1), metavar="N", help="Most threads.  [default: all cores]")
 @click.option("--no-csv", is_flag=True, help="Write the rows as Parquet only.")
 @seed_option
 @force_option
@@ -58,6 +65,7 @@ def review(
     holdout: Path | None,
     n_rows: int | None,
     target: str | None,
+    secrets: tuple[str, ...],
     policy: Path | None,
     jobs: int | None,
     no_csv: bool,
@@ -73,7 +81,7 @@ def review(
 
     With --verify, recheck hashes, files and statements of a bundle.
     """
-    given_besides = (model, output, holdout, n_rows, target, policy, jobs, seed)
+    given_besides = (model, output, holdout, n_rows, target, secrets or None, policy, jobs, seed)
     if verify is not None:
         if data or no_csv or force or any(value is not None for value in given_besides):
             raise click.UsageError("--verify takes a folder and goes with no other option; leave the rest out.")
@@ -92,6 +100,7 @@ def review(
         data[0] if len(data) == 1 else list(data),
         output,
         **given(holdout=holdout, n_rows=n_rows, target=target, policy=policy, random_state=seed, n_jobs=jobs),
+        secrets=secrets or None,
         csv=not no_csv,
         force=force,
     )

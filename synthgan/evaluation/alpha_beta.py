@@ -83,7 +83,7 @@ def alpha_beta_scores(
         return []
     names = [name for name in (real, synthetic, reference) if name is not None]
     drawn_rows = max_rows is not None and tables.n_rows[real] > max_rows
-    tables = _capped(tables, names, rng, max_rows)
+    tables = tables.at_most(max_rows, names, rng)
     points = {name: as_points(tables, name, real=real) for name in names}
     to_real, _ = nearest(points[real], points[real], norm="l2", same=True)
     found = _supports(points[real], points[synthetic], to_real)
@@ -139,18 +139,11 @@ def alpha_precision_beta_recall(
         synthetic: name of the table to score.
         max_rows: most rows of each table to use; None for all. Time grows with the product of the two numbers of rows.
     """
-    tables = _capped(tables, [real, synthetic], rng, max_rows)
+    tables = tables.at_most(max_rows, (real, synthetic), rng)
     real_points, synthetic_points = as_points(tables, real, real=real), as_points(tables, synthetic, real=real)
     to_real, _ = nearest(real_points, real_points, norm="l2", same=True)
     found = _supports(real_points, synthetic_points, to_real)
     return found.alpha_precision, found.beta_recall
-
-
-def _capped(tables: ComparedTables, names: list[str], rng: np.random.Generator, max_rows: int | None) -> ComparedTables:
-    for name in names:
-        if max_rows is not None and tables.n_rows[name] > max_rows:
-            tables = tables.select(name, np.sort(rng.choice(tables.n_rows[name], max_rows, replace=False)))
-    return tables
 
 
 def _supports(real: Points, synthetic: Points, to_real: Floats) -> Supports:

@@ -169,13 +169,17 @@ def classifier(view: AttackerView) -> Floats:
     from sklearn.ensemble import HistGradientBoostingClassifier
 
     targets, synthetic, reference = view.features
+    known = np.isfinite(np.concatenate([synthetic, reference])).any(axis=0)
+    if not known.any():
+        return np.zeros(len(targets))
+    targets, synthetic, reference = (table[:, known] for table in view.features)  # empty columns have no bins
     model = HistGradientBoostingClassifier(
         max_iter=50,
         max_leaf_nodes=255,
         min_samples_leaf=1,
         max_features=0.3,
         l2_regularization=1.0,
-        categorical_features=list(view.is_categorical),
+        categorical_features=np.array(view.is_categorical)[known],
         early_stopping=False,
         class_weight="balanced",
         random_state=0,

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from synthgan.evaluation.features import ComparedTables, Floats
 from synthgan.evaluation.neighbours import as_points, nearest
-from synthgan.evaluation.risk import Risk, attack_tables, family_z, unpaired_risk, worst
+from synthgan.evaluation.risk import Risk, attack_tables, family_z, interval_of_worst, unpaired_risk, worst
 from synthgan.evaluation.scores import Score
 
 Guesser = Callable[[ComparedTables, str, np.random.Generator], tuple[Floats, Floats] | None]
@@ -35,6 +35,8 @@ N_TREES = 20
 MISSING = -1.0
 """Class of a missing category."""
 
+_LARGEST = 1e25
+
 
 def attribute_inference_score(
     tables: ComparedTables,
@@ -52,7 +54,7 @@ def attribute_inference_score(
 
     Each secret is attacked with every guesser of `GUESSERS`, on equally many training and holdout rows. The attacker
     knows all other compared columns. Missing is a value to be guessed like others. The intervals of all secrets and
-    guessers hold together with 95%, so that the worst may be picked.
+    guessers hold together with 95%; the score's is that of the largest risk (`risk.interval_of_worst`).
 
     Args:
         tables: the compared tables.
@@ -99,7 +101,7 @@ def attribute_inference_score(
         value=risk.value,
         direction="lower",
         group="disclosure",
-        interval=risk.interval,
+        interval=interval_of_worst(risks),
         ideal=0.0,
         reference=0.0,
         note=f"of the secrets that a control leaves unguessed, the share that is guessed; worst of {len(chosen)} "
@@ -174,11 +176,12 @@ def model_guess(tables: ComparedTables, secret: str, rng: np.random.Generator) -
 
 
 def _filled(features: dict[str, Floats]) -> dict[str, Floats]:
-    """Features as trees take them: missing is a number below all others, and what float32 cannot hold is cut off."""
+    """Features as trees take them: missing is a number below all others; what a float32 sum cannot hold is cut off."""
     known = features["synthetic"]
     lowest = np.where(np.isnan(known), 0.0, known).min(axis=0) - 1.0
-    limit = float(np.finfo(np.float32).max)
-    return {name: np.clip(np.where(np.isnan(block), lowest, block), -limit, limit) for name, block in features.items()}
+    return {
+        name: np.clip(np.where(np.isnan(block), lowest, block), -_LARGEST, _LARGEST) for name, block in features.items()
+    }
 
 
 GUESSERS: dict[str, Guesser] = {"nearest": nearest_guess, "model": model_guess}

@@ -47,9 +47,7 @@ def coverage_scores(
     modes = mode_coverage(tables, real=real, synthetic=synthetic, resamples=resamples)
     fresh = None if reference is None else mode_coverage(tables, real=real, synthetic=reference)
     names = [name for name in (real, synthetic, reference) if name is not None]
-    for name in names:
-        if max_rows is not None and tables.n_rows[name] > max_rows:
-            tables = tables.select(name, np.sort(rng.choice(tables.n_rows[name], max_rows, replace=False)))
+    tables = tables.at_most(max_rows, names, rng)
     details: dict[str, Any] = {
         "levels": modes.level_share,
         "levels_reference": None if fresh is None else fresh.level_share,

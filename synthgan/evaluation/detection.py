@@ -66,7 +66,6 @@ def detect(
     from sklearn.ensemble import HistGradientBoostingClassifier
 
     features = np.concatenate([tables.matrix(real), tables.matrix(synthetic)])
-    features[:, np.isfinite(features).sum(axis=0) < 2 * N_FOLDS] = 0.0  # boosting has no bins for an empty column
     is_synthetic = np.repeat([False, True], [tables.n_rows[real], tables.n_rows[synthetic]])
     fold = np.concatenate([_folds(tables.n_rows[name], rng) for name in (real, synthetic)])
     categorical = [tables.roles[name] == "categorical" for name in tables.columns]
@@ -76,7 +75,9 @@ def detect(
         model = HistGradientBoostingClassifier(
             categorical_features=categorical, early_stopping=False, random_state=int(rng.integers(2**31))
         )
-        model.fit(features[~test], is_synthetic[~test])
+        training = features[~test]
+        training[:, np.isnan(training).all(axis=0)] = 0.0  # boosting has no bins for an empty column
+        model.fit(training, is_synthetic[~test])
         area, error = roc_auc(is_synthetic[test], model.predict_proba(features[test])[:, 1])
         areas.append(area)
         variances.append(error**2)
@@ -142,12 +143,12 @@ def detection_scores(
     n = min(tables.n_rows[real], tables.n_rows[synthetic], max_rows)
     if n < 2 * N_FOLDS or not tables.columns:
         return []
-    found = detect(_equal_sized(tables, rng, real, synthetic, n), rng, real=real, synthetic=synthetic)
+    found = detect(tables.at_most(n, (real, synthetic), rng), rng, real=real, synthetic=synthetic)
     auc, error = found.auc, found.standard_error
     floor = None
     if reference is not None and tables.n_rows[reference] >= 2 * N_FOLDS:
         floor_rows = min(tables.n_rows[real], tables.n_rows[reference], max_rows)
-        fresh = _equal_sized(tables, rng, real, reference, floor_rows)
+        fresh = tables.at_most(floor_rows, (real, reference), rng)
         floor = _c2st(detection_auc(fresh, rng, real=real, synthetic=reference)[0])
     return [
         Score(
@@ -168,14 +169,6 @@ def detection_scores(
             },
         )
     ]
-
-
-def _equal_sized(tables: ComparedTables, rng: np.random.Generator, real: str, synthetic: str, n: int) -> ComparedTables:
-    """The comparison with at most ``n`` rows of each of the two tables, drawn at random."""
-    for name in (real, synthetic):
-        if tables.n_rows[name] > n:
-            tables = tables.select(name, np.sort(rng.choice(tables.n_rows[name], n, replace=False)))
-    return tables
 
 
 def _c2st(auc: float) -> float:

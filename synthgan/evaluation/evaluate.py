@@ -53,7 +53,7 @@ def evaluate(
         parts: which parts to compute, of `synthgan.evaluation.parts.PARTS`; None for all but "augmentation", which
             measures what synthetic rows add to real ones when a model is trained.
         secrets: columns that attribute inference tries to guess; None lets it choose.
-        n_jobs: most threads; None for all cores. Scores do not depend on it, but for the last digits of sums.
+        n_jobs: most threads; None or -1 for all cores. Scores do not depend on it, but for the last digits of sums.
         progress: "on", "off", or "auto" for a line on a terminal and silence elsewhere.
 
     Returns:
@@ -66,12 +66,13 @@ def evaluate(
     frames = {"real": as_frame(real), "synthetic": as_frame(synthetic)}
     if holdout is not None:
         frames["holdout"] = as_frame(holdout)
-    if target is not None:
-        _check_column(target, "target", frames["real"])
-    for name in numeric or ():
-        _check_column(name, "numeric", frames["real"])
-    for name in secrets or ():
-        _check_column(name, "secrets", frames["real"])
+    # Labels that are not texts, as of a frame made from an array, are known by their texts from here on.
+    target = None if target is None else str(target)
+    numeric, secrets = (None if names is None else [str(name) for name in names] for names in (numeric, secrets))
+    named = {"target": [] if target is None else [target], "numeric": numeric or [], "secrets": secrets or []}
+    for setting, columns in named.items():
+        for column in columns:
+            _check_column(column, setting, frames["real"])
     chosen = _checked_parts(parts)
     tables = compare(frames, numeric=numeric, keep=() if target is None else (target,))
     if not tables.columns:
@@ -80,7 +81,8 @@ def evaluate(
     seeds = dict(zip(PARTS, np.random.SeedSequence(random_state).spawn(len(PARTS)), strict=True))
     scores: list[Score] = []
     notes = [f"Column '{column}' takes no part: {reason}." for column, reason in tables.left_out.items()]
-    with threadpool_limits(n_jobs):
+    # A limit of -1, which means all cores in scikit-learn, is none.
+    with threadpool_limits(n_jobs if n_jobs is not None and n_jobs > 0 else None):
         for name in each_part(chosen, progress):
             found, said = PARTS[name](request, np.random.default_rng(seeds[name]))
             scores += found

@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from synthgan.evaluation.column_roles import Clock
 from synthgan.evaluation.contingency import Cells
 from synthgan.evaluation.correlations import correlation_matrix
-from synthgan.evaluation.features import Clock, Codes, ComparedTables, Floats
+from synthgan.evaluation.features import Codes, ComparedTables, Floats
 from synthgan.evaluation.shapes import shape_errors
 from synthgan.evaluation.trends import trend_errors
 from synthgan.evaluation.value_texts import OTHER, instant_text, level_texts

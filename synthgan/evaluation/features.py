@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,10 +12,8 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from synthgan.errors import DataError
+from synthgan.evaluation.column_roles import Clock, Role, clock_of, role_of
 from synthgan.tables.arrow_types import NANOSECONDS
-
-Role = Literal["numeric", "categorical"]
-Clock = Literal["instant", "duration"]
 
 Floats = NDArray[np.float64]
 Codes = NDArray[np.int64]
@@ -66,6 +64,14 @@ class ComparedTables:
     def select(self, table: str, rows: NDArray[np.int64]) -> ComparedTables:
         """The same comparison with only ``rows`` of one table."""
         return self.with_part(table, table, rows)
+
+    def at_most(self, max_rows: int | None, names: Sequence[str], rng: np.random.Generator) -> ComparedTables:
+        """The same comparison with no more than so many rows of each of these tables, drawn at random; None for all."""
+        tables = self
+        for name in names:
+            if max_rows is not None and self.n_rows[name] > max_rows:
+                tables = tables.select(name, np.sort(rng.choice(self.n_rows[name], max_rows, replace=False)))
+        return tables
 
     def with_part(self, name: str, table: str, rows: NDArray[np.int64]) -> ComparedTables:
         """The same comparison with ``rows`` of ``table`` as the table ``name``."""
@@ -201,7 +207,7 @@ def compare(
     for column in labels[names[0]]:
         series = {name: tables[name][labels[name][column]] for name in names}
         first = series[names[0]]
-        role: Role = _role(first) if numeric is None else ("numeric" if column in numeric else "categorical")
+        role: Role = role_of(first) if numeric is None else ("numeric" if column in numeric else "categorical")
         reason = None if column in keep else _empty_reason(series)
         if reason is None:
             arrays, levels_here = _arrays(series, role, column)
@@ -213,7 +219,7 @@ def compare(
         roles[column] = role
         if role == "categorical":
             levels[column] = levels_here
-        elif (clock := _clock(first)) is not None:
+        elif (clock := clock_of(first)) is not None:
             clocks[column] = clock
         for name, array in zip(names, arrays, strict=True):
             (numbers if role == "numeric" else codes)[name][column] = array
@@ -261,63 +267,6 @@ def _checked_labels(tables: Mapping[str, pd.DataFrame]) -> dict[str, dict[str, H
 def _listed(names: Sequence[str], limit: int = 8) -> str:
     shown = ", ".join(f"'{name}'" for name in names[:limit])
     return shown + (f" and {len(names) - limit} more" if len(names) > limit else "")
-
-
-def _role(series: pd.Series) -> Role:
-    """Numbers, datetimes and timedeltas are numeric; booleans and all else are categorical."""
-    dtype = series.dtype
-    if isinstance(dtype, pd.ArrowDtype):
-        arrow = dtype.pyarrow_dtype
-        return "numeric" if _is_number_like(arrow) else "categorical"
-    if pd.api.types.is_bool_dtype(dtype) or isinstance(dtype, pd.CategoricalDtype):
-        return "categorical"
-    if pd.api.types.is_numeric_dtype(dtype):
-        return "numeric"
-    if pd.api.types.is_datetime64_any_dtype(dtype) or pd.api.types.is_timedelta64_dtype(dtype):
-        return "numeric"
-    if pd.api.types.is_object_dtype(dtype) and pd.api.types.infer_dtype(series, skipna=True) in _NUMERIC_OBJECTS:
-        return "numeric"
-    return "categorical"
-
-
-_NUMERIC_OBJECTS = frozenset(
-    {
-        "integer",
-        "floating",
-        "mixed-integer-float",
-        "decimal",
-        "datetime64",
-        "datetime",
-        "date",
-        "timedelta64",
-        "timedelta",
-    }
-)
-
-
-def _clock(series: pd.Series) -> Clock | None:
-    """What a numeric column's nanoseconds stand for; None when its numbers are numbers."""
-    dtype = series.dtype
-    if isinstance(dtype, pd.ArrowDtype):
-        arrow = dtype.pyarrow_dtype
-        instant = pa.types.is_timestamp(arrow) or pa.types.is_date(arrow)
-        return "instant" if instant else "duration" if pa.types.is_duration(arrow) else None
-    kind = pd.api.types.infer_dtype(series, skipna=True) if pd.api.types.is_object_dtype(dtype) else dtype.kind
-    if kind in {"M", "datetime64", "datetime", "date"}:
-        return "instant"
-    return "duration" if kind in {"m", "timedelta64", "timedelta"} else None
-
-
-def _is_number_like(arrow: pa.DataType) -> bool:
-    types = pa.types
-    return bool(
-        types.is_integer(arrow)
-        or types.is_floating(arrow)
-        or types.is_decimal(arrow)
-        or types.is_timestamp(arrow)
-        or types.is_date(arrow)
-        or types.is_duration(arrow)
-    )
 
 
 def _arrays(series: Mapping[str, pd.Series], role: Role, column: str) -> tuple[list[NDArray[Any]], NDArray[np.object_]]:

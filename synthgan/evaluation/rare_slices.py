@@ -111,9 +111,7 @@ def rare_slice_scores(
     """
     names = [name for name in (real, synthetic, reference) if name is not None]
     drawn_rows = tables.n_rows[real] > max_rows
-    for name in names:
-        if tables.n_rows[name] > max_rows:
-            tables = tables.select(name, np.sort(rng.choice(tables.n_rows[name], max_rows, replace=False)))
+    tables = tables.at_most(max_rows, names, rng)
     columns = {column: _column(tables, column, names, real) for column in tables.columns}
     slices = _rare_slices(columns, tables.n_rows, real, synthetic)
     score = Score(

@@ -87,6 +87,18 @@ def worst(risks: Mapping[Key, Risk]) -> Key:
     return max(risks, key=lambda key: -math.inf if math.isnan(risks[key].value) else risks[key].interval[0])
 
 
+def interval_of_worst(risks: Mapping[Key, Risk]) -> tuple[float, float]:
+    """Interval of the largest true risk: from the highest lower to the highest upper end of intervals that all hold.
+
+    The upper end need not be that of `worst`: an attack on whose success little is known may be the most successful.
+    Undefined risks are left aside; NaN where all are.
+    """
+    known = [risk.interval for risk in risks.values() if not math.isnan(risk.value)]
+    if not known:
+        return math.nan, math.nan
+    return max(low for low, _ in known), max(high for _, high in known)
+
+
 def unpaired_risk(attack_hits: int, control_hits: int, n_attacks: int, *, z: float = Z) -> Risk:
     """Risk of equally many independent attacks on training and on control rows.
 

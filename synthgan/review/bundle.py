@@ -6,6 +6,7 @@ The shareable tier of a private release is written before any score is computed:
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -71,6 +72,7 @@ def write_bundle(
     holdout: Data | None = None,
     n_rows: int | None = None,
     target: str | None = None,
+    secrets: Sequence[str] | None = None,
     policy: str | os.PathLike[str] | None = None,
     random_state: int | None = None,
     n_jobs: int | None = None,
@@ -91,9 +93,10 @@ def write_bundle(
         n_rows: how many synthetic rows; None for as many as the model says it was fitted to (of a private model, the
             noisy count).
         target: column that utility is measured by; None for the model's own.
+        secrets: columns that attribute inference tries to guess; None lets it choose.
         policy: a file of gates; None for the policy that ships.
         random_state: seed of rows and scores; None for fresh rows, and the evaluation's own default.
-        n_jobs: processes or threads of the evaluation; None for its own default.
+        n_jobs: most threads of the evaluation; None for all cores.
         csv: whether to write the rows as CSV, too.
         force: replace an earlier bundle. Any other folder is left alone.
 
@@ -110,7 +113,8 @@ def write_bundle(
     real = real_rows(release, model, data, holdout=holdout)
     wanted = release.n_rows if n_rows is None else int(n_rows)
     seed = _seed(random_state)
-    options = {name: value for name, value in (("random_state", random_state), ("n_jobs", n_jobs)) if value is not None}
+    asked = {"random_state": random_state, "n_jobs": n_jobs, "secrets": secrets}
+    options = {name: value for name, value in asked.items() if value is not None}
 
     with atomic_folder(output, force=force, replaceable=is_bundle) as folder:
         internal, shareable = folder / INTERNAL, folder / SHAREABLE

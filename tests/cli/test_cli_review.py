@@ -46,11 +46,12 @@ def test_options_reach_the_review(cli, parts: StandIn, tmp_path: Path, private_r
     policy.touch()
     done = cli(
         *("review", private_release.model, "--data", private_release.data, "-o", tmp_path / "release"),
-        *("--target", "age", "--policy", policy, "--jobs", 2, "--no-csv"),
+        *("--target", "age", "--policy", policy, "--jobs", 2, "--no-csv", "--secret", "age", "--secret", "sex"),
     )
     assert done.code == 0, done.err
     assert parts.calls is not None
     assert (parts.calls[0]["target"], parts.calls[0]["n_jobs"]) == ("age", 2)
+    assert parts.calls[0]["secrets"] == ("age", "sex")
     assert not (tmp_path / "release" / "shareable" / "synthetic.csv").exists()
     assert "no figure from real rows" in done.out
     again = ("review", private_release.model, "--data", private_release.data, "-o", tmp_path / "release")

@@ -1,0 +1,68 @@
+"""What a column's dtype says of it: whether it is compared as numbers or as levels, and whether numbers are times."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import pandas as pd
+import pyarrow as pa
+
+Role = Literal["numeric", "categorical"]
+Clock = Literal["instant", "duration"]
+
+
+def role_of(series: pd.Series) -> Role:
+    """Numbers, datetimes and timedeltas are numeric; booleans and all else are categorical."""
+    dtype = series.dtype
+    if isinstance(dtype, pd.ArrowDtype):
+        arrow = dtype.pyarrow_dtype
+        return "numeric" if _is_number_like(arrow) else "categorical"
+    if pd.api.types.is_bool_dtype(dtype) or isinstance(dtype, pd.CategoricalDtype):
+        return "categorical"
+    if pd.api.types.is_numeric_dtype(dtype):
+        return "numeric"
+    if pd.api.types.is_datetime64_any_dtype(dtype) or pd.api.types.is_timedelta64_dtype(dtype):
+        return "numeric"
+    if pd.api.types.is_object_dtype(dtype) and pd.api.types.infer_dtype(series, skipna=True) in _NUMERIC_OBJECTS:
+        return "numeric"
+    return "categorical"
+
+
+_NUMERIC_OBJECTS = frozenset(
+    {
+        "integer",
+        "floating",
+        "mixed-integer-float",
+        "decimal",
+        "datetime64",
+        "datetime",
+        "date",
+        "timedelta64",
+        "timedelta",
+    }
+)
+
+
+def clock_of(series: pd.Series) -> Clock | None:
+    """What a numeric column's nanoseconds stand for; None when its numbers are numbers."""
+    dtype = series.dtype
+    if isinstance(dtype, pd.ArrowDtype):
+        arrow = dtype.pyarrow_dtype
+        instant = pa.types.is_timestamp(arrow) or pa.types.is_date(arrow)
+        return "instant" if instant else "duration" if pa.types.is_duration(arrow) else None
+    kind = pd.api.types.infer_dtype(series, skipna=True) if pd.api.types.is_object_dtype(dtype) else dtype.kind
+    if kind in {"M", "datetime64", "datetime", "date"}:
+        return "instant"
+    return "duration" if kind in {"m", "timedelta64", "timedelta"} else None
+
+
+def _is_number_like(arrow: pa.DataType) -> bool:
+    types = pa.types
+    return bool(
+        types.is_integer(arrow)
+        or types.is_floating(arrow)
+        or types.is_decimal(arrow)
+        or types.is_timestamp(arrow)
+        or types.is_date(arrow)
+        or types.is_duration(arrow)
+    )
