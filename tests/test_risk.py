@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from synthgan.evaluation.intervals import wilson
-from synthgan.evaluation.risk import clumping, family_z, interval_of_worst, paired_excess, unpaired_risk, worst
+from synthgan.evaluation.intervals import difference, wilson
+from synthgan.evaluation.risk import clumping, excess, family_z, interval_of_worst, paired_excess, unpaired_risk, worst
 
 
 def test_risk_by_hand() -> None:
@@ -115,3 +115,11 @@ def test_the_interval_of_the_worst_is_as_wide_as_what_is_unknown() -> None:
 def test_quantile_of_a_family() -> None:
     assert family_z(1) == pytest.approx(1.959964, abs=1e-6)
     assert family_z(5) == pytest.approx(2.575829, abs=1e-6)
+
+
+def test_excess_by_hand() -> None:
+    """Of Newcombe's table of method 10: 56 of 70 against 48 of 80, and 9 against 3 of 10."""
+    found = excess(unpaired_risk(9, 3, 10))
+    assert found.value == pytest.approx(0.6)
+    assert found.interval == pytest.approx((0.1705, 0.8090), abs=1e-3)
+    assert difference(56 / 70, wilson(56, 70), 48 / 80, wilson(48, 80)) == pytest.approx((0.0524, 0.3339), abs=1e-4)

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from synthgan.evaluation.features import ComparedTables, Floats
 from synthgan.evaluation.neighbours import as_points, nearest
-from synthgan.evaluation.risk import Risk, attack_tables, family_z, interval_of_worst, unpaired_risk, worst
+from synthgan.evaluation.risk import Risk, attack_tables, excess, family_z, interval_of_worst, unpaired_risk, worst
 from synthgan.evaluation.scores import Score
 
 Guesser = Callable[[ComparedTables, str, np.random.Generator], tuple[Floats, Floats] | None]
@@ -50,11 +50,12 @@ def attribute_inference_score(
     max_targets: int = 2_000,
     max_rows: int = 20_000,
 ) -> Score | None:
-    """Risk of the secret that is most surely at risk.
+    """How much more often the secret that is most surely at risk is guessed of training rows than of control rows.
 
     Each secret is attacked with every guesser of `GUESSERS`, on equally many training and holdout rows. The attacker
     knows all other compared columns. Missing is a value to be guessed like others. The intervals of all secrets and
-    guessers hold together with 95%; the score's is that of the largest risk (`risk.interval_of_worst`).
+    guessers hold together with 95%; the score's is that of the largest excess (`risk.interval_of_worst`). The details
+    have the risk in the sense of Giomi et al. (`risk.Risk`) as well.
 
     Args:
         tables: the compared tables.
@@ -92,8 +93,9 @@ def attribute_inference_score(
         }
         for secret in chosen
     }
-    secret, guesser_name = worst(risks)
-    risk = risks[secret, guesser_name]
+    excesses = {key: excess(risk, z=z) for key, risk in risks.items()}
+    secret, guesser_name = worst(excesses)
+    risk = excesses[secret, guesser_name]
     n_synthetic = drawn.n_rows["synthetic"]
     return Score(
         name="attribute_inference",
@@ -101,10 +103,10 @@ def attribute_inference_score(
         value=risk.value,
         direction="lower",
         group="disclosure",
-        interval=interval_of_worst(risks),
+        interval=interval_of_worst(excesses),
         ideal=0.0,
         reference=0.0,
-        note=f"of the secrets that a control leaves unguessed, the share that is guessed; worst of {len(chosen)} "
+        note=f"share of right guesses on training rows less that on control rows; worst of {len(chosen)} "
         f"column(s), {risk.n_attacks:,} training and as many control rows, {n_synthetic:,} synthetic rows",
         details={
             "secret": secret,

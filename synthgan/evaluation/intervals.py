@@ -24,6 +24,18 @@ def wilson(count: float, n: float, *, z: float = Z) -> tuple[float, float]:
     return 0.0 if count == 0 else max(0.0, centre - half), 1.0 if count == n else min(1.0, centre + half)
 
 
+def difference(
+    first: float, first_interval: tuple[float, float], second: float, second_interval: tuple[float, float]
+) -> tuple[float, float]:
+    """Interval of ``first - second`` from those of two independent figures (Newcombe 1998, method 10)."""
+    (low, high), (second_low, second_high) = first_interval, second_interval
+    value = first - second
+    return (
+        value - math.hypot(first - low, second_high - second),
+        value + math.hypot(high - first, second - second_low),
+    )
+
+
 def roc_auc(positive: NDArray[np.bool_], score: NDArray[np.float64]) -> tuple[float, float]:
     """Area under the ROC curve and its standard error (DeLong, DeLong and Clarke-Pearson 1988).
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 import numpy as np
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from scipy.stats import norm
 
 from synthgan.evaluation.features import ComparedTables
-from synthgan.evaluation.intervals import Z, wilson
+from synthgan.evaluation.intervals import Z, difference, wilson
 
 Key = TypeVar("Key")
 
@@ -29,8 +29,9 @@ class Risk:
     Attributes:
         attack: share of the attacks on training rows that succeed.
         control: share of the attacks on control rows that succeed.
-        value: ``(attack - control) / (1 - control)``: of what the control leaves to be lost, the share that is lost.
-            Below 0 where chance favoured the control; NaN where the control always succeeds.
+        value: ``(attack - control) / (1 - control)``: of what the control leaves to be lost, the share that is lost
+            (`excess` has the difference alone). Below 0 where chance favoured the control; NaN where the control
+            always succeeds.
         interval: of ``value``.
         n_attacks: attacks on training rows, and as many on control rows.
     """
@@ -85,6 +86,18 @@ def family_z(n_intervals: int) -> float:
 def worst(risks: Mapping[Key, Risk]) -> Key:
     """Key of the risk that is most surely there: the one whose interval starts highest; undefined ones come last."""
     return max(risks, key=lambda key: -math.inf if math.isnan(risks[key].value) else risks[key].interval[0])
+
+
+def excess(risk: Risk, *, z: float = Z) -> Risk:
+    """The same attack with ``attack - control`` for its risk: points in which it succeeds more often.
+
+    It stays sure where the control nearly always succeeds, when next to nothing is left for the other risk to be a
+    share of.
+    """
+    n = risk.n_attacks
+    attack, control = (wilson(share * n, n, z=z) for share in (risk.attack, risk.control))
+    interval = difference(risk.attack, attack, risk.control, control)
+    return replace(risk, value=risk.attack - risk.control, interval=interval)
 
 
 def interval_of_worst(risks: Mapping[Key, Risk]) -> tuple[float, float]:

@@ -16,6 +16,7 @@ from numbers import Integral, Real
 from typing import Any, Final
 
 from synthgan.errors import PolicyError, did_you_mean
+from synthgan.evaluation.intervals import difference
 from synthgan.evaluation.scores import Score, Scores
 from synthgan.review.policy import Gate, Policy, check_keys, shown
 
@@ -299,18 +300,13 @@ def _difference(
     reference: float,
     reference_interval: tuple[float, float] | None,
 ) -> tuple[float, float] | None:
-    """Interval of ``value - reference`` from the intervals of both (Newcombe 1998, method 10; Zou and Donner 2008).
+    """Interval of ``value - reference`` from the intervals of both (Zou and Donner 2008).
 
     A reference without an interval counts as exact. None when the value has no interval.
     """
     if interval is None:
         return None
-    low, high = reference_interval or (reference, reference)
-    difference = value - reference
-    return (
-        difference - math.hypot(value - interval[0], high - reference),
-        difference + math.hypot(interval[1] - value, reference - low),
-    )
+    return difference(value, interval, reference, reference_interval or (reference, reference))
 
 
 def _reference_interval(score: Score, reference: float) -> tuple[float, float] | None:
