@@ -123,6 +123,7 @@ def test_without_holdout_utility_is_tested_on_a_part_of_the_real_rows() -> None:
     scores = evaluate(train.head(900), train.iloc[900:1800], target="income")
     assert scores["utility_auc"].details["n_test"] == 300
     assert any("third of the real rows" in note for note in scores.notes)
+    assert scores["utility_gap"].interval is None  # so that no gate passes on rows that may have been seen
 
 
 def backend(frame: pd.DataFrame, name: str) -> pd.DataFrame:

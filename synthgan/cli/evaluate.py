@@ -22,7 +22,7 @@ if TYPE_CHECKING:
         "synthgan evaluate data.parquet synthetic.parquet",
         "synthgan evaluate train.parquet synthetic.parquet --holdout test.parquet --target income",
         "synthgan evaluate data.parquet synthetic.parquet --json scores.json",
-        "synthgan evaluate data.parquet synthetic.parquet -o report.html --policy policy.toml",
+        "synthgan evaluate data.parquet synthetic.parquet --holdout test.parquet -o report.html --policy default",
     ),
 )
 @click.argument("real", type=PATH)
@@ -43,7 +43,8 @@ if TYPE_CHECKING:
     "--policy",
     type=PATH,
     metavar="FILE",
-    help="Judge the scores by the gates in this file (TOML); their outcome is the exit code.",
+    help="Judge the scores by the gates in this file (TOML), or by those that ship with synthgan (the word default); "
+    "their outcome is the exit code.",
 )
 @click.option("--jobs", type=click.IntRange(min=1), metavar="N", help="Most threads.  [default: all cores]")
 @seed_option

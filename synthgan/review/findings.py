@@ -25,10 +25,10 @@ EVALUATED_ONLY = (
 
 
 def policy_of(path: str | os.PathLike[str] | None) -> Policy:
-    """The policy in a file, or the one that ships with synthgan."""
+    """The policy in a file, or the one that ships with synthgan: for None, and for the word "default"."""
     from synthgan.review.policy import default_policy, read_policy
 
-    return default_policy() if path is None else read_policy(path)
+    return default_policy() if path is None or os.fspath(path) == "default" else read_policy(path)
 
 
 def findings(real: RealRows, synthetic: Path, *, target: str | None, policy: Policy, **options: Any) -> Findings:

@@ -83,3 +83,12 @@ def test_refusals(cli, tables, tmp_path: Path) -> None:
         assert outcome.code == code, (words, outcome.err)
         assert says in outcome.err
         assert outcome.out == ""
+
+
+def test_the_policy_that_ships_is_there_by_name(cli, tables) -> None:
+    """The training rows themselves must not pass, and fresh rows too few to tell must not fail for privacy."""
+    copied = cli("evaluate", tables["real"], tables["real"], "--holdout", tables["holdout"], "--policy", "default")
+    assert copied.code == 10
+    assert "exact copies" in copied.out
+    fresh = cli("evaluate", tables["real"], tables["synthetic"], "--holdout", tables["holdout"], "--policy", "default")
+    assert fresh.code == 11
