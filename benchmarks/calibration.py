@@ -119,7 +119,7 @@ def calibrate(table: BenchmarkTable, synthetic: pd.DataFrame, *, near_rows: int,
 def _distributions(table: BenchmarkTable, synthetic: pd.DataFrame) -> dict[str, Any]:
     """Shape, trend over all pairs and strong pairs, beside sdmetrics'."""
     tables = compare({"real": table.train, "synthetic": synthetic}, numeric=table.numeric, keep=_names(table))
-    ours = {score.name: score for score in scoring.fidelity_scores(tables)}
+    ours = {score.name: score for score in scoring.fidelity_scores(tables, np.random.default_rng(0), n_resamples=0)}
     frames = [{"t": plain(frame, table.numeric)} for frame in (table.train, synthetic[_names(table)])]
     reported = _reported(frames, table)
     every_pair = _reported(frames, table, threshold=0.0)
