@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 )
 @click.option("--target", metavar="COLUMN", help="Measure utility by this column.  [default: the model's target]")
 @click.option("--policy", type=PATH, metavar="FILE", help="Gates to judge by (TOML).  [default: those that ship]")
-@click.option("--jobs", type=int, metavar="N", help="Processors to score with, -1 for all.")
+@click.option("--jobs", type=click.IntRange(min=1), metavar="N", help="Most threads.  [default: all cores]")
 @click.option("--no-csv", is_flag=True, help="Write the rows as Parquet only.")
 @seed_option
 @force_option

@@ -93,7 +93,7 @@ def write_bundle(
         target: column that utility is measured by; None for the model's own.
         policy: a file of gates; None for the policy that ships.
         random_state: seed of rows and scores; None for fresh rows, and the evaluation's own default.
-        n_jobs: processes or threads of the evaluation; None for its own default.
+        n_jobs: most threads of the evaluation; None for all cores.
         csv: whether to write the rows as CSV, too.
         force: replace an earlier bundle. Any other folder is left alone.
 
