@@ -118,12 +118,20 @@ def key_figures(scores: Scores, verdicts: Verdicts | None) -> Section:
             ("mark-limit", "limit of a gate"),
         )
     )
+    n_holdout, n_synthetic = (scores.n_rows.get(name, 0) for name in ("holdout", "synthetic"))
+    few = ""
+    if 0 < 2 * n_holdout < n_synthetic:
+        few = (
+            f" Here they are few ({n_holdout:,} beside {n_synthetic:,} synthetic rows), so chance moves them more: a "
+            "distance smaller than theirs is no sign of quality or of copying."
+        )
     notes = (Points(items=tuple(scores.notes), heading="Notes"),) if scores.notes else ()
     return Section(
         key="figures",
         title="Key figures",
         lead="Chance alone moves every figure. Compare each with real rows that the fit has not seen, scored in the "
-        "synthetic table\N{RIGHT SINGLE QUOTATION MARK}s place: nothing can be expected to do better than they do.",
+        "synthetic table\N{RIGHT SINGLE QUOTATION MARK}s place: nothing can be expected to do better than they do."
+        + few,
         blocks=(legend, table, *notes),
     )
 
@@ -198,12 +206,15 @@ def badge(state: State) -> Markup:
 
 
 def _limit_text(gate: Any, unit: str) -> str:
+    at_most, at_least = (finite(getattr(gate, side, None)) for side in ("at_most", "at_least"))
+    limit = at_least if at_most is None else at_most
+    if limit is None:
+        return ""
     above = " above real rows" if getattr(gate, "against", "") == "excess" else ""
-    for side, words in (("at_most", "at most"), ("at_least", "at least")):
-        limit = finite(getattr(gate, side, None))
-        if limit is not None:
-            return f"{words} {figure(limit, unit)}{above}"
-    return ""
+    is_upper = at_most is not None
+    if above and limit < 0:  # "at least -0.15 above" is at most 0.15 below
+        limit, above, is_upper = -limit, " below real rows", not is_upper
+    return f"{'at most' if is_upper else 'at least'} {figure(limit, unit)}{above}"
 
 
 def _limits(verdicts: Verdicts | None) -> dict[str, float]:
