@@ -63,8 +63,15 @@ class Headline:
     meaning: str
 
 
-def headline(verdicts: Verdicts | None) -> Headline:
-    """The verdict of all gates."""
+def headline(verdicts: Verdicts | None, *, is_withheld: bool = False) -> Headline:
+    """The verdict of all gates; an edition without scores says that it tells none."""
+    if verdicts is None and is_withheld:
+        return Headline(
+            state="none",
+            word="Not told here",
+            sentence="Gates are judged by figures of real rows, so this edition is silent about them.",
+            meaning="Nothing here says that the table may be released.",
+        )
     state = "none" if verdicts is None else _state(verdicts.outcome)
     return Headline(state=state, word=WORDS[state], sentence=_sentence(verdicts), meaning=_MEANING[state])
 
