@@ -183,6 +183,7 @@ def test_identifiers_and_emptied_text_are_left_out_and_named() -> None:
         ),
         ({"numeric": ["zzz"]}, SettingsError, "numeric names 'zzz'"),
         ({"secrets": ["inkome"]}, SettingsError, "secrets names 'inkome'.*did you mean 'income'"),
+        ({"n_jobs": 0}, SettingsError, "n_jobs must be at least 1"),
         ({"parts": ["fidelitie"]}, SettingsError, "parts names 'fidelitie'.*did you mean 'fidelity'"),
         ({"synthetic": pd.DataFrame({"age": [1]})}, DataError, "lacks 14 column"),
         ({"synthetic": pd.DataFrame()}, DataError, "no rows"),

@@ -239,7 +239,8 @@ def test_pyplot_is_not_imported() -> None:
 def test_an_edition_without_scores_says_so() -> None:
     page = harmless_page(render_report(**empty(facts={"Edition": "shareable"})))
     assert "holds no figure that was computed from real rows" in page.text
-    assert "No gate was applied." in page.text
+    assert "this edition is silent about them" in page.text
+    assert "No gate was applied" not in page.text
     assert "Edition shareable" in page.text
     assert "The attacks are those that we know" in page.text
     assert [s["id"] for s in page.of("section")] == ["verdict", "figures", "limits", "settings"]
@@ -413,6 +414,42 @@ def test_bins_that_are_not_equally_wide_are_drawn_as_densities() -> None:
 
     assert _heights([0.0, 0.5, 1.0], [0.2, 0.8]) == [0.2, 0.8]
     assert _heights([0.0, 0.2, 1.0], [0.2, 0.8]) == pytest.approx([1.0, 1.0])
+
+
+def test_few_whole_numbers_are_marked_by_whole_numbers() -> None:
+    from synthgan.review.evidence import read_columns
+    from synthgan.review.figures_columns import _ticks
+
+    domain = {
+        "survived": {"kind": "numeric", "edges": [-0.5, 0.5, 1.5], "shares": {"real": [0.6, 0.4], "synthetic": [1, 0]}}
+    }
+    (column,) = read_columns({"columns": domain})
+    assert [text for _, text in _ticks(column, -0.5, 2.0)] == ["0", "1"]
+
+
+@pytest.mark.parametrize(
+    ("keys", "words"),
+    [
+        ({"at_least": -0.15, "against": "excess"}, "at most 0.150 below real rows"),
+        ({"at_most": 0.15, "against": "excess"}, "at most 0.150 above real rows"),
+        ({"at_most": -0.15, "against": "interval"}, "at most \N{MINUS SIGN}0.150"),
+    ],
+)
+def test_a_limit_is_said_without_a_double_negative(keys: dict[str, Any], words: str) -> None:
+    from types import SimpleNamespace
+
+    from synthgan.review.report_verdict import _limit_text
+
+    assert _limit_text(SimpleNamespace(**keys), "").replace("\xa0", " ") == words
+
+
+@pytest.mark.parametrize(("n_holdout", "few"), [(499, True), (500, False), (0, False)])
+def test_a_small_holdout_is_said_where_it_is_the_yardstick(n_holdout: int, few: bool) -> None:
+    from synthgan.review.report_verdict import key_figures
+
+    found = scores_of({}, samples.score("shape", "Shape", 1.0, "fidelity"))
+    found = dataclasses.replace(found, n_rows={"real": 1000, "synthetic": 1000, "holdout": n_holdout})
+    assert ("Here they are few" in str(key_figures(found, None).lead)) is few
 
 
 def test_risks_are_found_wherever_an_attack_keeps_them() -> None:

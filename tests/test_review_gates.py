@@ -109,6 +109,22 @@ def test_a_score_that_is_missing_or_undefined_is_inconclusive() -> None:
             assert judge(asked, scores(0.5, interval, reference=0.0)).interval is None
 
 
+def test_a_score_that_is_missing_says_what_it_needs() -> None:
+    bare = Scores(scores=(), n_rows={"real": 9, "synthetic": 9})
+    held_out = Scores(scores=(), n_rows={"real": 9, "synthetic": 9, "holdout": 9}, settings={"target": None})
+    for name, found, why in (
+        ("membership_auc", bare, "the score 'membership_auc' was not computed: it needs a holdout."),
+        (
+            "membership_auc",
+            held_out,
+            "the score 'membership_auc' was not computed: the holdout has too few rows for it.",
+        ),
+        ("utility_gap", held_out, "the score 'utility_gap' was not computed: it needs a target."),
+        ("shape", bare, "the score 'shape' was not computed."),
+    ):
+        assert judge(gate(score=name, at_most=0.5), found).why == why
+
+
 def test_a_value_counts_without_interval_only_where_the_gate_says_so_and_rows_suffice() -> None:
     assert outcome(gate(at_most=5), scores(3)) is INCONCLUSIVE
     assert outcome(gate(at_most=5), scores(7)) is INCONCLUSIVE

@@ -335,3 +335,34 @@ def test_the_fuzz_reaches_both_ends() -> None:
     assert is_accepted_or_refused(gate_text())
     assert is_accepted_or_refused(DEFAULT)
     assert not is_accepted_or_refused(gate_text(at_most="x"))
+
+
+@pytest.mark.parametrize(
+    ("keys", "misses"),
+    [
+        ({"score": '"membership_auc"', "at_most": "60"}, False),
+        ({"score": '"singling_out"', "at_most": "1"}, False),
+        ({"score": '"shape"', "at_most": "100"}, False),
+        ({"score": '"c2st"', "at_most": None, "at_least": "0"}, False),
+        ({"score": '"membership_auc"', "at_most": "0.99"}, True),
+        ({"score": '"shape"', "at_most": "60"}, True),
+        ({"score": '"c2st"', "at_most": None, "at_least": "0.01"}, True),
+        ({"score": '"frechet_distance"', "at_most": "200"}, True),
+        (
+            {"score": '"mode_coverage"', "at_most": None, "at_least": "-0.2", "against": '"excess"', "least_rows": "9"},
+            True,
+        ),
+    ],
+)
+def test_a_threshold_in_a_file_that_no_table_can_miss_is_refused(
+    tmp_path: Path, keys: dict[str, str | None], misses: bool
+) -> None:
+    path = tmp_path / "policy.toml"
+    path.write_text(gate_text(**keys), encoding="utf-8")
+    if misses:
+        assert len(read_policy(path).gates) == 1
+    else:
+        with pytest.raises(
+            PolicyError, match=r"gate 'columns': no table can miss this threshold, for '\w+' runs from 0"
+        ):
+            read_policy(path)

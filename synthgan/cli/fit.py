@@ -176,7 +176,7 @@ def fit(
             ("guarantee", _guarantee(synthesizer)),
             *([] if synthesizer.receipt_ is None else [("receipt", _receipt(model))]),
         ],
-        next_step=command_line("synthgan", "sample", model, "-n", str(n_rows), "-o", "synthetic.parquet"),
+        next_step=_next_step(data, model, n_rows, reviewed=synthesizer.receipt_ is not None),
     )
 
 
@@ -191,6 +191,14 @@ def _privacy(epsilon: float | None, **options: Any) -> Privacy | None:
         option = next(iter(asked)).replace("_", "-")
         raise SettingsError(f"--{option} goes with --epsilon: say how much privacy is asked for, or leave it out.")
     return None
+
+
+def _next_step(data: tuple[Path, ...], model: Path, n_rows: int, *, reviewed: bool) -> str:
+    """A review where the fit left a receipt for one, or else rows."""
+    if not reviewed:
+        return command_line("synthgan", "sample", model, "-n", str(n_rows), "-o", "synthetic.parquet")
+    tables = [word for path in data for word in ("--data", path)]
+    return command_line("synthgan", "review", model, *tables, "-o", "release")
 
 
 def _receipt(model: Path) -> str:

@@ -61,8 +61,10 @@ def evaluate(
 
     Raises:
         DataError: a table is empty, or the tables have different columns or dtypes that do not convert.
-        SettingsError: the target or a secret is not a column, or there is no such part.
+        SettingsError: the target or a secret is not a column, there is no such part, or ``n_jobs`` is below 1.
     """
+    if n_jobs is not None and n_jobs < 1:
+        raise SettingsError("n_jobs must be at least 1; leave it out for all cores.")
     frames = {"real": as_frame(real), "synthetic": as_frame(synthetic)}
     if holdout is not None:
         frames["holdout"] = as_frame(holdout)

@@ -57,14 +57,14 @@ class Score:
     reference: float | None = None
     unit: Literal["", "%"] = ""
     note: str = ""
-    details: Mapping[str, Any] = field(default_factory=dict)
+    details: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
     def to_dict(self) -> dict[str, Any]:
         """The fields as JSON values; numbers that are not finite become None."""
         return {name: _plain(getattr(self, name)) for name in self.__slots__}
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True, slots=True, repr=False)
 class Scores:
     """The scores of one synthetic table, in the order of the groups. Iterates over `Score`, looks up by name.
 
@@ -82,6 +82,10 @@ class Scores:
     settings: Mapping[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     evidence: Mapping[str, Any] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        rows = ", ".join(f"{count:,} {table}" for table, count in self.n_rows.items())
+        return f"<Scores: {len(self.scores)} of {rows or 'no'} rows; print them for the table>"
 
     def __iter__(self) -> Iterator[Score]:
         return iter(self.scores)

@@ -107,7 +107,9 @@ def _ticks(column: Column, low: float, span: float) -> list[tuple[float, str]]:
     from matplotlib.ticker import MaxNLocator
 
     if not column.is_time and 1e-9 * max(abs(low), 1e-280) < span < 1e290:
-        found = [float(tick) for tick in MaxNLocator(nbins=4).tick_values(low, low + span)]
+        # a few whole bins around whole numbers are marked by these numbers, not by what lies between them
+        halves = all(edge % 1 == 0.5 for edge in column.edges)
+        found = [float(tick) for tick in MaxNLocator(nbins=4, integer=halves).tick_values(low, low + span)]
         step = found[1] - found[0]
         return [((tick - low) / span, _tick(tick, step)) for tick in found if low <= tick <= low + span]
     return [(0.0, _edge(column, 0)), (1.0, _edge(column, -1))]

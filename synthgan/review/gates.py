@@ -223,7 +223,8 @@ def apply(policy: Policy, scores: Scores) -> Verdicts:
 def judge(gate: Gate, scores: Scores) -> Verdict:
     """The verdict of one gate."""
     if gate.score not in scores:
-        return Verdict(gate=gate, outcome=Outcome.INCONCLUSIVE, why=f"the score '{gate.score}' was not computed.")
+        why = f"the score '{gate.score}' was not computed{_hint(gate.score, scores)}."
+        return Verdict(gate=gate, outcome=Outcome.INCONCLUSIVE, why=why)
     score = scores[gate.score]
     outcome, why = _judged(gate, score, scores)
     return Verdict(
@@ -234,6 +235,23 @@ def judge(gate: Gate, scores: Scores) -> Verdict:
         interval=_finite_pair(score.interval),
         reference=_finite(score.reference),
     )
+
+
+def _hint(score: str, scores: Scores) -> str:
+    """What a score that is not there needs, where that can be told."""
+    if score == "augmentation_uplift":
+        return ": it is computed only when asked for (--augmentation), with a holdout and a target"
+    if score.startswith(_NEED_HOLDOUT) and not scores.n_rows.get("holdout"):
+        return ": it needs a holdout"
+    if score.startswith(_NEED_TARGET) and not scores.settings.get("target"):
+        return ": it needs a target"
+    if score.startswith("membership_"):
+        return ": the holdout has too few rows for it"
+    return ""
+
+
+_NEED_HOLDOUT: Final = ("membership_", "attribute_inference", "singling_out", "linkability", "near_copies")
+_NEED_TARGET: Final = ("utility_", "subgroup_gap", "importance_agreement")
 
 
 def _judged(gate: Gate, score: Score, scores: Scores) -> tuple[Outcome, str]:

@@ -73,6 +73,20 @@ SCORES: Final[Mapping[str, Direction]] = {
 }
 """Scores that a gate may name, and which way is better."""
 
+_PERCENT: Final = (
+    *("shape", "trend_shared", "trend_own", "strong_pairs", "missing", "missing_patterns"),
+    *("rare_categories", "extreme_values", "exact_copies", "near_copies"),
+)
+_SHARES: Final = ("attribute_inference", "singling_out", "linkability")
+_WORST: Final[Mapping[str, float]] = {
+    **dict.fromkeys(_PERCENT, 100.0),
+    **{name: 1.0 for name in SCORES if name in _SHARES or name.startswith("membership_")},
+    **dict.fromkeys(
+        ("mode_coverage", "alpha_precision", "beta_recall", "c2st", "utility_auc", "utility_balanced_accuracy"), 0.0
+    ),
+}
+"""The worst that a score can be, where there is such a value: a threshold there lets everything pass."""
+
 DIAGNOSTICS: Final = frozenset({"dcr_share", "nndr"})
 """Scores that may warn and never clear: far from every training row is not the same as safe."""
 
@@ -232,7 +246,7 @@ def read_policy(path: str | os.PathLike[str]) -> Policy:
     """The policy in the TOML file ``path``.
 
     Raises:
-        PolicyError: the file cannot be read, or what it holds is malformed.
+        PolicyError: the file cannot be read, what it holds is malformed, or every table would pass one of its gates.
     """
     path = Path(path)
     where = f"the policy file {path}"
@@ -244,7 +258,10 @@ def read_policy(path: str | os.PathLike[str]) -> Policy:
         raise PolicyError(f"{where} does not exist: check the path") from None
     except OSError as error:
         raise PolicyError(f"{where} cannot be read ({error.strerror}): check the path and its permissions") from None
-    return parse_policy(content, where)
+    policy = parse_policy(content, where)
+    for i, gate in enumerate(policy.gates, start=1):
+        _check_reach(gate, f"{where}, gate number {i}, gate {shown(gate.name)}")
+    return policy
 
 
 def parse_policy(content: bytes | str, where: str = "the policy") -> Policy:
@@ -339,6 +356,21 @@ def _check_thresholds(at_most: Any, at_least: Any, score: str, where: str) -> No
         f"{where}: '{wrong}' would reward a bad table, for {more} is better of '{score}': write '{right}'",
     )
     _need(given[right] is not None, f"{where} has no threshold: set '{right}'")
+
+
+def _check_reach(gate: Gate, where: str) -> None:
+    """Refuse a threshold that no table can miss, such as 60 for a share; most likely it was meant in percent."""
+    worst = _WORST.get(gate.score)
+    if worst is None or gate.against == "excess":
+        return
+    key, missed = ("at_most", gate.threshold < worst) if gate.at_most is not None else ("at_least", gate.threshold > 0)
+    bounds = "0 to 100" if gate.score in _PERCENT else "0 to 1"
+    side = "below" if key == "at_most" else "above"
+    _need(
+        missed,
+        f"{where}: no table can miss this threshold, for '{gate.score}' runs from {bounds}: "
+        f"set '{key}' {side} {worst:g}",
+    )
 
 
 def _check_number(value: Any, key: str, where: str) -> None:

@@ -84,7 +84,7 @@ def render_report(
             title=short(title, 200),
             style=Markup(style),
             policy=f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'",
-            headline=headline(verdicts),
+            headline=headline(verdicts, is_withheld=scores is None),
             gates=gates_table(verdicts, scores),
             policy_name=short(getattr(verdicts, "policy", "") or "", 80) if getattr(verdicts, "policy", "") else "",
             sections=[section for section in sections if section is not None],

@@ -63,8 +63,15 @@ class Headline:
     meaning: str
 
 
-def headline(verdicts: Verdicts | None) -> Headline:
-    """The verdict of all gates."""
+def headline(verdicts: Verdicts | None, *, is_withheld: bool = False) -> Headline:
+    """The verdict of all gates; an edition without scores says that it tells none."""
+    if verdicts is None and is_withheld:
+        return Headline(
+            state="none",
+            word="Not told here",
+            sentence="Gates are judged by figures of real rows, so this edition is silent about them.",
+            meaning="Nothing here says that the table may be released.",
+        )
     state = "none" if verdicts is None else _state(verdicts.outcome)
     return Headline(state=state, word=WORDS[state], sentence=_sentence(verdicts), meaning=_MEANING[state])
 
@@ -118,12 +125,20 @@ def key_figures(scores: Scores, verdicts: Verdicts | None) -> Section:
             ("mark-limit", "limit of a gate"),
         )
     )
+    n_holdout, n_synthetic = (scores.n_rows.get(name, 0) for name in ("holdout", "synthetic"))
+    few = ""
+    if 0 < 2 * n_holdout < n_synthetic:
+        few = (
+            f" Here they are few ({n_holdout:,} beside {n_synthetic:,} synthetic rows), so chance moves them more: a "
+            "distance smaller than theirs is no sign of quality or of copying."
+        )
     notes = (Points(items=tuple(scores.notes), heading="Notes"),) if scores.notes else ()
     return Section(
         key="figures",
         title="Key figures",
         lead="Chance alone moves every figure. Compare each with real rows that the fit has not seen, scored in the "
-        "synthetic table\N{RIGHT SINGLE QUOTATION MARK}s place: nothing can be expected to do better than they do.",
+        "synthetic table\N{RIGHT SINGLE QUOTATION MARK}s place: nothing can be expected to do better than they do."
+        + few,
         blocks=(legend, table, *notes),
     )
 
@@ -198,12 +213,15 @@ def badge(state: State) -> Markup:
 
 
 def _limit_text(gate: Any, unit: str) -> str:
+    at_most, at_least = (finite(getattr(gate, side, None)) for side in ("at_most", "at_least"))
+    limit = at_least if at_most is None else at_most
+    if limit is None:
+        return ""
     above = " above real rows" if getattr(gate, "against", "") == "excess" else ""
-    for side, words in (("at_most", "at most"), ("at_least", "at least")):
-        limit = finite(getattr(gate, side, None))
-        if limit is not None:
-            return f"{words} {figure(limit, unit)}{above}"
-    return ""
+    is_upper = at_most is not None
+    if above and limit < 0:  # "at least -0.15 above" is at most 0.15 below
+        limit, above, is_upper = -limit, " below real rows", not is_upper
+    return f"{'at most' if is_upper else 'at least'} {figure(limit, unit)}{above}"
 
 
 def _limits(verdicts: Verdicts | None) -> dict[str, float]:

@@ -177,6 +177,7 @@ def test_a_holdout_without_privacy(cli, people: Path, tmp_path: Path) -> None:
     assert text.startswith(f"Learned {training.n_rows:,} rows")
     if sys.platform != "win32":
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert text.endswith(f"Next: synthgan review {model} --data {people} -o release ")
     outcome = cli("fit", people, "-o", tmp_path / "other.synthgan", *QUICK)
     assert "receipt" not in outcome.out
 

@@ -172,3 +172,9 @@ def test_the_whole_way_without_stand_ins(cli, request: pytest.FixtureRequest, tm
     page = (output / "shareable" / "report.html").read_text(encoding="utf-8")
     assert len(labels) > 10
     assert all((label in page) == (which == "open_release") for label in labels)
+
+
+def test_jobs_below_one_are_a_mistake_on_the_command_line(cli, tmp_path: Path) -> None:
+    done = cli("review", "model", "--data", "data.parquet", "-o", tmp_path / "release", "--jobs", 0)
+    assert done.code == 2
+    assert "'--jobs': 0 is not in the range x>=1" in done.err
