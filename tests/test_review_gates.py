@@ -67,7 +67,7 @@ def test_an_interval_that_does_not_hold_its_value_is_stretched_to_it() -> None:
 
 def test_a_verdict_says_why() -> None:
     why = judge(gate(at_most=5), scores(4, (3, 5.125))).why
-    assert why == "the score, 4 % (interval 3 to 5.125), is on both sides of the threshold, at most 5 %."
+    assert why == "the score, 4 % (interval 3 to 5.125), is not surely on either side of the threshold, at most 5 %."
     why = judge(gate(score="c2st", at_least=0.5), scores(0.7, (0.6, 0.8), name="c2st", unit="")).why
     assert why == "the score, 0.7 (interval 0.6 to 0.8), is on the good side of the threshold, at least 0.5."
     why = judge(gate(at_most=5, against="value", least_rows=1), scores(6)).why

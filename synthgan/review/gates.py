@@ -297,7 +297,7 @@ def _judged(gate: Gate, score: Score, scores: Scores) -> tuple[Outcome, str]:
 _SIDES: Final = {
     Outcome.PASS: "on the good side of",
     Outcome.FAIL: "on the bad side of",
-    Outcome.INCONCLUSIVE: "on both sides of",
+    Outcome.INCONCLUSIVE: "not surely on either side of",
 }
 
 
