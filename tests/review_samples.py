@@ -381,7 +381,7 @@ def verdicts() -> Verdicts:
                     reason="People far from all others are found first.",
                 ),
                 Outcome.INCONCLUSIVE,
-                "the score, 0.531 with the interval 0.505 to 0.557, is not surely on either side of the threshold, 0.55.",
+                "the score, 0.531 (interval 0.505 to 0.557), is not surely on either side of the threshold, 0.55.",
                 0.531,
                 (0.505, 0.557),
             ),
