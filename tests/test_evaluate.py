@@ -277,5 +277,5 @@ def test_the_whole_of_adult_is_evaluated_in_time(monkeypatch: pytest.MonkeyPatch
     assert scores["exact_copies"].value == 100.0
     assert scores["dcr_share"].value > 0.7
     assert scores["membership_auc"].interval[0] > 0.7
-    assert scores["singling_out"].interval[0] > 0.5
+    assert scores["singling_out"].interval[0] > 0.2
     assert scores["utility_auc"].value > 0.91
