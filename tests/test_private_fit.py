@@ -117,6 +117,15 @@ def test_a_fit_keeps_its_promise_and_samples(neural: float, declared: bool, tmp_
     pd.testing.assert_frame_equal(again.sample(20, random_state=1), made.sample(20, random_state=1))
 
 
+def test_every_share_on_an_unknown_grid_has_a_discovery_of_its_own() -> None:
+    """Whole numbers between 0 and 1 would be two, but nobody said that these are whole."""
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame({name: np.where(rng.random(2000) < 0.4, 0.0, rng.random(2000)) for name in ("a", "b", "c")})
+    columns = {name: {"kind": "float", "bounds": [0, 1]} for name in frame}
+    made = synthesizer(private(), schema={"columns": columns}).fit(frame)
+    assert made.sample(20).to_numpy().min() >= 0
+
+
 def test_persons_of_several_rows() -> None:
     frame = people(300)
     frame["who"] = [None if i % 50 == 0 else f"person {i % 97}" for i in range(300)]

@@ -97,7 +97,8 @@ def n_cells_expected(column: ColumnSchema) -> float:
 def discovers_values(column: ColumnSchema) -> bool:
     """Whether the column's release may have to discover single values: not where a few ticks are all there are."""
     axis = public_axis(column)
-    return n_ticks(axis, *public_range(column, axis)) > FEW_TICKS
+    grid_is_found = column.granularity is None and pat.is_floating(parse_type(column.arrow_type))  # and may be fine
+    return grid_is_found or n_ticks(axis, *public_range(column, axis)) > FEW_TICKS
 
 
 def release_numbers(column: ColumnSchema, budget: Budget) -> Release[Histogram]:
