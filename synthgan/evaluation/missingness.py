@@ -71,7 +71,7 @@ def missingness_scores(
             unit="%",
             group="fidelity",
             interval=centred_interval(distance, resampled_patterns, lowest=0.0, highest=100.0),
-            reference=None if reference is None else _patterns(tables, real, reference)[0],
+            reference=None if reference is None else missing_pattern_error(tables, real=real, synthetic=reference),
             note="rows whose set of missing columns would have to change",
             details={"n_patterns": n_patterns, "patterns": patterns},
         ),

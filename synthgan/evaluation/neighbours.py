@@ -38,14 +38,6 @@ class Points:
     def __getitem__(self, rows: NDArray[np.int64] | slice) -> Points:
         return Points(numbers=self.numbers[rows], levels=self.levels[rows], values=self.values[rows])
 
-    def followed_by(self, others: Points) -> Points:
-        """These rows, then those of other points of the same columns."""
-        return Points(
-            numbers=np.concatenate([self.numbers, others.numbers]),
-            levels=np.concatenate([self.levels, others.levels]),
-            values=np.concatenate([self.values, others.values]),
-        )
-
     @property
     def matrix(self) -> Floats:
         """Numbers and levels side by side: ``(n_rows, n_numbers + n_levels)``."""

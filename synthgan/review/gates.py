@@ -8,17 +8,17 @@ figure that was not computed: all these are inconclusive, so that scarce data ne
 from __future__ import annotations
 
 import html
-import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
-from numbers import Integral, Real
+from numbers import Integral
 from typing import Any, Final
 
 from synthgan.errors import PolicyError, did_you_mean
 from synthgan.evaluation.intervals import difference
 from synthgan.evaluation.scores import Score, Scores
 from synthgan.review.policy import Gate, Policy, check_keys, shown
+from synthgan.review.wording import finite
 
 HEADINGS: Final = ("Gate", "Verdict", "Why")
 
@@ -231,9 +231,9 @@ def judge(gate: Gate, scores: Scores) -> Verdict:
         gate=gate,
         outcome=outcome,
         why=why,
-        value=_finite(score.value),
+        value=finite(score.value),
         interval=_finite_pair(score.interval),
-        reference=_finite(score.reference),
+        reference=finite(score.reference),
     )
 
 
@@ -255,7 +255,7 @@ _NEED_TARGET: Final = ("utility_", "subgroup_gap", "importance_agreement")
 
 
 def _judged(gate: Gate, score: Score, scores: Scores) -> tuple[Outcome, str]:
-    value = _finite(score.value)
+    value = finite(score.value)
     if value is None:
         return Outcome.INCONCLUSIVE, "the score is undefined on these tables."
     interval = None
@@ -266,7 +266,7 @@ def _judged(gate: Gate, score: Score, scores: Scores) -> tuple[Outcome, str]:
         interval = min(*interval, value), max(*interval, value)
     what, unit = "the score", score.unit
     if gate.against == "excess":
-        reference = _finite(score.reference)
+        reference = finite(score.reference)
         if reference is None:
             return Outcome.INCONCLUSIVE, "there is no reference to compare with: give a holdout."
         interval = _difference(value, interval, reference, _reference_interval(score, reference))
@@ -354,14 +354,10 @@ def _text(value: float, unit: str) -> str:
     return f"{value:.4g}{' ' + unit if unit else ''}"
 
 
-def _finite(value: Any) -> float | None:
-    return float(value) if isinstance(value, Real) and math.isfinite(value) else None
-
-
 def _finite_pair(pair: tuple[Any, Any] | None) -> tuple[float, float] | None:
     if pair is None:
         return None
-    lower, upper = _finite(pair[0]), _finite(pair[1])
+    lower, upper = finite(pair[0]), finite(pair[1])
     return None if lower is None or upper is None else (lower, upper)
 
 
@@ -378,7 +374,7 @@ def _mapping(content: Any, keys: tuple[str, ...], where: str) -> Mapping[str, An
 def _number(value: Any, key: str, where: str, *, optional: bool = False) -> Any:
     if value is None and optional:
         return None
-    found = _finite(value)
+    found = finite(value)
     if found is None:
         raise PolicyError(f"{where}: '{key}' must be a number{', or null' if optional else ''}")
     return found

@@ -49,7 +49,6 @@ def test_options_reach_the_review(cli, parts: StandIn, tmp_path: Path, private_r
         *("--target", "age", "--policy", policy, "--jobs", 2, "--no-csv", "--secret", "age", "--secret", "sex"),
     )
     assert done.code == 0, done.err
-    assert parts.calls is not None
     assert (parts.calls[0]["target"], parts.calls[0]["n_jobs"]) == ("age", 2)
     assert parts.calls[0]["secrets"] == ("age", "sex")
     assert not (tmp_path / "release" / "shareable" / "synthetic.csv").exists()
