@@ -6,8 +6,9 @@ python benchmarks/membership.py --data ../shared/data --output docs/benchmarks/m
 For each split, the whole table (training and test rows of the other benchmarks together) is shuffled anew: half are
 members, a quarter non-members, a quarter the reference rows that attackers may have. A model is fitted to the members;
 as many of them as there are non-members are judged. Every attack sees as many synthetic rows as there are members
-(what a user would release), and again ``--more`` times as many. Areas are pooled over the splits; with them stands
-``bootstrap``, members drawn with replacement, which the attacks must catch.
+(what a user would release), and again ``--more`` times as many. Areas are pooled over the splits. With them stand two
+controls: ``bootstrap``, members drawn with replacement, which the attacks must catch; and ``independent``, each column
+drawn by itself from the members, which shows what the columns' own shares give away before a pair is learned.
 
 Resumable: the JSON is written after each cell, and cells that it holds with the same options and of the package as it
 is now are not run again. Several processes may share it, each with its own tables.
@@ -31,6 +32,7 @@ import numpy as np  # noqa: E402  (the path above makes our own modules importab
 import pandas as pd  # noqa: E402
 
 from benchmarks.cells import CellStore  # noqa: E402
+from benchmarks.generate import fit_bootstrap, fit_independent  # noqa: E402
 from benchmarks.membership_report import markdown  # noqa: E402
 from benchmarks.tables import SPLIT_SEED, BenchmarkTable, load_table  # noqa: E402
 from synthgan import Synthesizer  # noqa: E402
@@ -39,7 +41,7 @@ from synthgan.evaluation.membership import AttackResult, Trial, attack_trials, p
 
 MEMBER_SHARE = 0.5
 
-CONTROL = "bootstrap"
+CONTROLS = ("bootstrap", "independent")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
@@ -68,8 +70,8 @@ def main() -> None:
     for name in arguments.tables:
         table = load_table(name, arguments.data, target=targets.get(name))
         for number in range(arguments.splits):
-            for generator in (CONTROL, ours):
-                # The attacks are part of the package, so the control is measured anew with them: it takes seconds.
+            for generator in (*CONTROLS, ours):
+                # The attacks are part of the package, so the controls are measured anew with them: it takes seconds.
                 store.measured(
                     f"{name}/{generator}/{number}",
                     _options(generator, arguments),
@@ -110,7 +112,7 @@ def _arguments() -> argparse.Namespace:
 def _options(generator: str, arguments: argparse.Namespace) -> dict[str, Any]:
     """What a cell was asked for."""
     options: dict[str, Any] = {"more": arguments.more}
-    if generator != CONTROL:
+    if generator not in CONTROLS:
         options |= {"effort": arguments.effort, "max_steps": arguments.max_steps, "device": arguments.device}
     return options
 
@@ -135,9 +137,10 @@ def run_cell(table: BenchmarkTable, generator: str, number: int, arguments: argp
     split = split_rows(table, number)
     n_members = len(split.members)
     facts: dict[str, Any] = {"n_rows": split.n_rows}
-    if generator == CONTROL:
-        # Each draw replaces what it took, so the first rows are a smaller bootstrap of their own.
-        synthetic = split.members.sample(n_members * arguments.more, replace=True, random_state=number)
+    if generator in CONTROLS:
+        # Each draw replaces what it took, so the first rows are a smaller sample of the same kind.
+        fit = fit_bootstrap if generator == "bootstrap" else fit_independent
+        synthetic = fit(dataclasses.replace(table, train=split.members), number, {})[0](n_members * arguments.more)
     else:
         began = time.perf_counter()
         model = Synthesizer(

@@ -28,7 +28,8 @@ def markdown(results: Mapping[str, Any]) -> str:
         "attackers with the model itself are not covered. TPR: members found with at most 10%, 1% and 0.1% of a "
         "split's non-members let through; in brackets what fresh rows would give, which is more than that percentage "
         "where a split's non-members are few. *bootstrap*, members drawn with replacement, is the control that must "
-        "be caught.",
+        "be caught; *independent*, each column drawn by itself from the members, shows what the columns' own shares "
+        "give away before a pair of columns is learned.",
     ]
     for table in dict.fromkeys(cell["table"] for cell in results["cells"].values()):
         groups = {key: group for key, group in results["pooled"].items() if key.split("/")[0] == table}

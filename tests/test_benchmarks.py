@@ -427,12 +427,14 @@ def test_membership_cells_are_pooled_resumed_and_shown(data: Path, tmp_path: Pat
     before = json.loads(output.read_text())
     assert "small/synthgan-default-5-steps/0: already there" in run("2")
     results = json.loads(output.read_text())
-    assert len(results["cells"]) == 4
+    assert len(results["cells"]) == 6
     assert results["cells"]["small/bootstrap/0"] == before["cells"]["small/bootstrap/0"]
     assert results["cells"]["small/synthgan-default-5-steps/1"]["settings"]["n_steps"] == 5
     assert all("source" in cell["run"] for cell in results["cells"].values())
     assert set(results["pooled"]) == {
-        f"small/{generator}/{times}" for generator in ("bootstrap", "synthgan-default-5-steps") for times in "15"
+        f"small/{generator}/{times}"
+        for generator in ("bootstrap", "independent", "synthgan-default-5-steps")
+        for times in "15"
     }
     control = results["pooled"]["small/bootstrap/5"]
     assert (control["n_splits"], control["guessing"]) == (2, False)
@@ -442,7 +444,7 @@ def test_membership_cells_are_pooled_resumed_and_shown(data: Path, tmp_path: Pat
     text = page.read_text()
     assert "200 members, 100 non-members and as many members judged, 100 reference rows in each split." in text
     assert "- bootstrap, 5x, 2 splits: 0.5 is outside the interval of " in text
-    assert text.count("| exact_match |") == 4
+    assert text.count("| exact_match |") == 6
 
 
 # ---------------------------------------------------------------------------------------------------------------- peers
