@@ -101,7 +101,8 @@ class TrainingSettings:
         adversarial_weight: weight of the neural critic in the generator's loss.
         marginal_weight: weight of the marginal critic in the generator's loss; 0 switches it off.
         position_weight: weight of the position critic, which keeps positions uniform in each bin; 0 switches it off.
-        gram_decay: averaging of the marginal critic's Gram matrix over steps, 0 for the current batch alone.
+        gram_decay: averaging of the marginal critic's Gram matrix over steps at the peak learning rate (it looks back
+            further as the rate falls), 0 for the current batch alone.
         target_weight: weight of the three-way marginals with the target column, when there is one.
         shrinkage: how strongly each pair's marginal is moved towards independence by the share of it that is sampling
             noise (`synthgan.critics.shrinkage`); 0 for not at all, which is right for large tables.

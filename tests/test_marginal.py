@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode
 
-from synthgan.critics.marginal import MarginalCritic, SliceTarget
+from synthgan.critics.marginal import LONGEST_HORIZON, MarginalCritic, SliceTarget, expected_marginals
 from synthgan.critics.marginal_door import ExactMarginals, GramTarget
 from synthgan.networks.layers import LevelAxis
 from synthgan.tables.layout import Layout, Span
@@ -253,6 +253,29 @@ def test_the_running_average_remembers(groups: list[list[int]]) -> None:
     assert error.item() == pytest.approx(mixed[1].item(), rel=1e-5)
     assert error.item() != pytest.approx(critic(0).loss(second)[1].item(), rel=0.01)
     assert [value.item() for value in resumed.loss(second)] == [loss.item(), error.item()]
+
+
+@pytest.mark.parametrize(
+    ("pace", "horizon"), [(1.0, 4.0), (0.5, 8.0), (0.1, LONGEST_HORIZON), (0.0, LONGEST_HORIZON), (2.0, 2.0)]
+)
+def test_the_running_average_looks_back_further_at_a_slower_pace(pace: float, horizon: float) -> None:
+    pairs = ExactMarginals(CODES, LAYOUT).pairs()
+    critic = MarginalCritic(pairs, AXIS, decay=0.75)
+    first, second = AXIS.one_hot(CODES[:2].long()), AXIS.one_hot(CODES[2:].long())
+    critic.loss(first)
+    _, error = critic.loss(second, critic.plan(pace))
+    grams = [expected_marginals(rows, AXIS)[0] for rows in (first, second)]
+    off = grams[0] + (grams[1] - grams[0]) / horizon - pairs.share
+    blocks = [off[a.start : a.stop, b.start : b.stop] for a, b in itertools.permutations(LAYOUT.spans, 2)]
+    assert error.item() == pytest.approx(np.mean([0.5 * float(block.abs().sum()) for block in blocks]), rel=1e-5)
+
+
+def test_a_long_horizon_asked_for_is_kept() -> None:
+    pairs = ExactMarginals(CODES, LAYOUT).pairs()
+    critic = MarginalCritic(pairs, AXIS, decay=0.99)
+    first, second = AXIS.one_hot(CODES[:2].long()), AXIS.one_hot(CODES[2:].long())
+    alone = critic.loss(first)[1].item()
+    assert critic.loss(second, critic.plan(0.1))[1].item() == pytest.approx(alone, rel=0.05)
 
 
 # ------------------------------------------------------------------------------------------------------- wide tables

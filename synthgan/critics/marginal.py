@@ -41,13 +41,18 @@ class SliceTarget:
     released: GramTarget
 
 
+LONGEST_HORIZON = 20.0
+"""Steps that the running average of the Gram matrix looks back over at most, where nobody asks for more."""
+
+
 class MarginalCritic:
     """Smoothed L1 distance between generated and released two-way marginals, averaged over column pairs.
 
     A cell that is off by less than its standard error pulls little: the gradient's size is ``tanh(error / tolerance)``.
     The L1 distance of one batch is biased upwards by about ``1 / sqrt(n_rows)`` because noise takes the place of error,
     so the sign of each cell's error is read off a running average of the Gram matrix (``decay`` > 0), and the current
-    batch supplies the gradient.
+    batch supplies the gradient. An average lags behind a generator that moves, and large steps towards what was wrong
+    some steps ago overshoot: the average looks back over few steps while steps are large, over more as they shrink.
 
     **Slices.** Marginals of the rows in a slice of one column are three-way marginals. A generated row belongs to a
     slice with the probability it gives to the slice's levels; these probabilities sum to 1, so the slices' Gram
@@ -65,7 +70,7 @@ class MarginalCritic:
         column: the column that the slices are cut from.
         slices: disjoint slices of that column.
         slice_weight: weight of each slice's loss beside the pairs'.
-        decay: weight of the past in the running average; 0 for the current batch alone.
+        decay: weight of the past in the running average at full pace (see `plan`); 0 for the current batch alone.
         one_way_weight: weight of the columns' own marginals, averaged over columns, beside the pairs'. Where all pairs
             are known they say it all; where few are measured, the columns in none of them need it.
         max_levels: see `MAX_LEVELS`.
@@ -90,7 +95,9 @@ class MarginalCritic:
         self._one_way = _OneWay(pairs, one_way_weight / axis.n_columns) if one_way_weight else None
         self._targets = [pairs, *(part.released for part in slices)]
         self._column_of_level = axis.column_of_level
-        self._decay = decay
+        self._horizon = 1 / (1 - decay)
+        # A tensor, so that a captured step reads it anew each time.
+        self._newness = torch.full((), 1 - decay, device=pairs.share.device)
         self._members = _members(slices, axis.sizes[column], pairs.share.device) if slices else None
         self._span = slice(int(axis.starts[column]), int(axis.starts[column]) + axis.sizes[column])
         if self._members is not None and len(self._members) > len(slices):
@@ -112,8 +119,17 @@ class MarginalCritic:
         """Number of packs the level axis is cut into."""
         return len(self._packs)
 
-    def plan(self) -> int:
-        """Count the coming step; which packs' turn it is, for `loss`. Always 0 where every step compares all pairs."""
+    def plan(self, pace: float = 1.0) -> int:
+        """Count the coming step; which packs' turn it is, for `loss`. Always 0 where every step compares all pairs.
+
+        Args:
+            pace: the learning rate as a share of its peak. The running average's horizon is in inverse proportion to
+                it, up to `LONGEST_HORIZON` steps (or what ``decay`` says, if that is more).
+        """
+        if self._horizon > 1:
+            longest = max(self._horizon, LONGEST_HORIZON)
+            horizon = min(self._horizon / pace, longest) if pace > 0 else longest
+            self._newness.fill_(1 / horizon)
         turn = 0 if self._complete else self._step % self.n_packs
         self._step += 1
         return turn
@@ -224,9 +240,10 @@ class MarginalCritic:
 
     def _averaged(self, key: tuple[int, int], grams: Tensor) -> Tensor:
         """The running average of the targets' Gram blocks. Shape: ``(n_slices, ...)`` to ``(n_targets, ...)``."""
-        if self._decay:
+        if self._horizon > 1:
             past = self._averages.get(key)
-            grams = self._averages[key] = grams.clone() if past is None else past.lerp_(grams, 1 - self._decay)
+            newness = self._newness.to(grams.dtype)
+            grams = self._averages[key] = grams.clone() if past is None else past.lerp_(grams, newness)
         return grams if self._members is None else torch.cat([grams.sum(0, keepdim=True), grams])
 
     def _tile(self, i: int, j: int) -> _Tile:

@@ -148,7 +148,7 @@ class Trainer:
         self._rate.fill_(learning_rate)
         self._newness.fill_(1 - decay)
         penalised = () if self.neural is None else self.neural.plan(self.settings.discriminator_steps)
-        turn = 0 if self.marginal is None else self.marginal.plan()
+        turn = 0 if self.marginal is None else self.marginal.plan(learning_rate / self.settings.learning_rate)
         return (self.conditions.ready, turn, *penalised)
 
     def _step(self, kind: StepKind) -> dict[str, Tensor]:
