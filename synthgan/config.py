@@ -10,7 +10,7 @@ import dataclasses
 import difflib
 import math
 from dataclasses import dataclass, field
-from typing import Any, Literal, TypeVar, get_args
+from typing import Any, ClassVar, Literal, TypeVar, get_args
 
 from synthgan.errors import SettingsError
 
@@ -211,7 +211,7 @@ class TrainingSettings:
 class DpSgdSettings:
     """How the private neural critic is trained: DP-SGD on its real half.
 
-    The defaults did best in trials on Adult by themselves (see `alone`), at epsilon 1 as at 10.
+    The defaults did best in trials on Adult at epsilon 1, by themselves (see `alone`).
 
     Attributes:
         expected_batch_size: units (rows or persons) in a Poisson batch, on average. At a noise multiplier of about 1
@@ -242,6 +242,9 @@ class DpSgdSettings:
     width: int = 32
     n_blocks: int = 1
 
+    FEWEST_UPDATES: ClassVar[int] = 1000
+    MOST_UPDATES: ClassVar[int] = 4000
+
     def __post_init__(self) -> None:
         """Check ranges."""
         for name in ("expected_batch_size", "n_updates", "width", "n_blocks"):
@@ -257,21 +260,39 @@ class DpSgdSettings:
         if not whole or not 0 <= bounds[0] <= bounds[1] or bounds[1] < 1:
             raise SettingsError(f"updates_per_step must be two whole numbers, least and most, got {bounds!r}.")
 
+    @classmethod
+    def at(cls, epsilon: float) -> DpSgdSettings:
+        """Defaults of a critic that has the whole budget: the more of it, the more updates, and the smaller.
+
+        By ``sqrt(epsilon)``, which joins what did best on Adult at epsilon 1 and at 10; more updates at epsilon 1 and
+        fewer at 10 did worse.
+        """
+        pace = min(max(1.0, math.sqrt(epsilon)), cls.MOST_UPDATES / cls.FEWEST_UPDATES)
+        return cls(
+            expected_batch_size=round(1024 / math.sqrt(pace)),
+            n_updates=round(cls.FEWEST_UPDATES * pace),
+            learning_rate=6e-3 / math.sqrt(pace),
+        )
+
     def alone(self, base: TrainingSettings) -> TrainingSettings:
         """Settings of a fit in which no pair is measured: `training`, and few, large steps of the generator.
 
         Found together with the defaults above: five updates per step, since a critic that lags behind teaches noise,
         and a small generator. The marginal critic holds the columns' own marginals, which the first door has released.
+        With more updates than the default, the generator follows in smaller steps (see `at`), and the critic's word
+        weighs more.
         """
+        pace = max(1.0, self.n_updates / self.FEWEST_UPDATES)
+        per_step = round(5 / math.sqrt(pace))
         return dataclasses.replace(
             self.training(base),
-            n_steps=max(1, self.n_updates // 5),
+            n_steps=max(1, self.n_updates // per_step),
             batch_size=500,
-            learning_rate=3e-3,
+            learning_rate=3e-3 / math.sqrt(pace),
             warmup_steps=min(50, self.n_updates // 20),
-            ema_decay=0.99,
+            ema_decay=1 - 0.01 / math.sqrt(pace),
             penalty_interval=1,
-            marginal_weight=1.5,
+            marginal_weight=1.5 / pace,
             generator=dataclasses.replace(base.generator, width=128, n_blocks=2, latent_dim=64),
         )
 

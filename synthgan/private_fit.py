@@ -125,7 +125,7 @@ class PrivateFit:
     ) -> None:
         unit = None if privacy.unit == ROW else privacy.unit
         self.privacy = privacy
-        self._neural = DEFAULT_NEURAL if privacy.neural is None else privacy.neural
+        self._neural = _neural(privacy)
         self.schema = private_schema(source, declared, unit=unit, target=target)
         key = key or new_key()
         division = divide(source, holdout, key=key, unit=unit)
@@ -231,7 +231,7 @@ class PrivateFit:
         """Reserve the third door's whole budget now, and leave ``marginals_rho`` to the second."""
         from dp_accounting import ComposedDpEvent, DpEvent, ZCDpEvent
 
-        private = self.privacy.neural_settings or DpSgdSettings()
+        private = _critic_settings(self.privacy)
         kept_back = [ZCDpEvent(marginals_rho)] if marginals_rho > 0 else []
         persons = None if self._unit is None else self._persons()
         found = next((entry for entry in self.ledger.entries if entry.mechanism == DP_SGD), None)
@@ -380,9 +380,19 @@ def private_settings(
             "early stopping judges held-out rows, which no budget was paid for; leave it out of a private fit."
         )
     base = resolve(base, n_rows=1.0, device=device, max_steps=max_steps)
-    neural = DEFAULT_NEURAL if privacy.neural is None else privacy.neural
+    neural = _neural(privacy)
     if not neural:
         return dataclasses.replace(base, adversarial_weight=0.0, twin_weight=0.0, shrinkage=0.0, capture="off")
-    private = privacy.neural_settings or DpSgdSettings()
+    private = _critic_settings(privacy)
     settled = private.alone(base) if neural == 1 and not given else private.training(base)
     return resolve(dataclasses.replace(settled, shrinkage=0.0), n_rows=1.0, device=device, max_steps=max_steps)
+
+
+def _neural(privacy: Privacy) -> float:
+    return DEFAULT_NEURAL if privacy.neural is None else privacy.neural
+
+
+def _critic_settings(privacy: Privacy) -> DpSgdSettings:
+    if privacy.neural_settings is not None:
+        return privacy.neural_settings
+    return DpSgdSettings.at(privacy.epsilon) if _neural(privacy) == 1 else DpSgdSettings()

@@ -465,6 +465,17 @@ def test_settings_of_a_fit_by_the_private_critic_alone() -> None:
     assert DpSgdSettings(n_updates=1).alone(BASE).n_steps == 1
 
 
+def test_a_larger_budget_buys_more_and_smaller_updates() -> None:
+    assert DpSgdSettings.at(0.1) == DpSgdSettings.at(1.0) == DpSgdSettings()
+    rich = DpSgdSettings.at(9.0)
+    assert (rich.n_updates, rich.expected_batch_size) == (3000, 591)
+    assert rich.learning_rate == pytest.approx(6e-3 / 3**0.5)
+    alone = rich.alone(BASE)
+    assert (alone.n_steps, alone.marginal_weight) == (1000, 0.5)
+    assert alone.learning_rate == pytest.approx(3e-3 / 3**0.5)
+    assert DpSgdSettings.at(1e6).n_updates == DpSgdSettings.MOST_UPDATES
+
+
 @pytest.mark.parametrize(
     "wrong",
     [
