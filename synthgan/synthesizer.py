@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from synthgan.config import Effort, TrainingSettings
     from synthgan.model import Model
     from synthgan.privacy.parameters import Privacy
+    from synthgan.privacy.released_columns import ReleasedColumn
     from synthgan.sampling.sampler import SamplingReport
     from synthgan.training.progress import ProgressMode
 
@@ -88,7 +89,10 @@ class Synthesizer:
         ledger_: what a private fit spent and on what, a `synthgan.privacy.ledger.Ledger`; None without privacy.
         n_features_in_: number of columns fitted.
         feature_names_in_: their names, in order.
-        notices_: sentences about columns that come out differently from what one might expect.
+        notices_: sentences about what needs a look: columns that come out differently from what one might expect, a
+            guarantee that protects little, a fit cut short. The command line prints them as warnings.
+        released_: what a private fit counted of each column, a tuple of
+            `synthgan.privacy.released_columns.ReleasedColumn`; empty without privacy, and after `load`.
     """
 
     def __init__(
@@ -202,13 +206,13 @@ class Synthesizer:
             fitted = fit_exactly(open_source(data, minimum_rows=MINIMUM_ROWS), request)
         else:
             fitted = fit_privately(open_source(data, minimum_rows=0), privacy, request)
-        self._set_fitted(fitted.model, fitted.notices)
+        self._set_fitted(fitted.model, fitted.notices, fitted.released)
         self.receipt_ = fitted.receipt
-        for notice in self.notices_:
-            logger.info(notice)
+        for sentence in (*self.notices_, *map(str, self.released_)):
+            logger.info(sentence)
         return self
 
-    def _set_fitted(self, model: Model, notices: tuple[str, ...]) -> None:
+    def _set_fitted(self, model: Model, notices: tuple[str, ...], released: tuple[ReleasedColumn, ...] = ()) -> None:
         """Set the fitted attributes."""
         codec = model.codec
         self.receipt_ = None
@@ -223,6 +227,7 @@ class Synthesizer:
         self.n_features_in_ = len(codec.schema.columns)
         self.feature_names_in_ = np.array(codec.schema.names, dtype=object)
         self.notices_ = notices
+        self.released_ = released
 
     # ------------------------------------------------------------------ sample
 
