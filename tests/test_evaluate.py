@@ -14,7 +14,7 @@ import pytest
 
 import synthgan
 from synthgan.datasets import load_adult
-from synthgan.errors import DataError, SettingsError, SourceError
+from synthgan.errors import DataError, SettingsError, SourceError, SynthganWarning
 from synthgan.evaluation import Scores, evaluate
 from synthgan.evaluation.progress import each_part
 
@@ -111,10 +111,12 @@ def test_files_and_frames_give_the_same_scores(adult_scores: Scores, tmp_path: P
 
 def test_without_holdout_and_target_less_is_said_and_less_computed() -> None:
     frame = load_adult("train").head(300)
-    scores = evaluate(frame, frame)
+    with pytest.warns(SynthganWarning, match="All 300 rows of the synthetic table are exact copies"):
+        scores = evaluate(frame, frame)
     found = [*NAMES[: NAMES.index("c2st") + 1], "rare_categories", "extreme_values", "exact_copies"]
     assert [score.name for score in scores] == found
     assert scores["exact_copies"].value == 100.0
+    assert scores.notes[0].startswith("All 300 rows")
     assert any("Without a holdout" in note for note in scores.notes)
 
 
@@ -213,8 +215,8 @@ def test_a_target_without_a_value_is_noted() -> None:
 
 def test_a_target_that_cannot_be_predicted_is_noted() -> None:
     rng = np.random.default_rng(0)
-    frame = pd.DataFrame({"x": rng.normal(size=60), "y": ["same"] * 60})
-    scores = evaluate(frame, frame, frame, target="y")
+    real, synthetic, holdout = (pd.DataFrame({"x": rng.normal(size=60), "y": ["same"] * 60}) for _ in range(3))
+    scores = evaluate(real, synthetic, holdout, target="y")
     assert not any(score.group == "utility" for score in scores)
     assert any("Utility was not computed: 'y'" in note for note in scores.notes)
 
@@ -256,7 +258,7 @@ def test_progress_names_the_parts_and_is_silent_in_a_pipe(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     frame = load_adult("train").head(60)
-    evaluate(frame, frame, parts=["copies"])
+    evaluate(frame.head(30), frame.tail(30), parts=["copies"])
     assert capsys.readouterr() == ("", "")
     monkeypatch.setenv("FORCE_COLOR", "1")  # what makes rich take a pipe for a terminal
     assert list(each_part(["copies", "fidelity"], "on")) == ["copies", "fidelity"]

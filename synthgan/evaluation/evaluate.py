@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import warnings
 from collections.abc import Collection, Sequence
 from os import PathLike
 from typing import Any
@@ -11,7 +12,8 @@ import numpy as np
 import pandas as pd
 from threadpoolctl import threadpool_limits
 
-from synthgan.errors import DataError, SettingsError
+from synthgan.errors import DataError, SettingsError, SynthganWarning
+from synthgan.evaluation.copies import copies_warning
 from synthgan.evaluation.evidence import evidence
 from synthgan.evaluation.features import compare
 from synthgan.evaluation.parts import DEFAULT_PARTS, DETECTION_ROWS, FRECHET_ROWS, PARTS, Part, Request
@@ -62,6 +64,9 @@ def evaluate(
     Raises:
         DataError: a table is empty, or the tables have different columns or dtypes that do not convert.
         SettingsError: the target or a secret is not a column, there is no such part, or ``n_jobs`` is below 1.
+
+    Warns:
+        SynthganWarning: most synthetic rows are exact copies of real ones, and not by chance; a note says so too.
     """
     if n_jobs is not None and n_jobs < 1:
         raise SettingsError("n_jobs must be at least 1; leave it out for all cores.")
@@ -90,6 +95,10 @@ def evaluate(
             scores += found
             notes += said
         drawn = evidence(tables)
+    copied = next((copies_warning(score) for score in scores if score.name == "exact_copies"), None)
+    if copied is not None:
+        notes.insert(0, copied)
+        warnings.warn(copied, SynthganWarning, stacklevel=2)
     if holdout is None:
         notes.append(
             "Without a holdout there is no noise floor, no check for rows close to training rows, and no attack: "
