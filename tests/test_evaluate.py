@@ -120,6 +120,23 @@ def test_without_holdout_and_target_less_is_said_and_less_computed() -> None:
     assert any("Without a holdout" in note for note in scores.notes)
 
 
+def test_a_schema_decides_how_columns_are_scored() -> None:
+    """Whole numbers are levels where the schema says so, in the target too, and its identifiers take no part."""
+    rng = np.random.default_rng(0)
+
+    def table() -> pd.DataFrame:
+        x = rng.normal(size=200)
+        return pd.DataFrame({"x": x, "y": (x + rng.normal(size=200) > 0).astype(int), "key": rng.integers(9, size=200)})
+
+    tables = [table() for _ in range(3)]
+    schema = {"columns": {"y": "categorical", "key": "identifier"}}
+    scores = evaluate(*tables, target="y", schema=schema, parts=["utility"])
+    assert "utility_auc" in scores
+    assert (scores.settings["numeric"], scores.settings["categorical"]) == (["x"], ["y"])
+    assert "Column 'key' takes no part: an identifier, as the schema has it." in scores.notes
+    assert evaluate(*tables, target="y", parts=["utility"]).settings["categorical"] == []
+
+
 def test_without_holdout_utility_is_tested_on_a_part_of_the_real_rows() -> None:
     train = load_adult("train")
     scores = evaluate(train.head(900), train.iloc[900:1800], target="income")

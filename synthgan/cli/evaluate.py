@@ -28,6 +28,12 @@ if TYPE_CHECKING:
 @click.argument("real", type=PATH)
 @click.argument("synthetic", type=PATH)
 @click.option("--holdout", type=PATH, metavar="FILE", help="Real rows that were not used to fit the model.")
+@click.option(
+    "--schema",
+    type=PATH,
+    metavar="FILE",
+    help="What the columns are (JSON), as for `synthgan fit`.  [default: read off the types in REAL]",
+)
 @click.option("--target", metavar="COLUMN", help="Also train a model on the synthetic rows to predict this column.")
 @click.option(
     "--secret",
@@ -55,6 +61,7 @@ def evaluate(
     real: Path,
     synthetic: Path,
     holdout: Path | None,
+    schema: Path | None,
     target: str | None,
     secrets: tuple[str, ...],
     augmentation: bool,
@@ -84,7 +91,9 @@ def evaluate(
         gates = policy_of(policy)
     began = time.monotonic()
     announce("Comparing")
-    options = given(holdout=holdout, target=target, random_state=seed, n_jobs=jobs, secrets=secrets or None)
+    options = given(
+        holdout=holdout, schema=schema, target=target, random_state=seed, n_jobs=jobs, secrets=secrets or None
+    )
     if augmentation:
         from synthgan.evaluation.parts import PARTS
 
@@ -111,7 +120,7 @@ def evaluate(
         f"Compared {scores.n_rows['synthetic']:,} synthetic with {scores.n_rows['real']:,} real rows "
         f"in {duration(time.monotonic() - began)}.",
         facts,
-        next_step=_next_step(real, synthetic, holdout, target),
+        next_step=_next_step(real, synthetic, holdout, schema, target),
     )
     return 0 if verdicts is None else verdicts.exit_code
 
@@ -134,11 +143,14 @@ def _write_report(scores: Scores, verdicts: Verdicts | None, path: Path, *, forc
         temporary.write_bytes(page.encode("utf-8", "replace"))
 
 
-def _next_step(real: Path, synthetic: Path, holdout: Path | None, target: str | None) -> str | None:
+def _next_step(
+    real: Path, synthetic: Path, holdout: Path | None, schema: Path | None, target: str | None
+) -> str | None:
     """What makes the figures more telling, if anything is left to add."""
     words: list[str | Path] = ["synthgan", "evaluate", real, synthetic]
     words += ["--holdout", "FILE" if holdout is None else holdout]
     words += ["--target", "COLUMN" if target is None else target]
+    words += [] if schema is None else ["--schema", schema]
     if holdout is not None and target is not None:
         return None
     missing = [name for name, value in (("a holdout", holdout), ("a target", target)) if value is None]

@@ -123,7 +123,10 @@ def write_bundle(
         write_rows(release, shareable, wanted, seed=seed, with_csv=csv)
 
         def found() -> Findings:
-            return parts.findings(real, shareable / PARQUET, target=release.target, policy=gates, **options)
+            schema = release.model.codec.schema
+            return parts.findings(
+                real, shareable / PARQUET, schema=schema, target=release.target, policy=gates, **options
+            )
 
         def content(tier: Tier, findings: Findings | None, **internals: Any) -> TierContent:
             return TierContent(tier, release, wanted, csv, findings, internals)

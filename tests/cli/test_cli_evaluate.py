@@ -64,6 +64,18 @@ def test_a_copy_is_noticed(cli, tables, tmp_path: Path) -> None:
     assert copies[0]["value"] == 100.0
 
 
+def test_a_schema_says_what_columns_are(cli, tables, tmp_path: Path) -> None:
+    schema, path = tmp_path / "schema.json", tmp_path / "scores.json"
+    schema.write_text(json.dumps({"columns": {"education-num": "categorical", "fnlwgt": "identifier"}}))
+    outcome = cli("evaluate", tables["real"], tables["synthetic"], "--schema", schema, "--json", path)
+    assert outcome.code == 0, outcome.err
+    assert "Column 'fnlwgt' takes no part: an identifier, as the schema has it." in outcome.out
+    assert f"--schema {schema}" in outcome.out.splitlines()[-1]
+    settings = json.loads(path.read_text(encoding="utf-8"))["settings"]
+    assert "education-num" in settings["categorical"]
+    assert "fnlwgt" not in settings["numeric"]
+
+
 def test_csv_and_parquet_can_be_compared(cli, tables, tmp_path: Path) -> None:
     path = tmp_path / "synthetic.csv"
     pd.read_parquet(tables["synthetic"]).to_csv(path, index=False)
@@ -77,6 +89,7 @@ def test_refusals(cli, tables, tmp_path: Path) -> None:
     for words, code, says in (
         ([real, missing], 3, "missing.parquet"),
         ([real, narrow], 3, "age"),
+        ([real, synthetic, "--schema", tmp_path / "schema.json"], 3, "does not exist"),
         ([real, synthetic, "--target", "incme"], 2, "'income'"),
         ([real, synthetic, "--holdout", missing], 3, "missing.parquet"),
         ([real, synthetic, "--json", tmp_path / "no" / "scores.json"], 6, "folder"),
