@@ -24,10 +24,10 @@ from synthgan.tables.batches import check_rows
 from synthgan.tables.codec import CodecSettings, TableCodec
 from synthgan.tables.holdout import divide
 from synthgan.tables.inference import infer_schema
+from synthgan.tables.outputs import check_output
 from synthgan.tables.schema import TableSchema
 from synthgan.tables.schema_file import schema_to_json
 from synthgan.tables.sources import Source
-from synthgan.tables.writers import check_output
 from synthgan.training.checkpoint import Checkpoint, stored_private, stored_seed
 from synthgan.training.effort import resolve
 from synthgan.training.loop import Trainer

@@ -79,7 +79,7 @@ def evaluate(
     and whether rows were copied. The scores are computed from the real rows, so treat them as private too.
     """
     import synthgan
-    from synthgan.tables.writers import check_output
+    from synthgan.tables.outputs import check_output
 
     for path in (json_file, output):
         if path is not None:
@@ -127,7 +127,7 @@ def evaluate(
 
 def write_scores(scores: Scores, path: Path, *, force: bool) -> None:
     """Write scores as a JSON file."""
-    from synthgan.tables.writers import atomic_path
+    from synthgan.tables.outputs import atomic_path
 
     with atomic_path(path, force=force) as temporary:
         temporary.write_text(scores.to_json() + "\n", encoding="utf-8")
@@ -136,7 +136,7 @@ def write_scores(scores: Scores, path: Path, *, force: bool) -> None:
 def _write_report(scores: Scores, verdicts: Verdicts | None, path: Path, *, force: bool) -> None:
     """Write the report of an evaluation, which knows nothing of how the rows were made."""
     from synthgan.review.findings import scores_page
-    from synthgan.tables.writers import atomic_path
+    from synthgan.tables.outputs import atomic_path
 
     page = scores_page(scores, verdicts)
     with atomic_path(path, force=force) as temporary:

@@ -144,7 +144,7 @@ def fit(
         )
     from synthgan.errors import SettingsError
     from synthgan.synthesizer import Synthesizer
-    from synthgan.tables.writers import check_output
+    from synthgan.tables.outputs import check_output
 
     check_output(model, force=force)
     if epsilon is not None or holdout:

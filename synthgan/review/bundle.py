@@ -35,7 +35,7 @@ from synthgan.review.model_card import model_card
 from synthgan.review.real_rows import RealRows, real_rows
 from synthgan.review.release import Release
 from synthgan.review.synthetic_rows import write_rows
-from synthgan.tables.writers import atomic_folder, check_folder_output
+from synthgan.tables.outputs import atomic_folder, check_folder_output
 
 if TYPE_CHECKING:
     from synthgan.evaluation import Scores
