@@ -45,8 +45,8 @@ CLI_INTRODUCTION = """\
 
 - Results go to standard output, warnings and errors to standard error. Progress is drawn on a terminal only; in a pipe
   or a log file there is none.
-- A file is written beside its final place and renamed when it is complete, so an error, a full disk or Ctrl-C leaves
-  no half-written file. Nothing is overwritten without `--force`.
+- A file is written beside its final place and renamed when it is complete, so an error, a full disk, Ctrl-C or `kill`
+  leaves no half-written file. Nothing is overwritten without `--force`.
 - Error messages name columns, counts and types, never a value of the table.
 """
 

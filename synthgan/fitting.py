@@ -18,15 +18,16 @@ from synthgan.errors import PrivacyError, SettingsError
 from synthgan.model import Model
 from synthgan.networks.generator import Generator
 from synthgan.privacy.parameters import ROW, Privacy
+from synthgan.privacy.released_columns import ReleasedColumn
 from synthgan.receipt import Receipt, new_key
 from synthgan.tables.batches import check_rows
 from synthgan.tables.codec import CodecSettings, TableCodec
 from synthgan.tables.holdout import divide
 from synthgan.tables.inference import infer_schema
+from synthgan.tables.outputs import check_output
 from synthgan.tables.schema import TableSchema
 from synthgan.tables.schema_file import schema_to_json
 from synthgan.tables.sources import Source
-from synthgan.tables.writers import check_output
 from synthgan.training.checkpoint import Checkpoint, stored_private, stored_seed
 from synthgan.training.effort import resolve
 from synthgan.training.loop import Trainer
@@ -102,6 +103,7 @@ class Fitted:
     Attributes:
         model: the model.
         notices: sentences about what came out differently from what one might expect.
+        released: what a private fit counted of each column; nothing without a guarantee.
         receipt: which rows were fitted, for the table's owner alone; None where neither privacy nor a holdout was asked
             for.
     """
@@ -109,6 +111,7 @@ class Fitted:
     model: Model
     notices: tuple[str, ...]
     receipt: Receipt | None
+    released: tuple[ReleasedColumn, ...] = ()
 
 
 def fit_exactly(source: Source, request: Request) -> Fitted:
@@ -226,7 +229,8 @@ def fit_privately(source: Source, privacy: Privacy, request: Request) -> Fitted:
             reason = _train(trainer, request, saver, on_step=_no_op if saver is None else save)
         private.close()
     model = dataclasses.replace(_model(codec, trainer, settings, reason, request), ledger=private.ledger)
-    return Fitted(model, codec.notices + private.notices + _expectations(model), private.receipt)
+    notices = private.notices + codec.notices + _expectations(model)
+    return Fitted(model, notices, private.receipt, private.released)
 
 
 def journal_path(checkpoint: str | os.PathLike[str]) -> Path:

@@ -37,7 +37,7 @@ from synthgan.model_archive import (
     to_json,
     write_archive,
 )
-from synthgan.tables.writers import atomic_path
+from synthgan.tables.outputs import atomic_path
 
 if TYPE_CHECKING:
     import torch

@@ -201,7 +201,9 @@ def undeclared_pipeline_game(epsilon: float, delta: float) -> Game:
         if private.codec.layout.n_columns:
             private.open(private_settings(_SMALL, privacy, device=_CPU), _CPU)
         private.close()
-        model = json.dumps([private.codec.to_json(), private.notices, private.ledger.to_json()], default=str)
+        model = json.dumps(
+            [private.codec.to_json(), private.released, private.notices, private.ledger.to_json()], default=str
+        )
         return {
             "its word in the model file": float(RARE_WORD in model),
             "largest number": _highest(private.codec.describe()),

@@ -32,6 +32,7 @@ from synthgan.privacy.marginals import PrivateMarginals
 from synthgan.privacy.mechanisms import Mechanisms
 from synthgan.privacy.parameters import ROW, Privacy
 from synthgan.privacy.private_schema import private_schema
+from synthgan.privacy.released_columns import ReleasedColumn
 from synthgan.privacy.statistics import PrivateStatistics
 from synthgan.privacy.units import UnitLimitedSource, persons_of
 from synthgan.receipt import Receipt, new_key
@@ -103,7 +104,8 @@ class PrivateFit:
         ledger: the account.
         schema: the schema, of which nothing was read off a row.
         codec: fitted from released statistics.
-        notices: what was released of each column, and warnings about the guarantee.
+        released: what was counted of each column.
+        notices: warnings about the guarantee.
 
     Raises:
         PrivacyError: when what is asked for cannot be kept private.
@@ -138,6 +140,7 @@ class PrivateFit:
         self._plan: DpSgdPlan | None = None
         self._marginals: PrivateMarginals | None = None
         self._earlier: Mapping[str, torch.Tensor] | None = None
+        self.released: tuple[ReleasedColumn, ...] = ()
         self.notices: tuple[str, ...] = ()
         earlier = saved(self)
         if earlier is None:
@@ -168,7 +171,8 @@ class PrivateFit:
         )
         n_columns = max(1, self.codec.layout.n_columns)
         self._one_way_variance = self._mechanisms.standard_deviation(rho / n_columns) ** 2
-        self.notices = privacy.warnings_for(statistics.n_rows()) + statistics.notices
+        self.released = statistics.released
+        self.notices = privacy.warnings_for(statistics.n_rows())
 
     def _go_on(self, journal: Path, tensors: Mapping[str, torch.Tensor], values: Mapping[str, Any]) -> None:
         """Take up an earlier run: what it released is not asked for again, what it lost since counts as spent."""
@@ -178,6 +182,7 @@ class PrivateFit:
         self._mechanisms = Mechanisms(self.ledger, rows_per_unit=self.privacy.rows_per_unit)
         self.codec = TableCodec.from_json(values["codec"], schema_from_json(values["schema"]))
         self._one_way_variance = float(values["one_way_variance"])
+        self.released = tuple(ReleasedColumn(**each) for each in values.get("released", ()))
         self.notices = tuple(values["notices"])
         self._plan = None if values["plan"] is None else DpSgdPlan(**values["plan"])
         self._earlier = tensors
@@ -188,6 +193,7 @@ class PrivateFit:
             "codec": self.codec.to_json(),
             "schema": schema_to_json(self.codec.schema),
             "one_way_variance": self._one_way_variance,
+            "released": [dataclasses.asdict(each) for each in self.released],
             "notices": list(self.notices),
             "plan": None if self._plan is None else dataclasses.asdict(self._plan),
         }

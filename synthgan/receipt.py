@@ -18,8 +18,8 @@ from synthgan.errors import DataError, ModelFileError
 from synthgan.privacy.parameters import ROW
 from synthgan.tables.derived_source import ChosenRows
 from synthgan.tables.holdout import KEY_BYTES, Division, divide
+from synthgan.tables.outputs import atomic_path, check_output
 from synthgan.tables.sources import Data, open_source
-from synthgan.tables.writers import atomic_path, check_output
 
 FORMAT = "synthgan-receipt"
 VERSION = 1

@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import logging
 import os
-import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from synthgan.errors import NotFittedError, SettingsError, SynthganWarning
-from synthgan.tables.predicates import ColumnPredicate, parse_conditions
+from synthgan.errors import NotFittedError, SettingsError
+from synthgan.random_state import RandomState, seed_from
+from synthgan.tables.outputs import check_output
 from synthgan.tables.schema import TableSchema
 from synthgan.tables.sources import Data, open_source
-from synthgan.tables.writers import check_output
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -26,12 +25,13 @@ if TYPE_CHECKING:
     from synthgan.config import Effort, TrainingSettings
     from synthgan.model import Model
     from synthgan.privacy.parameters import Privacy
+    from synthgan.privacy.released_columns import ReleasedColumn
     from synthgan.sampling.sampler import SamplingReport
     from synthgan.training.progress import ProgressMode
 
-logger = logging.getLogger("synthgan")
+__all__ = ["RandomState", "SampleSummary", "Synthesizer", "load"]
 
-RandomState = int | np.random.Generator | np.random.RandomState | None
+logger = logging.getLogger("synthgan")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -88,7 +88,10 @@ class Synthesizer:
         ledger_: what a private fit spent and on what, a `synthgan.privacy.ledger.Ledger`; None without privacy.
         n_features_in_: number of columns fitted.
         feature_names_in_: their names, in order.
-        notices_: sentences about columns that come out differently from what one might expect.
+        notices_: sentences about what needs a look: columns that come out differently from what one might expect, a
+            guarantee that protects little, a fit cut short. The command line prints them as warnings.
+        released_: what a private fit counted of each column, a tuple of
+            `synthgan.privacy.released_columns.ReleasedColumn`; empty without privacy, and after `load`.
     """
 
     def __init__(
@@ -194,7 +197,7 @@ class Synthesizer:
             holdout=self.holdout,
             progress=self.progress,
             device=resolve_device(self.device),
-            seed=None if self.random_state is None else _seed(self.random_state),
+            seed=None if self.random_state is None else seed_from(self.random_state),
             checkpoint=checkpoint,
         )
         request.check(privacy)
@@ -202,13 +205,13 @@ class Synthesizer:
             fitted = fit_exactly(open_source(data, minimum_rows=MINIMUM_ROWS), request)
         else:
             fitted = fit_privately(open_source(data, minimum_rows=0), privacy, request)
-        self._set_fitted(fitted.model, fitted.notices)
+        self._set_fitted(fitted.model, fitted.notices, fitted.released)
         self.receipt_ = fitted.receipt
-        for notice in self.notices_:
-            logger.info(notice)
+        for sentence in (*self.notices_, *map(str, self.released_)):
+            logger.info(sentence)
         return self
 
-    def _set_fitted(self, model: Model, notices: tuple[str, ...]) -> None:
+    def _set_fitted(self, model: Model, notices: tuple[str, ...], released: tuple[ReleasedColumn, ...] = ()) -> None:
         """Set the fitted attributes."""
         codec = model.codec
         self.receipt_ = None
@@ -223,6 +226,7 @@ class Synthesizer:
         self.n_features_in_ = len(codec.schema.columns)
         self.feature_names_in_ = np.array(codec.schema.names, dtype=object)
         self.notices_ = notices
+        self.released_ = released
 
     # ------------------------------------------------------------------ sample
 
@@ -251,11 +255,12 @@ class Synthesizer:
         """
         import pyarrow as pa
 
+        from synthgan.sampling.requests import check_memory
         from synthgan.tables.frames import to_frame
 
         tables, _ = self._batches(n_rows, conditions, random_state)
         first = next(tables)
-        _check_memory(first, n_rows)
+        check_memory(first, n_rows)
         return to_frame(pa.concat_tables([first, *tables]), self.schema_)
 
     def sample_to(
@@ -298,18 +303,12 @@ class Synthesizer:
         random_state: RandomState,
     ) -> tuple[Iterator[pa.Table], SamplingReport]:
         self._check_fitted()
-        from synthgan.sampling.condition_frames import conditioned_rows
+        from synthgan.sampling.requests import requested_rows
         from synthgan.sampling.sampler import Sampler
 
-        seed = _seed(self.random_state if random_state is None else random_state)
+        seed = seed_from(self.random_state if random_state is None else random_state)
         sampler = Sampler(self.codec_, self.generator_, seed)
-        if conditions is None or isinstance(conditions, Mapping):
-            _check_count(n_rows)
-            predicates: dict[str, ColumnPredicate] = parse_conditions(conditions or {}, self.schema_)
-            tables = sampler.batches(int(n_rows or 0), sampler.compile(predicates))
-        else:
-            tables = conditioned_rows(sampler, conditions, self.schema_, n_rows)
-        return _warn_at_end(tables, sampler.report), sampler.report
+        return requested_rows(sampler, self.schema_, n_rows, conditions), sampler.report
 
     # ------------------------------------------------------------------ files
 
@@ -397,54 +396,3 @@ _PARAMETERS: dict[str, Any] = dict(Synthesizer.__init__.__kwdefaults__ or {})
 def load(path: str | os.PathLike[str], *, device: str = "auto") -> Synthesizer:
     """Read a model file; see `Synthesizer.load`."""
     return Synthesizer.load(path, device=device)
-
-
-def _seed(random_state: RandomState) -> int:
-    """A seed from whatever scikit-learn accepts as ``random_state``."""
-    if random_state is None:
-        return int(np.random.SeedSequence().generate_state(1, np.uint64)[0] >> 1)
-    if isinstance(random_state, np.random.Generator):
-        return int(random_state.integers(2**63))
-    if isinstance(random_state, np.random.RandomState):
-        return int(random_state.randint(2**31))
-    if isinstance(random_state, bool) or not isinstance(random_state, int | np.integer) or random_state < 0:
-        raise SettingsError(
-            f"random_state must be a whole number from 0 up, a numpy generator or None, got {random_state!r}."
-        )
-    return int(random_state)
-
-
-def _check_count(n_rows: int | None) -> None:
-    if n_rows is None:
-        raise SettingsError("say how many rows to sample: n_rows may be left out only with a frame of conditions.")
-    if isinstance(n_rows, bool) or not isinstance(n_rows, int | np.integer) or n_rows < 1:
-        raise SettingsError(f"n_rows must be a whole number of at least 1, got {n_rows!r}.")
-
-
-def _check_memory(first: pa.Table, n_rows: int | None) -> None:
-    """Refuse a frame that cannot fit into the machine's memory, judged by its first batch."""
-    if n_rows is None or n_rows <= first.num_rows or not hasattr(os, "sysconf"):
-        return
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    # The frame and the Arrow table that it is made from exist side by side for a moment.
-    needed = 2 * first.nbytes / first.num_rows * n_rows
-    if needed > memory:
-        raise SettingsError(
-            f"{n_rows} rows would take about {needed / 2**30:.0f} GiB of memory and this machine has "
-            f"{memory / 2**30:.0f}: write them to a file with sample_to (in the shell: synthgan sample), or ask for "
-            "fewer"
-        )
-
-
-def _warn_at_end(tables: Iterator[pa.Table], report: SamplingReport) -> Iterator[pa.Table]:
-    """Pass batches on, then warn when too few latents stood behind a condition."""
-    yield from tables
-    effective = report.effective_sample_size
-    if effective is not None and effective < report.n_wanted_effective:
-        warnings.warn(
-            f"the conditions are rare for this model: {report.n_rows} rows rest on an effective sample of only "
-            f"{effective:.0f} (at least {report.n_wanted_effective:.0f} wanted); they meet the conditions exactly, "
-            "but vary too little.",
-            SynthganWarning,
-            stacklevel=3,
-        )

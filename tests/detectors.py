@@ -169,6 +169,7 @@ def fit_of(columns: dict[str, list[Any]], declared: Any, *, neural: float = 0.0)
         json.dumps(private.codec.to_json(), default=str),
         private.codec.n_rows,
         private.codec.describe(),
+        private.released,
         private.notices,
         json.dumps(private.ledger.to_json(), default=str),
         layout.marginal.tolist(),

@@ -11,6 +11,7 @@ from synthgan.evaluation.alpha_beta import alpha_precision_beta_recall
 from synthgan.evaluation.copies import (
     RealNeighbours,
     closer_to_train_score,
+    copies_warning,
     copy_score,
     copy_scores,
     exact_copies,
@@ -46,7 +47,7 @@ def test_copies_by_hand() -> None:
     assert exact_copies(tables).tolist() == [True, False, True, True, False]
     score = copy_score(tables)
     assert score.value == pytest.approx(60.0)
-    assert score.details == {"copies": 3, "n_rows": 5}
+    assert score.details == {"copies": 3, "n_rows": 5, "real_repeats": 0, "real_n_rows": 3}
     assert score.direction == "lower"
     assert score.interval is not None
     assert score.interval == pytest.approx((23.07, 88.24), abs=0.01)
@@ -60,6 +61,39 @@ def test_copies_stand_beside_the_same_count_for_a_holdout() -> None:
     score = copy_score(tables, holdout="holdout")
     assert (score.value, score.reference, score.ideal, score.direction) == (50.0, 75.0, 75.0, "target")
     assert score.details["holdout_copies"] == 3
+
+
+def warned(**frames: pd.DataFrame) -> str | None:
+    """The warning of tables that are compared."""
+    holdout = "holdout" if "holdout" in frames else None
+    return copies_warning(copy_score(compare(frames), holdout=holdout))
+
+
+def test_a_table_of_copies_is_called_one_without_a_value() -> None:
+    real = rows(200, 0)
+    said = warned(real=real, synthetic=real.sample(frac=1.0, random_state=1))
+    assert said is not None
+    assert said.startswith("All 200 rows of the synthetic table are exact copies of real rows")
+    assert "at most 1.9% of honest rows" in said
+    mixed = pd.concat([real.head(150), rows(50, 1)])
+    assert str(warned(real=real, synthetic=mixed)).startswith("150 of 200 rows")
+    # A holdout that is the real table itself shows nothing, so the real rows' own repeats count.
+    assert warned(real=real, synthetic=real, holdout=real) == said
+
+
+def test_copies_that_chance_explains_bring_no_warning() -> None:
+    real = rows(200, 0)
+    coarse = real[["c", "d"]]
+    assert warned(real=coarse, synthetic=coarse) is None, "six different rows: nobody can help repeating them"
+    assert warned(real=coarse, synthetic=coarse, holdout=rows(200, 1)[["c", "d"]]) is None
+    assert warned(real=real, synthetic=pd.concat([real.head(90), rows(110, 1)])) is None, "fewer than half"
+    assert warned(real=real.head(5), synthetic=real.head(5)) is None, "too few to tell"
+
+
+def test_a_table_with_each_row_twice_is_judged_by_its_holdout() -> None:
+    twice = pd.concat([rows(100, 0)] * 2)
+    assert warned(real=twice, synthetic=twice) is None
+    assert warned(real=twice, synthetic=twice, holdout=rows(200, 1)) is not None
 
 
 def test_values_of_different_dtypes_are_copies_when_they_are_equal() -> None:

@@ -14,7 +14,7 @@ import pytest
 
 import synthgan
 from synthgan.datasets import load_adult
-from synthgan.errors import DataError, SettingsError, SourceError
+from synthgan.errors import DataError, SettingsError, SourceError, SynthganWarning
 from synthgan.evaluation import Scores, evaluate
 from synthgan.evaluation.progress import each_part
 
@@ -111,11 +111,30 @@ def test_files_and_frames_give_the_same_scores(adult_scores: Scores, tmp_path: P
 
 def test_without_holdout_and_target_less_is_said_and_less_computed() -> None:
     frame = load_adult("train").head(300)
-    scores = evaluate(frame, frame)
+    with pytest.warns(SynthganWarning, match="All 300 rows of the synthetic table are exact copies"):
+        scores = evaluate(frame, frame)
     found = [*NAMES[: NAMES.index("c2st") + 1], "rare_categories", "extreme_values", "exact_copies"]
     assert [score.name for score in scores] == found
     assert scores["exact_copies"].value == 100.0
+    assert scores.notes[0].startswith("All 300 rows")
     assert any("Without a holdout" in note for note in scores.notes)
+
+
+def test_a_schema_decides_how_columns_are_scored() -> None:
+    """Whole numbers are levels where the schema says so, in the target too, and its identifiers take no part."""
+    rng = np.random.default_rng(0)
+
+    def table() -> pd.DataFrame:
+        x = rng.normal(size=200)
+        return pd.DataFrame({"x": x, "y": (x + rng.normal(size=200) > 0).astype(int), "key": rng.integers(9, size=200)})
+
+    tables = [table() for _ in range(3)]
+    schema = {"columns": {"y": "categorical", "key": "identifier"}}
+    scores = evaluate(*tables, target="y", schema=schema, parts=["utility"])
+    assert "utility_auc" in scores
+    assert (scores.settings["numeric"], scores.settings["categorical"]) == (["x"], ["y"])
+    assert "Column 'key' takes no part: an identifier, as the schema has it." in scores.notes
+    assert evaluate(*tables, target="y", parts=["utility"]).settings["categorical"] == []
 
 
 def test_without_holdout_utility_is_tested_on_a_part_of_the_real_rows() -> None:
@@ -213,8 +232,8 @@ def test_a_target_without_a_value_is_noted() -> None:
 
 def test_a_target_that_cannot_be_predicted_is_noted() -> None:
     rng = np.random.default_rng(0)
-    frame = pd.DataFrame({"x": rng.normal(size=60), "y": ["same"] * 60})
-    scores = evaluate(frame, frame, frame, target="y")
+    real, synthetic, holdout = (pd.DataFrame({"x": rng.normal(size=60), "y": ["same"] * 60}) for _ in range(3))
+    scores = evaluate(real, synthetic, holdout, target="y")
     assert not any(score.group == "utility" for score in scores)
     assert any("Utility was not computed: 'y'" in note for note in scores.notes)
 
@@ -256,7 +275,7 @@ def test_progress_names_the_parts_and_is_silent_in_a_pipe(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     frame = load_adult("train").head(60)
-    evaluate(frame, frame, parts=["copies"])
+    evaluate(frame.head(30), frame.tail(30), parts=["copies"])
     assert capsys.readouterr() == ("", "")
     monkeypatch.setenv("FORCE_COLOR", "1")  # what makes rich take a pipe for a terminal
     assert list(each_part(["copies", "fidelity"], "on")) == ["copies", "fidelity"]

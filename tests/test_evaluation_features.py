@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import datetime
 import decimal
+import json
 import math
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,7 +15,9 @@ import pyarrow as pa
 import pytest
 
 from synthgan.errors import DataError
+from synthgan.evaluation.column_roles import kinds_of
 from synthgan.evaluation.features import compare
+from synthgan.tables.schema import ColumnSchema, Kind, TableSchema
 
 DAY = datetime.date(2020, 1, 2)
 MOMENT = datetime.datetime(2020, 1, 2, 3, 4, 5, 6)
@@ -115,6 +119,81 @@ def test_declared_numeric_columns_win_over_dtypes() -> None:
     frame = pd.DataFrame({"grade": [1, 2, 3], "size": [1, 2, 3]})
     tables = compare({"real": frame}, numeric=["size"])
     assert tables.roles == {"grade": "categorical", "size": "numeric"}
+
+
+KINDS: dict[str, Kind] = {
+    "flag": "categorical",
+    "day": "categorical",
+    "number": "identifier",
+    "size": "integer",
+    "word": "text",
+    "same": "constant",
+    "elsewhere": "float",
+}
+
+
+def described() -> pd.DataFrame:
+    """Numbers and days that repeat, so that nothing but a schema says that they are no numbers."""
+    return pd.DataFrame(
+        {
+            "flag": [0, 1] * 30,
+            "day": pd.to_datetime(["2024-01-01", "2024-01-02"] * 30),
+            "number": [7, 7, 8] * 20,
+            "size": [*range(0, 60, 2)] * 2,
+            "word": ["a", "b"] * 30,
+            "same": [1] * 60,
+            "other": [1.5, 2.5] * 30,
+        }
+    )
+
+
+def test_a_schema_says_what_columns_are_and_dtypes_say_the_rest() -> None:
+    frame = described()
+    plain = compare({"real": frame, "synthetic": frame})
+    assert plain.categorical == ("word",)
+    tables = compare({"real": frame, "synthetic": frame}, kinds=KINDS)
+    assert tables.roles == {
+        "flag": "categorical",
+        "day": "categorical",
+        "size": "numeric",
+        "same": "numeric",
+        "other": "numeric",
+    }
+    assert tables.left_out == {
+        "number": "an identifier, as the schema has it",
+        "word": "free text, as the schema has it",
+    }
+    assert tables.n_levels == {"flag": 2, "day": 2}
+    assert tables.clocks == {}
+    assert tables.codes["synthetic"]["day"].tolist() == [0, 1] * 30
+
+
+def test_columns_that_are_named_win_over_the_schema() -> None:
+    frame = described()
+    tables = compare({"real": frame}, kinds=KINDS, numeric=["flag"], keep=["number"])
+    assert (tables.roles["flag"], tables.roles["size"], tables.roles["number"]) == (
+        "numeric",
+        "categorical",
+        "categorical",
+    )
+    assert "number" in compare({"real": frame}, kinds=KINDS, leave_out_identifiers=False).columns
+
+
+def test_levels_of_a_schema_are_the_same_whatever_holds_the_numbers() -> None:
+    real = pd.DataFrame({"k": pd.Series([1, 2, 1], dtype="int64[pyarrow]")})
+    synthetic = pd.DataFrame({"k": [2.0, None, 1.0]})
+    tables = compare({"real": real, "synthetic": synthetic}, kinds={"k": "categorical"})
+    assert tables.codes["real"]["k"].tolist() == [0, 1, 0]
+    assert tables.codes["synthetic"]["k"].tolist() == [1, -1, 0]
+
+
+def test_kinds_are_read_from_all_that_a_fit_takes_as_schema(tmp_path: Path) -> None:
+    declared = {"columns": {"a": "identifier", "b": {"levels": [1, 2]}, "c": {"bounds": [0, 1]}}}
+    path = tmp_path / "schema.json"
+    path.write_text(json.dumps(declared))
+    assert kinds_of(declared) == kinds_of(path) == {"a": "identifier", "b": "categorical"}
+    whole = TableSchema(columns=(ColumnSchema(name="a", kind="float", arrow_type="double"),))
+    assert kinds_of(whole) == {"a": "float"}
 
 
 def test_columns_are_matched_by_name_in_any_order() -> None:

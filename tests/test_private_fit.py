@@ -107,13 +107,15 @@ def test_a_fit_keeps_its_promise_and_samples(neural: float, declared: bool, tmp_
     if declared:
         assert rows["age"].dropna().between(0, 99).all()
         assert set(rows["colour"].dropna()) <= {"red", "blue", "green"}
-    assert all("column '" in notice for notice in made.notices_)
+    assert [each.column for each in made.released_] == [name for name in frame.columns if name != "note"]
+    assert not any(name in notice for name in rows.columns.drop("note", errors="ignore") for notice in made.notices_)
 
     path = made.save(tmp_path / "model.synthgan")
     again = synthgan.load(path)
     assert again.ledger_ is not None
     assert again.ledger_.to_json() == ledger.to_json()
     assert again.n_rows_ == made.n_rows_
+    assert again.released_ == ()
     pd.testing.assert_frame_equal(again.sample(20, random_state=1), made.sample(20, random_state=1))
 
 
@@ -161,6 +163,7 @@ def test_unsafe_guarantees_are_named() -> None:
     made = synthesizer(private(20.0, delta=0.1)).fit(people())
     assert sum("epsilon 20 is above 10" in notice for notice in made.notices_) == 1
     assert sum("delta 0.1 is not below 1 divided by" in notice for notice in made.notices_) == 1
+    assert "epsilon 20" in made.notices_[0], "the guarantee comes first"
 
 
 # ------------------------------------------------------------------------------------------------------ the ledger file
@@ -204,7 +207,8 @@ def told(frame: pd.DataFrame, folder: Path, **options: Any) -> tuple[Any, ...]:
     path = made.save(folder / "model", force=True)
     history = [{k: v for k, v in record.items() if k != "seconds"} for record in made.history_]
     said = [str(each.message) for each in warned]
-    return path.read_bytes(), history, made.notices_, said, made.n_rows_, made.stopped_by_, made.training_settings_
+    about = (made.notices_, made.released_, made.n_rows_, made.stopped_by_, made.training_settings_)
+    return path.read_bytes(), history, said, *about
 
 
 def hostile() -> dict[str, pd.DataFrame]:

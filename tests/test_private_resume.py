@@ -164,6 +164,8 @@ def test_a_finished_fit_may_be_asked_for_again(path: Path, tmp_path: Path) -> No
     assert again.ledger_.to_json() == made.ledger_.to_json()
     assert again.history_ == made.history_
     assert (again.notices_, again.n_rows_, again.receipt_) == (made.notices_, made.n_rows_, made.receipt_)
+    assert again.released_ == made.released_
+    assert made.released_
     assert [fit.state for fit in LedgerFile(ledger).read().fits] == ["spent"]
     pd.testing.assert_frame_equal(again.sample(20, random_state=1), made.sample(20, random_state=1))
 

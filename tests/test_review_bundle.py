@@ -77,6 +77,7 @@ def test_training_and_holdout_are_those_of_the_fit(parts: StandIn, open_release:
     assert call["real"].equals(training.to_frame())
     assert call["holdout"].equals(holdout.to_frame())
     assert (call["target"], call["random_state"], call["n_jobs"]) == ("colour", 3, 2)
+    assert call["schema"] == synthgan.load(open_release.model).schema_
     review = read(bundle.path / "internal" / "review.json")
     assert review["real"] == {
         "n_training": training.n_rows,

@@ -1,11 +1,10 @@
-"""Outputs are whole or absent, never overwrite by accident, and read back as they were written."""
+"""Table files are whole or absent, never overwrite by accident, and read back as they were written."""
 
 from __future__ import annotations
 
 import datetime as dt
 import errno
 import os
-import stat
 import subprocess
 import sys
 from decimal import Decimal
@@ -20,9 +19,7 @@ import pytest
 from synthgan.errors import OutputError
 from synthgan.tables import writers
 from synthgan.tables.writers import (
-    atomic_folder,
     atomic_path,
-    check_folder_output,
     check_output,
     check_table_output,
     make_folder,
@@ -146,76 +143,6 @@ def test_an_existing_file_stays_without_force_and_is_kept_when_force_fails(tmp_p
     assert listing(tmp_path) == ["t.csv"]
 
 
-def test_a_file_that_appears_meanwhile_is_not_overwritten(tmp_path):
-    path = tmp_path / "t.csv"
-    with pytest.raises(OutputError, match="exists already"), atomic_path(path) as temporary:
-        temporary.write_text("ours")
-        path.write_text("theirs")
-    assert path.read_text() == "theirs"
-    assert listing(tmp_path) == ["t.csv"]
-
-
-def test_without_hard_links_the_file_is_moved(tmp_path, monkeypatch):
-    def refuse(*_):
-        raise OSError(errno.ENOTSUP, "no links here")
-
-    monkeypatch.setattr(os, "link", refuse)
-    with atomic_path(tmp_path / "t") as temporary:
-        temporary.write_text("ours")
-    assert (tmp_path / "t").read_text() == "ours"
-    with pytest.raises(OutputError, match="exists already"), atomic_path(tmp_path / "u") as temporary:
-        (tmp_path / "u").write_text("theirs")
-    assert (tmp_path / "u").read_text() == "theirs"
-    assert listing(tmp_path) == ["t", "u"]
-
-
-def test_permissions_follow_the_umask_or_the_replaced_file(tmp_path):
-    before = os.umask(0o027)
-    try:
-        with atomic_path(tmp_path / "t"):
-            pass
-    finally:
-        os.umask(before)
-    assert stat.S_IMODE((tmp_path / "t").stat().st_mode) == 0o640
-    (tmp_path / "t").chmod(0o600)
-    with atomic_path(tmp_path / "t", force=True):
-        pass
-    assert stat.S_IMODE((tmp_path / "t").stat().st_mode) == 0o600
-
-
-def test_a_link_keeps_pointing_at_the_replaced_file(tmp_path):
-    (tmp_path / "real").write_text("old")
-    (tmp_path / "link").symlink_to("real")
-    with atomic_path(tmp_path / "link", force=True) as temporary:
-        temporary.write_text("new")
-    assert (tmp_path / "link").is_symlink()
-    assert (tmp_path / "real").read_text() == "new"
-
-
-def test_places_that_cannot_be_written(tmp_path):
-    (tmp_path / "file").write_text("")
-    for path, says in [
-        (tmp_path, "is a folder"),
-        (tmp_path / "none" / "t.csv", "folder does not exist"),
-        (tmp_path / "file" / "t.csv", "cannot write"),
-        (Path(), "empty"),
-        (tmp_path / ("x" * 300), "name is too long"),
-        ("/dev/null", "device"),
-    ]:
-        for force in (False, True):
-            with pytest.raises(OutputError, match=says):
-                check_output(path, force=force)
-            with pytest.raises(OutputError, match=says), atomic_path(path, force=force):
-                pytest.fail("the block must not run")
-    with pytest.raises(OutputError, match="not a folder"):
-        make_folder(tmp_path / "file")
-    with pytest.raises(OutputError, match="cannot write"):
-        make_folder(tmp_path / "file" / "below")
-    make_folder(tmp_path / "a" / "b")
-    make_folder(tmp_path / "a" / "b")
-    check_output(tmp_path / "a" / "b" / "c")
-
-
 @pytest.mark.parametrize("name", ["t", "t.xlsx", "t.csv.bz2", "parquet"])
 def test_unknown_suffixes(tmp_path, name):
     with pytest.raises(OutputError, match=r"\.parquet, \.pq, \.csv, \.csv\.gz"):
@@ -289,74 +216,3 @@ def test_a_disk_that_fills_up_in_reality(tmp_path, name):
     assert "disk or quota is full" in done.stdout
     assert done.stderr == ""
     assert listing(tmp_path) == []
-
-
-# --- folders ---------------------------------------------------------------------------------------------------------
-
-
-def test_a_folder_appears_whole(tmp_path: Path) -> None:
-    with atomic_folder(tmp_path / "out") as folder:
-        assert folder.parent == tmp_path
-        (folder / "a.txt").write_text("a")
-        assert not (tmp_path / "out").exists()
-    assert [path.name for path in tmp_path.iterdir()] == ["out"]
-    assert (tmp_path / "out" / "a.txt").read_text() == "a"
-
-
-@pytest.mark.parametrize("error", [KeyboardInterrupt, ValueError])
-def test_a_folder_that_failed_vanishes(tmp_path: Path, error: type[BaseException]) -> None:
-    with pytest.raises(error), atomic_folder(tmp_path / "out") as folder:
-        (folder / "deep").mkdir()
-        (folder / "deep" / "a.txt").write_text("a")
-        raise error
-    assert not list(tmp_path.iterdir())
-
-
-def test_a_folder_is_replaced_when_it_may_be(tmp_path: Path) -> None:
-    (tmp_path / "out").mkdir()
-    (tmp_path / "out" / "old.txt").touch()
-    for options in ({}, {"force": True}, {"replaceable": lambda _: True}):
-        with pytest.raises(OutputError), atomic_folder(tmp_path / "out", **options):
-            pytest.fail("the block must not run")
-    seen = []
-    with atomic_folder(tmp_path / "out", force=True, replaceable=lambda path: seen.append(path) or True) as folder:
-        (folder / "new.txt").touch()
-    assert set(seen) == {(tmp_path / "out").resolve()}
-    assert [path.relative_to(tmp_path).as_posix() for path in sorted(tmp_path.rglob("*"))] == ["out", "out/new.txt"]
-
-
-def test_a_folder_that_comes_to_be_meanwhile_is_kept(tmp_path: Path) -> None:
-    with pytest.raises(OutputError, match="exists already"), atomic_folder(tmp_path / "out"):
-        (tmp_path / "out").mkdir()
-        (tmp_path / "out" / "theirs.txt").touch()
-    assert [path.relative_to(tmp_path).as_posix() for path in sorted(tmp_path.rglob("*"))] == ["out", "out/theirs.txt"]
-
-
-def test_the_earlier_folder_comes_back_when_the_move_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "out").mkdir()
-    (tmp_path / "out" / "old.txt").touch()
-    rename = Path.rename
-
-    def fail_second(path: Path, target: Path) -> Path:
-        if path.suffix == ".partial":
-            raise OSError(errno.ENOSPC, "full")
-        return rename(path, target)
-
-    with (
-        pytest.raises(OutputError, match="disk or quota is full"),
-        atomic_folder(tmp_path / "out", force=True, replaceable=lambda _: True) as folder,
-    ):
-        (folder / "new.txt").touch()
-        monkeypatch.setattr(Path, "rename", fail_second)
-    assert [path.relative_to(tmp_path).as_posix() for path in sorted(tmp_path.rglob("*"))] == ["out", "out/old.txt"]
-
-
-def test_places_for_no_folder(tmp_path: Path) -> None:
-    (tmp_path / "file").touch()
-    for place, says in (
-        (tmp_path / "file", "not a folder"),
-        (tmp_path / "a" / "b", "create it first"),
-        (Path("/"), "root"),
-    ):
-        with pytest.raises(OutputError, match=says):
-            check_folder_output(place, force=True, replaceable=lambda _: True)

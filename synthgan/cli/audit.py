@@ -62,7 +62,7 @@ def audit(
     """
     from synthgan import pipeline_audit
     from synthgan.errors import AuditError
-    from synthgan.tables.writers import atomic_path, check_output
+    from synthgan.tables.outputs import atomic_path, check_output
 
     if json_file is not None:
         check_output(json_file, force=force)

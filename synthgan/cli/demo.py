@@ -56,7 +56,7 @@ def demo(*, output: Path, effort: str, max_steps: int | None, device: str | None
     from synthgan.datasets import ADULT_TARGET, load_adult
     from synthgan.review.bundle import write_bundle
     from synthgan.review.layout import is_bundle
-    from synthgan.tables.writers import check_folder_output, check_output, make_folder
+    from synthgan.tables.outputs import check_folder_output, check_output, make_folder
 
     make_folder(output)
     model, rows, scores_file = (output / name for name in ("model.synthgan", "synthetic.parquet", "scores.json"))

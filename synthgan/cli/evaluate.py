@@ -28,6 +28,12 @@ if TYPE_CHECKING:
 @click.argument("real", type=PATH)
 @click.argument("synthetic", type=PATH)
 @click.option("--holdout", type=PATH, metavar="FILE", help="Real rows that were not used to fit the model.")
+@click.option(
+    "--schema",
+    type=PATH,
+    metavar="FILE",
+    help="What the columns are (JSON), as for `synthgan fit`.  [default: read off the types in REAL]",
+)
 @click.option("--target", metavar="COLUMN", help="Also train a model on the synthetic rows to predict this column.")
 @click.option(
     "--secret",
@@ -55,6 +61,7 @@ def evaluate(
     real: Path,
     synthetic: Path,
     holdout: Path | None,
+    schema: Path | None,
     target: str | None,
     secrets: tuple[str, ...],
     augmentation: bool,
@@ -72,7 +79,7 @@ def evaluate(
     and whether rows were copied. The scores are computed from the real rows, so treat them as private too.
     """
     import synthgan
-    from synthgan.tables.writers import check_output
+    from synthgan.tables.outputs import check_output
 
     for path in (json_file, output):
         if path is not None:
@@ -84,7 +91,9 @@ def evaluate(
         gates = policy_of(policy)
     began = time.monotonic()
     announce("Comparing")
-    options = given(holdout=holdout, target=target, random_state=seed, n_jobs=jobs, secrets=secrets or None)
+    options = given(
+        holdout=holdout, schema=schema, target=target, random_state=seed, n_jobs=jobs, secrets=secrets or None
+    )
     if augmentation:
         from synthgan.evaluation.parts import PARTS
 
@@ -111,14 +120,14 @@ def evaluate(
         f"Compared {scores.n_rows['synthetic']:,} synthetic with {scores.n_rows['real']:,} real rows "
         f"in {duration(time.monotonic() - began)}.",
         facts,
-        next_step=_next_step(real, synthetic, holdout, target),
+        next_step=_next_step(real, synthetic, holdout, schema, target),
     )
     return 0 if verdicts is None else verdicts.exit_code
 
 
 def write_scores(scores: Scores, path: Path, *, force: bool) -> None:
     """Write scores as a JSON file."""
-    from synthgan.tables.writers import atomic_path
+    from synthgan.tables.outputs import atomic_path
 
     with atomic_path(path, force=force) as temporary:
         temporary.write_text(scores.to_json() + "\n", encoding="utf-8")
@@ -127,18 +136,21 @@ def write_scores(scores: Scores, path: Path, *, force: bool) -> None:
 def _write_report(scores: Scores, verdicts: Verdicts | None, path: Path, *, force: bool) -> None:
     """Write the report of an evaluation, which knows nothing of how the rows were made."""
     from synthgan.review.findings import scores_page
-    from synthgan.tables.writers import atomic_path
+    from synthgan.tables.outputs import atomic_path
 
     page = scores_page(scores, verdicts)
     with atomic_path(path, force=force) as temporary:
         temporary.write_bytes(page.encode("utf-8", "replace"))
 
 
-def _next_step(real: Path, synthetic: Path, holdout: Path | None, target: str | None) -> str | None:
+def _next_step(
+    real: Path, synthetic: Path, holdout: Path | None, schema: Path | None, target: str | None
+) -> str | None:
     """What makes the figures more telling, if anything is left to add."""
     words: list[str | Path] = ["synthgan", "evaluate", real, synthetic]
     words += ["--holdout", "FILE" if holdout is None else holdout]
     words += ["--target", "COLUMN" if target is None else target]
+    words += [] if schema is None else ["--schema", schema]
     if holdout is not None and target is not None:
         return None
     missing = [name for name, value in (("a holdout", holdout), ("a target", target)) if value is None]

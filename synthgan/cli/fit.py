@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +16,16 @@ from synthgan.config import EFFORTS
 
 if TYPE_CHECKING:
     from synthgan.privacy.parameters import Privacy
+    from synthgan.privacy.released_columns import Basis, ReleasedColumn
     from synthgan.synthesizer import Synthesizer
+
+_BASES: dict[Basis, str] = {
+    "known values": "by known values",
+    "found values": "by values found in the table",
+    "ranges": "by ranges of numbers or times",
+    "missing only": "by missing cells only",
+}
+"""What a private fit counted of a column, in the words of the summary."""
 
 
 @click.command(
@@ -133,7 +144,7 @@ def fit(
         )
     from synthgan.errors import SettingsError
     from synthgan.synthesizer import Synthesizer
-    from synthgan.tables.writers import check_output
+    from synthgan.tables.outputs import check_output
 
     check_output(model, force=force)
     if epsilon is not None or holdout:
@@ -174,6 +185,7 @@ def fit(
         [
             ("model", f"{model} ({file_size(model)})"),
             ("guarantee", _guarantee(synthesizer)),
+            *([("columns", _columns(synthesizer.released_))] if synthesizer.released_ else []),
             *([] if synthesizer.receipt_ is None else [("receipt", _receipt(model))]),
         ],
         next_step=_next_step(data, model, n_rows, reviewed=synthesizer.receipt_ is not None),
@@ -215,3 +227,10 @@ def _guarantee(synthesizer: Synthesizer) -> str:
         return "none (see `synthgan inspect` for what it holds)"
     others = "" if synthesizer.privacy and synthesizer.privacy.ledger else "; other fits on this table are not counted"
     return f"epsilon {ledger.epsilon:g}, delta {ledger.delta:g}{others}"
+
+
+def _columns(released: Sequence[ReleasedColumn]) -> str:
+    """What a private fit learned the columns from, in words."""
+    counts = Counter(each.basis for each in released)
+    listed = ", ".join(f"{counts[basis]} {words}" for basis, words in _BASES.items() if counts[basis])
+    return f"learned from noisy counts: {listed} (`synthgan inspect` shows what the file holds)"

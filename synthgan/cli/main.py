@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import os
+import signal
 import sys
+import threading
+import time
 import traceback
 import warnings
 from collections.abc import Iterator, Sequence
@@ -30,6 +34,7 @@ from synthgan.errors import SynthganError, SynthganWarning
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 INTERRUPTED = 130
+TERMINATED = 143
 UNEXPECTED = 1
 
 EXIT_CODES: tuple[tuple[int, str], ...] = (
@@ -46,6 +51,7 @@ EXIT_CODES: tuple[tuple[int, str], ...] = (
     (10, "a gate of the review failed"),
     (11, "no gate of the review failed, and the evidence is too thin for a pass"),
     (130, "interrupted with Ctrl-C"),
+    (143, "told to end by SIGTERM, as `kill` sends it"),
 )
 """What the process exits with, and when; `SynthganError.exit_code` holds the middle part."""
 
@@ -57,6 +63,14 @@ EPILOG = (
     "  synthgan evaluate data.parquet synthetic.parquet\n"
     "\n\b\nExit codes:\n" + "\n".join(f"  {code:>3}  {meaning}" for code, meaning in EXIT_CODES)
 )
+
+
+SAME_REQUEST_SECONDS = 2.0
+"""A second SIGTERM within this time is the first one again (`timeout` sends two) and must not disturb clearing up."""
+
+
+class Terminated(BaseException):
+    """Raised where the work is when SIGTERM arrives, so that unfinished outputs are cleared away as after Ctrl-C."""
 
 
 class CommandsInOrder(click.Group):
@@ -103,11 +117,33 @@ def _warnings_as_sentences() -> Iterator[None]:
         yield
 
 
+@contextmanager
+def _ended_in_order() -> Iterator[None]:
+    """Within the block, SIGTERM raises `Terminated`, unless whoever calls has made another arrangement for it."""
+    last = -math.inf
+
+    def end(*_: object) -> None:
+        nonlocal last
+        before, last = last, time.monotonic()
+        if last - before > SAME_REQUEST_SECONDS:
+            raise Terminated
+
+    in_main_thread = threading.current_thread() is threading.main_thread()  # elsewhere Python allows no handler
+    if not in_main_thread or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
+        yield
+        return
+    signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
 def run(arguments: Sequence[str] | None = None) -> int:
     """Run one command line (default: the process's own) and return its exit code."""
     state = RunState()
     try:
-        with _warnings_as_sentences():
+        with _ended_in_order(), _warnings_as_sentences():
             result = group.main(
                 args=None if arguments is None else list(arguments),
                 prog_name="synthgan",
@@ -120,6 +156,9 @@ def run(arguments: Sequence[str] | None = None) -> int:
     except (click.Abort, KeyboardInterrupt):
         click.echo(f"\nInterrupted: {state.interrupted}.", err=True)
         return INTERRUPTED
+    except Terminated:
+        click.echo(f"\nTerminated: {state.interrupted}.", err=True)
+        return TERMINATED
     except SynthganError as error:
         if state.debug:
             traceback.print_exc()

@@ -21,7 +21,7 @@ class RunState:
 
     debug: bool = False
     interrupted: str = "outputs are written only when they are complete, so none is left half written"
-    """What Ctrl-C leaves behind, in words; a command that leaves more says so here."""
+    """What Ctrl-C or SIGTERM leaves behind, in words; a command that leaves more says so here."""
 
 
 def _switch_debug_on(context: click.Context, _parameter: click.Parameter, value: bool) -> None:

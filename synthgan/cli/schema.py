@@ -48,10 +48,10 @@ def schema(
     """
     from synthgan.tables.declarations import constraint_to_json
     from synthgan.tables.inference import infer_schema
+    from synthgan.tables.outputs import check_output
     from synthgan.tables.schema_file import schema_to_json, write_schema
     from synthgan.tables.sources import open_source
     from synthgan.tables.suggestions import suggest_constraints
-    from synthgan.tables.writers import check_output
 
     if output is not None:
         check_output(output, force=force)

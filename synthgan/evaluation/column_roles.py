@@ -1,14 +1,47 @@
-"""What a column's dtype says of it: whether it is compared as numbers or as levels, and whether numbers are times."""
+"""What a column is compared as: numbers, times or levels, by a schema or else by its dtype."""
 
 from __future__ import annotations
 
-from typing import Literal
+import os
+from collections.abc import Mapping
+from typing import Any, Final, Literal
 
 import pandas as pd
 import pyarrow as pa
 
+from synthgan.tables.schema import NUMERIC_KINDS, Kind, TableSchema
+from synthgan.tables.schema_file import declaration_of
+
 Role = Literal["numeric", "categorical"]
 Clock = Literal["instant", "duration"]
+
+NOT_COMPARED: Final[Mapping[Kind, str]] = {
+    "identifier": "an identifier, as the schema has it",
+    "text": "free text, as the schema has it",
+}
+"""Kinds of columns that no synthesizer should reproduce, and why they take no part."""
+
+
+def kinds_of(schema: TableSchema | Mapping[str, Any] | str | os.PathLike[str]) -> dict[str, Kind]:
+    """The kinds that a schema, or what a user declares of one, gives to columns; the others have none.
+
+    Raises:
+        SchemaError: when it is malformed, or its file cannot be read.
+    """
+    kinds: dict[str, Kind] = {}
+    for name, column in declaration_of(schema).columns.items():
+        if "kind" in column.facts:
+            kinds[name] = column.facts["kind"]
+        elif "levels" in column.facts:
+            kinds[name] = "categorical"
+    return kinds
+
+
+def role_of_kind(kind: Kind | None) -> Role | None:
+    """The role that a kind stands for; None where the dtype has to say it, as for constants."""
+    if kind in NUMERIC_KINDS:
+        return "numeric"
+    return "categorical" if kind in ("categorical", "boolean") else None
 
 
 def role_of(series: pd.Series) -> Role:

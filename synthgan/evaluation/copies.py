@@ -24,6 +24,9 @@ NEAR_QUANTILE = 0.05
 THRESHOLD_ROWS = 2_000
 """Training rows that this distance is estimated from."""
 
+MOSTLY_COPIES = 0.5
+"""Share of the rows that need not be copies from which on a table is called one of copies."""
+
 _SLACK = 1e-9
 
 
@@ -34,16 +37,28 @@ def exact_copies(tables: ComparedTables, *, real: str = "real", of: str = "synth
     return np.isin(keys[split:], keys[:split])
 
 
+def repeated_rows(tables: ComparedTables, *, table: str = "real") -> NDArray[np.bool_]:
+    """Which rows of a table equal another row of it in every compared column: ``(n_rows,)``."""
+    keys = _row_keys(tables, (table,))
+    return np.asarray(np.bincount(keys)[keys] > 1)
+
+
 def copy_score(
     tables: ComparedTables, *, real: str = "real", synthetic: str = "synthetic", holdout: str | None = None
 ) -> Score:
     """Share of synthetic rows that repeat a real row, beside the share of holdout rows that do.
 
-    In a table with few columns or levels honest rows coincide too; the holdout tells how often.
+    In a table with few columns or levels honest rows coincide too; the holdout tells how often. So does, roughly, the
+    share of real rows that repeat another real row, which the details count.
     """
     copies = int(exact_copies(tables, real=real, of=synthetic).sum())
     n = tables.n_rows[synthetic]
-    details: dict[str, object] = {"copies": copies, "n_rows": n}
+    details: dict[str, object] = {
+        "copies": copies,
+        "n_rows": n,
+        "real_repeats": int(repeated_rows(tables, table=real).sum()),
+        "real_n_rows": tables.n_rows[real],
+    }
     reference = None
     if holdout is not None:
         expected = int(exact_copies(tables, real=real, of=holdout).sum())
@@ -67,6 +82,33 @@ def copy_score(
         unit="%",
         note="synthetic rows equal to a real row in every compared column; fresh real rows are the yardstick",
         details=details,
+    )
+
+
+def copies_warning(score: Score) -> str | None:
+    """A sentence when most synthetic rows are copies that chance does not explain; None when they are not.
+
+    How many honest rows would coincide is taken from the holdout and from the real rows that repeat each other, each
+    at the upper end of its interval, and the smaller figure counts: a holdout may hold the real rows by mistake, and a
+    table may have each row twice. Of the rows beyond that figure, at least `MOSTLY_COPIES` must be copies, at the lower
+    end of the interval.
+
+    Args:
+        score: from `copy_score`.
+    """
+    found = score.details
+    copies, n_rows = found["copies"], found["n_rows"]
+    by_chance = [wilson(found["real_repeats"], found["real_n_rows"])[1]]
+    if "holdout_copies" in found:
+        by_chance.append(wilson(found["holdout_copies"], found["holdout_n_rows"])[1])
+    expected = min(by_chance)
+    if expected == 1.0 or wilson(copies, n_rows)[0] < expected + MOSTLY_COPIES * (1.0 - expected):
+        return None
+    how_many = f"All {n_rows:,}" if copies == n_rows else f"{copies:,} of {n_rows:,}"
+    return (
+        f"{how_many} rows of the synthetic table are exact copies of real rows in every compared column (at most "
+        f"{expected:.1%} of honest rows would be): do not share it as synthetic, and see whether it is the real table "
+        "by mistake, or its generator repeats rows."
     )
 
 

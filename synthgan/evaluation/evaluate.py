@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Collection, Sequence
+import warnings
+from collections.abc import Collection, Mapping, Sequence
 from os import PathLike
 from typing import Any
 
@@ -11,12 +12,15 @@ import numpy as np
 import pandas as pd
 from threadpoolctl import threadpool_limits
 
-from synthgan.errors import DataError, SettingsError
+from synthgan.errors import DataError, SettingsError, SynthganWarning
+from synthgan.evaluation.column_roles import kinds_of
+from synthgan.evaluation.copies import copies_warning
 from synthgan.evaluation.evidence import evidence
 from synthgan.evaluation.features import compare
 from synthgan.evaluation.parts import DEFAULT_PARTS, DETECTION_ROWS, FRECHET_ROWS, PARTS, Part, Request
 from synthgan.evaluation.progress import ProgressMode, each_part
 from synthgan.evaluation.scores import Score, Scores
+from synthgan.tables.schema import TableSchema
 
 
 def evaluate(
@@ -27,6 +31,7 @@ def evaluate(
     random_state: int | None = 0,
     *,
     numeric: Collection[str] | None = None,
+    schema: TableSchema | Mapping[str, Any] | str | PathLike[str] | None = None,
     parts: Collection[Part] | None = None,
     secrets: Sequence[str] | None = None,
     n_jobs: int | None = None,
@@ -49,7 +54,10 @@ def evaluate(
             perfect synthesizer would get; attacks need them to compare with.
         target: column to predict from the others.
         random_state: seed of folds, models and row draws; None for a fresh one.
-        numeric: names of the numeric columns; None reads them off the real table's dtypes.
+        numeric: names of the numeric columns; None takes them from the schema or, where it says nothing, reads them off
+            the real table's dtypes.
+        schema: what the columns are: `Synthesizer.schema_`, or anything that `synthgan.Synthesizer` takes as its
+            schema. Identifiers and free text take no part, and numbers that it calls categorical are levels.
         parts: which parts to compute, of `synthgan.evaluation.parts.PARTS`; None for all but "augmentation", which
             measures what synthetic rows add to real ones when a model is trained.
         secrets: columns that attribute inference tries to guess; None lets it choose.
@@ -61,7 +69,11 @@ def evaluate(
 
     Raises:
         DataError: a table is empty, or the tables have different columns or dtypes that do not convert.
+        SchemaError: the schema is malformed, or its file cannot be read.
         SettingsError: the target or a secret is not a column, there is no such part, or ``n_jobs`` is below 1.
+
+    Warns:
+        SynthganWarning: most synthetic rows are exact copies of real ones, and not by chance; a note says so too.
     """
     if n_jobs is not None and n_jobs < 1:
         raise SettingsError("n_jobs must be at least 1; leave it out for all cores.")
@@ -76,7 +88,8 @@ def evaluate(
         for column in columns:
             _check_column(column, setting, frames["real"])
     chosen = _checked_parts(parts)
-    tables = compare(frames, numeric=numeric, keep=() if target is None else (target,))
+    kinds = None if schema is None else kinds_of(schema)
+    tables = compare(frames, numeric=numeric, kinds=kinds, keep=() if target is None else (target,))
     if not tables.columns:
         raise DataError("No column is left to compare: all are empty, identifiers or free text.")
     request = Request(tables=tables, target=target, secrets=secrets, n_jobs=n_jobs)
@@ -90,6 +103,10 @@ def evaluate(
             scores += found
             notes += said
         drawn = evidence(tables)
+    copied = next((copies_warning(score) for score in scores if score.name == "exact_copies"), None)
+    if copied is not None:
+        notes.insert(0, copied)
+        warnings.warn(copied, SynthganWarning, stacklevel=2)
     if holdout is None:
         notes.append(
             "Without a holdout there is no noise floor, no check for rows close to training rows, and no attack: "

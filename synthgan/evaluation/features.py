@@ -12,8 +12,9 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from synthgan.errors import DataError
-from synthgan.evaluation.column_roles import Clock, Role, clock_of, role_of
+from synthgan.evaluation.column_roles import NOT_COMPARED, Clock, Role, clock_of, role_of, role_of_kind
 from synthgan.tables.arrow_types import NANOSECONDS
+from synthgan.tables.schema import Kind
 
 Floats = NDArray[np.float64]
 Codes = NDArray[np.int64]
@@ -180,6 +181,7 @@ def compare(
     tables: Mapping[str, pd.DataFrame],
     *,
     numeric: Collection[str] | None = None,
+    kinds: Mapping[str, Kind] | None = None,
     keep: Collection[str] = (),
     leave_out_identifiers: bool = True,
 ) -> ComparedTables:
@@ -187,8 +189,9 @@ def compare(
 
     Args:
         tables: name -> frame; all have the columns of the first, in any order.
-        numeric: names of the numeric columns; None reads them off the first table's dtypes (numbers, datetimes and
-            timedeltas are numeric; booleans and everything else are categorical).
+        numeric: names of the numeric columns; None takes them from ``kinds``.
+        kinds: the kinds of columns in a schema. Where it says nothing, the first table's dtypes do: numbers, datetimes
+            and timedeltas are numeric; booleans and everything else are categorical.
         keep: columns that are never left out.
         leave_out_identifiers: leave out columns that hold identifiers or free text (see ``left_out``), which no
             synthesizer should reproduce.
@@ -207,11 +210,17 @@ def compare(
     for column in labels[names[0]]:
         series = {name: tables[name][labels[name][column]] for name in names}
         first = series[names[0]]
-        role: Role = role_of(first) if numeric is None else ("numeric" if column in numeric else "categorical")
+        kind = (kinds or {}).get(column)
+        role = role_of_kind(kind) or role_of(first)
+        if numeric is not None:
+            role = "numeric" if column in numeric else "categorical"
+        leave_out = leave_out_identifiers and column not in keep and column not in (numeric or ())
         reason = None if column in keep else _empty_reason(series)
+        if reason is None and leave_out and kind is not None:
+            reason = NOT_COMPARED.get(kind)
         if reason is None:
             arrays, levels_here = _arrays(series, role, column)
-            if leave_out_identifiers and column not in keep and column not in (numeric or ()):
+            if leave_out:
                 reason = _counter_reason(first, arrays[0]) if role == "numeric" else _text_reason(arrays[0])
         if reason is not None:
             left_out[column] = reason

@@ -223,7 +223,7 @@ class LedgerFile:
 
     def _change(self, change: Callable[[Account | None], tuple[Account, T]]) -> T:
         """Read, change and replace the file while nobody else does."""
-        from synthgan.tables.writers import atomic_path, check_output
+        from synthgan.tables.outputs import atomic_path, check_output
 
         check_output(self.path, force=True)
         target = self.path.resolve()

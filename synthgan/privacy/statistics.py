@@ -19,6 +19,7 @@ from synthgan.errors import SettingsError
 from synthgan.privacy.column_release import DOOR, EXACT_KEYS, Budget, Counter, CountMechanisms
 from synthgan.privacy.level_release import generic_templates, public_levels, release_identifiers, release_levels
 from synthgan.privacy.number_release import discovers_values, n_cells_expected, release_numbers
+from synthgan.privacy.released_columns import Released, ReleasedColumn, in_words
 from synthgan.tables.arrow_types import parse_type
 from synthgan.tables.batches import Source
 from synthgan.tables.constraints import Reparametrisation, reparametrise
@@ -33,8 +34,6 @@ COUNT_SHARE = 0.02
 UNKNOWN_LEVELS = 32.0
 """Cells that a column of undeclared levels is taken for when the budget is split."""
 
-Released = LevelCounts | Histogram | Templates
-
 
 class PrivateStatistics:
     """Column statistics released by mechanisms; every number in it may be published under the ledger's guarantee."""
@@ -47,14 +46,14 @@ class PrivateStatistics:
         levels: Mapping[str, LevelCounts],
         histograms: Mapping[str, Histogram],
         templates: Mapping[str, Templates],
-        notices: tuple[str, ...] = (),
+        released: tuple[ReleasedColumn, ...] = (),
     ) -> None:
         """Take finished releases; use `release` to make them."""
         self._n_rows = n_rows
         self._levels = dict(levels)
         self._histograms = dict(histograms)
         self._templates = dict(templates)
-        self.notices = notices
+        self.released = released
 
     def n_rows(self) -> float:
         """Noisy number of rows, at least 1."""
@@ -131,7 +130,7 @@ class PrivateStatistics:
             {name: made for name, made in released.items() if isinstance(made, Histogram)},
             {name: made for name, made in released.items() if isinstance(made, Templates)},
             tuple(
-                _notice(column, released[column.name]) for column in rules.internal.columns if column.name in weights
+                in_words(column, released[column.name]) for column in rules.internal.columns if column.name in weights
             ),
         )
 
@@ -219,17 +218,3 @@ def _users_columns(counters: Mapping[str, Counter], schema: TableSchema, rules: 
 def _internal_batches(source: Source, wanted: list[str], rules: Reparametrisation) -> Iterator[pa.RecordBatch]:
     for batch in source.batches(wanted):
         yield rules.forward(batch) if rules.derived else batch
-
-
-def _notice(column: ColumnSchema, released: Released) -> str:
-    """What was released of a column, from released numbers only."""
-    if isinstance(released, Histogram):
-        single = int((released.lower == released.upper).sum())
-        step = released.axis.granularity
-        grid = "a continuous grid" if step is None else f"a grid of {step}"
-        return f"column '{column.name}': {len(released.counts)} cells, {single} of them single values, on {grid}"
-    if isinstance(released, LevelCounts):
-        known = "declared" if column.levels is not None else "found"
-        others = "" if released.n_unlisted <= 0 else "; the others are learned as one"
-        return f"column '{column.name}': {len(released.values)} levels {known}{others}"
-    return f"column '{column.name}': identifiers, written afresh in a generic format"

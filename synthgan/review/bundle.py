@@ -35,7 +35,7 @@ from synthgan.review.model_card import model_card
 from synthgan.review.real_rows import RealRows, real_rows
 from synthgan.review.release import Release
 from synthgan.review.synthetic_rows import write_rows
-from synthgan.tables.writers import atomic_folder, check_folder_output
+from synthgan.tables.outputs import atomic_folder, check_folder_output
 
 if TYPE_CHECKING:
     from synthgan.evaluation import Scores
@@ -123,7 +123,10 @@ def write_bundle(
         write_rows(release, shareable, wanted, seed=seed, with_csv=csv)
 
         def found() -> Findings:
-            return parts.findings(real, shareable / PARQUET, target=release.target, policy=gates, **options)
+            schema = release.model.codec.schema
+            return parts.findings(
+                real, shareable / PARQUET, schema=schema, target=release.target, policy=gates, **options
+            )
 
         def content(tier: Tier, findings: Findings | None, **internals: Any) -> TierContent:
             return TierContent(tier, release, wanted, csv, findings, internals)

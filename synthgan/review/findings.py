@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from synthgan.evaluation import Scores
     from synthgan.review.gates import Verdicts
     from synthgan.review.policy import Policy
+    from synthgan.tables.schema import TableSchema
 
 TITLES = {"internal": "Synthetic table: internal review", "shareable": "Synthetic table"}
 
@@ -31,19 +32,22 @@ def policy_of(path: str | os.PathLike[str] | None) -> Policy:
     return default_policy() if path is None or os.fspath(path) == "default" else read_policy(path)
 
 
-def findings(real: RealRows, synthetic: Path, *, target: str | None, policy: Policy, **options: Any) -> Findings:
+def findings(
+    real: RealRows, synthetic: Path, *, schema: TableSchema, target: str | None, policy: Policy, **options: Any
+) -> Findings:
     """Score synthetic rows against real ones, and judge the scores.
 
     Args:
         real: what to compare with.
         synthetic: the file of the synthetic rows.
+        schema: the model's, which says what each column is.
         target: the column that utility is measured by.
         policy: the gates.
         **options: further arguments of `synthgan.evaluate`.
     """
     from synthgan.evaluation import evaluate
 
-    scores = evaluate(real.training, synthetic, holdout=real.holdout, target=target, **options)
+    scores = evaluate(real.training, synthetic, holdout=real.holdout, target=target, schema=schema, **options)
     return Findings(scores, verdicts_on(scores, policy), real.limits)
 
 

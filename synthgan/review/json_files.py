@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from synthgan.tables.writers import atomic_path
+from synthgan.tables.outputs import atomic_path
 
 MOST_BYTES = 256 * 2**20
 

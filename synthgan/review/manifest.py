@@ -18,7 +18,7 @@ from typing import Any, Final
 from synthgan.errors import BundleError
 from synthgan.review.json_files import JsonFileError, read_json
 from synthgan.review.layout import MANIFEST, TIERS, Tier
-from synthgan.tables.writers import atomic_path
+from synthgan.tables.outputs import atomic_path
 
 FORMAT: Final = "synthgan-manifest"
 VERSION: Final = 1

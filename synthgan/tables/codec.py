@@ -11,14 +11,15 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from synthgan.errors import ConditionError, DataError, ModelFileError, SettingsError
+from synthgan.errors import ConditionError, DataError, ModelFileError
 from synthgan.tables.arrow_types import parse_type
 from synthgan.tables.batches import BATCH_ROWS, Source, TableSource
+from synthgan.tables.codec_settings import CodecSettings
 from synthgan.tables.columns import ENCODERS
 from synthgan.tables.columns.levels import LevelEncoder
 from synthgan.tables.columns.numeric import NumericEncoder
 from synthgan.tables.columns.numeric_conditions import has_clock_changes
-from synthgan.tables.columns.protocol import ColumnEncoder, FitRules, LevelCondition
+from synthgan.tables.columns.protocol import ColumnEncoder, LevelCondition
 from synthgan.tables.composites import split_texts
 from synthgan.tables.constraints import ViolationCounter, grid_columns, reparametrise, with_grids
 from synthgan.tables.layout import EncodedTable, Layout, Span
@@ -26,69 +27,7 @@ from synthgan.tables.predicates import ColumnPredicate, Predicate, matches
 from synthgan.tables.schema import ColumnSchema, Combinations, TableSchema
 from synthgan.tables.statistics import ColumnStatistics, ExactStatistics
 
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class CodecSettings:
-    """How a table is encoded.
-
-    Attributes:
-        n_bins: bins of a numeric column without heavy values; None chooses by the number of rows (8 to 50).
-        max_levels: most levels of a categorical column; rarer ones share buckets.
-        min_count: fewest rows behind a level, a knot of a quantile function, or a cap.
-        protect_values: merge rarer levels and cap extremes. Off, every level and the true extremes are kept.
-        max_single_values: a numeric column with at most this many distinct values has a level for each, else bins.
-    """
-
-    n_bins: int | None = None
-    max_levels: int = 256
-    min_count: int = 10
-    protect_values: bool = True
-    max_single_values: int = 100
-
-    def __post_init__(self) -> None:
-        """Check the ranges."""
-        for name, low, high in (
-            ("n_bins", 2, 1000),
-            ("max_levels", 4, 10_000),
-            ("min_count", 1, 1_000_000),
-            ("max_single_values", 0, 10_000),
-        ):
-            value = getattr(self, name)
-            if value is None and name == "n_bins":
-                continue
-            if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
-                raise SettingsError(f"{name} must be a whole number from {low} to {high}, not {value!r}")
-        if not isinstance(self.protect_values, bool):
-            raise SettingsError(f"protect_values must be True or False, not {self.protect_values!r}")
-
-    def resolve(self, n_rows: float, *, counts_are_public: bool = False) -> FitRules:
-        """The rules for a table of ``n_rows`` rows, whose counts were released by a private mechanism or not."""
-        n_bins = self.n_bins if self.n_bins is not None else int(np.clip(n_rows / 40, 8, 50))
-        return FitRules(
-            n_bins=n_bins,
-            max_levels=self.max_levels,
-            min_count=self.min_count,
-            protect_values=self.protect_values,
-            max_single_values=self.max_single_values,
-            counts_are_public=counts_are_public,
-        )
-
-    def to_json(self) -> dict[str, Any]:
-        """Plain JSON values."""
-        return dataclasses.asdict(self)
-
-    @classmethod
-    def from_json(cls, content: dict[str, Any]) -> CodecSettings:
-        """Settings from JSON values.
-
-        Raises:
-            SettingsError: for an unknown key or a value out of range.
-        """
-        known = {field.name for field in dataclasses.fields(cls)}
-        for key in content:
-            if key not in known:
-                raise SettingsError(f"'{key}' is not a codec setting; known ones are {', '.join(sorted(known))}")
-        return cls(**content)
+__all__ = ["CodeCondition", "CodecSettings", "Decoder", "TableCodec"]
 
 
 @dataclass(frozen=True, kw_only=True)

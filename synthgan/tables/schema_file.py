@@ -21,9 +21,9 @@ from synthgan.tables.declarations import (
     declared_table,
     parse_declaration,
 )
+from synthgan.tables.outputs import atomic_path
 from synthgan.tables.schema import Bounds, ColumnSchema, Levels, TableSchema
 from synthgan.tables.schema_values import label_to_json, value_to_json
-from synthgan.tables.writers import atomic_path
 
 JSON_SCHEMA: Final[dict[str, Any]] = json.loads(
     files("synthgan.tables").joinpath("table.schema.json").read_text(encoding="utf-8")

@@ -1,13 +1,10 @@
-"""Files that appear whole or not at all: every output is written beside its place and moved there when finished."""
+"""Table files, written in pieces: Parquet and CSV that appear whole or not at all."""
 
 from __future__ import annotations
 
-import errno
 import os
-import secrets
-import shutil
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -19,142 +16,28 @@ import pyarrow.parquet as pq
 
 from synthgan.errors import OutputError
 from synthgan.tables.arrow_types import physical_type, to_physical
+from synthgan.tables.outputs import (
+    atomic_folder,
+    atomic_path,
+    check_folder_output,
+    check_output,
+    explained,
+    make_folder,
+)
+
+__all__ = [
+    "TableWriter",
+    "atomic_folder",
+    "atomic_path",
+    "check_folder_output",
+    "check_output",
+    "check_table_output",
+    "make_folder",
+    "open_writer",
+]
 
 GROUP_ROWS = 65_536
 """Rows of a Parquet row group, at least; the last one of a file may hold fewer."""
-
-_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
-_FORBIDDEN = {errno.EACCES, errno.EPERM, errno.EROFS}
-_LINKS_UNSUPPORTED = {
-    errno.EPERM,
-    errno.ENOTSUP,
-    errno.EOPNOTSUPP,
-    errno.ENOSYS,
-    errno.EXDEV,
-    errno.EMLINK,
-    errno.EACCES,
-}
-
-
-def check_output(path: str | os.PathLike[str], *, force: bool = False) -> None:
-    """Fail early, before hours of work, when nothing could be written at ``path``.
-
-    Raises:
-        OutputError: when the file exists and ``force`` is off, or its folder is missing or not writable.
-    """
-    path = Path(path)
-    if not path.name:
-        raise OutputError("the output path is empty; name a file")
-    with _explained(path):
-        if path.is_dir():
-            raise OutputError(f"'{path}' is a folder; name a file inside it")
-        if path.exists():
-            if not path.is_file():
-                raise OutputError(f"'{path}' is a device or a pipe; name an ordinary file")
-            if not force:
-                raise _exists(path)
-        _check_place(path)
-
-
-def make_folder(path: str | os.PathLike[str]) -> None:
-    """Create a folder with its parents; an existing one is fine.
-
-    Raises:
-        OutputError: when something else stands there or it cannot be created.
-    """
-    path = Path(path)
-    with _explained(path):
-        if path.exists() and not path.is_dir():
-            raise OutputError(f"'{path}' exists and is not a folder; choose another name")
-        path.mkdir(parents=True, exist_ok=True)
-
-
-@contextmanager
-def atomic_path(path: str | os.PathLike[str], *, force: bool = False) -> Iterator[Path]:
-    """A temporary path to write to, which becomes ``path`` when the block ends well and vanishes when it does not.
-
-    Args:
-        path: where the file is to stand.
-        force: replace a file that is already there.
-
-    Yields:
-        A path in the same folder, not yet existing.
-
-    Raises:
-        OutputError: when the file exists and ``force`` is off, or cannot be written (no folder, no permission, disk
-            full); any `OSError` inside the block is taken to be about the output.
-    """
-    path = Path(path)
-    check_output(path, force=force)
-    target = path.resolve()  # a link keeps pointing at the file that is replaced
-    temporary = target.with_name(f".synthgan-{secrets.token_hex(8)}.partial")
-    try:
-        with _explained(path):
-            # An empty file first: problems show now, and it takes the permissions that the user's umask asks for.
-            os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
-            if force and target.exists():
-                shutil.copymode(target, temporary)
-            yield temporary
-            _to_disk(temporary)
-            _move(temporary, target, path, force=force)
-    finally:
-        with suppress(OSError):
-            temporary.unlink(missing_ok=True)
-
-
-def check_folder_output(
-    path: str | os.PathLike[str], *, force: bool = False, replaceable: Callable[[Path], bool] = lambda _: False
-) -> None:
-    """Like `check_output`, for a folder that `atomic_folder` is to write. An empty one may stand there already.
-
-    Args:
-        path: where the folder is to stand.
-        force: replace a folder that is already there, if it is ``replaceable``.
-        replaceable: whether a folder is one that may be deleted.
-
-    Raises:
-        OutputError: when something stands there that may not be replaced, or the place is not writable.
-    """
-    path, target = Path(path), Path(path).resolve()
-    with _explained(path):
-        if not target.name:
-            raise OutputError("the output is the root of the file system; name a folder")
-        if target.exists():
-            if not target.is_dir():
-                raise OutputError(f"'{path}' exists and is not a folder; choose another name")
-            if any(target.iterdir()) and not force:
-                raise _exists(path)
-            if any(target.iterdir()) and not replaceable(target):
-                raise OutputError(f"'{path}' holds other files, which are not overwritten; choose another name")
-        _check_place(path)
-
-
-@contextmanager
-def atomic_folder(
-    path: str | os.PathLike[str], *, force: bool = False, replaceable: Callable[[Path], bool] = lambda _: False
-) -> Iterator[Path]:
-    """A temporary folder to fill, which becomes ``path`` when the block ends well and vanishes when it does not.
-
-    Yields:
-        An empty folder beside ``path``. Its files are best written by `atomic_path` or `open_writer`, which explain
-        what goes wrong and wait for the disk.
-
-    Raises:
-        OutputError: as `check_folder_output`, and when the folder cannot be created or moved.
-    """
-    path = Path(path)
-    check_folder_output(path, force=force, replaceable=replaceable)
-    target = path.resolve()
-    temporary = target.with_name(f".synthgan-{secrets.token_hex(8)}.partial")
-    try:
-        with _explained(path):
-            temporary.mkdir()
-        yield temporary
-        with _explained(path):
-            check_folder_output(path, force=force, replaceable=replaceable)  # it may have come to be meanwhile
-            _move_folder(temporary, target)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
 
 
 class TableWriter:
@@ -175,7 +58,7 @@ class TableWriter:
         self._atomic = atomic_path(self._path, force=self._force)
         temporary = self._atomic.__enter__()
         try:
-            with _explained(self._path):
+            with explained(self._path):
                 self._sink = self._open(temporary, self._schema, self._metadata)
         except BaseException as error:
             self._atomic.__exit__(type(error), error, error.__traceback__)
@@ -192,7 +75,7 @@ class TableWriter:
             table = pa.Table.from_batches([table])
         if not table.schema.equals(self._schema):
             table = table.select(self._schema.names).cast(self._schema)
-        with _explained(self._path):
+        with explained(self._path):
             self._sink.write(table)
         self.n_rows += table.num_rows
 
@@ -205,7 +88,7 @@ class TableWriter:
             self._atomic.__exit__(kind, error, traceback)
             return
         try:
-            with _explained(self._path):
+            with explained(self._path):
                 self._sink.close()
         except BaseException as closing:
             self._atomic.__exit__(type(closing), closing, closing.__traceback__)
@@ -332,76 +215,3 @@ def _as_csv(column: pa.ChunkedArray) -> pa.ChunkedArray:
         target = physical_type(held, "written")
         return pa.chunked_array([to_physical(chunk, target) for chunk in column.chunks], type=target)
     return column
-
-
-@contextmanager
-def _explained(path: Path) -> Iterator[None]:
-    """Turn what the operating system says about an output into one helpful sentence."""
-    try:
-        yield
-    except OutputError:
-        raise
-    except OSError as error:
-        if error.errno in _FULL:
-            reason = "the disk or quota is full; free some space or choose another place"
-        elif error.errno in _FORBIDDEN:
-            reason = "no permission to write there; choose another place"
-        elif error.errno == errno.ENAMETOOLONG:
-            reason = "the name is too long; choose a shorter one"
-        else:
-            reason = os.strerror(error.errno).lower() if error.errno else "the operating system refused"
-        raise OutputError(f"cannot write '{path}': {reason}") from None
-
-
-def _check_place(path: Path) -> None:
-    folder = path.resolve().parent
-    if not folder.is_dir():
-        raise OutputError(f"cannot write '{path}': its folder does not exist; create it first")
-    if not os.access(folder, os.W_OK | os.X_OK):
-        raise OutputError(f"cannot write '{path}': no permission to create files in its folder; choose another place")
-
-
-def _exists(path: Path) -> OutputError:
-    return OutputError(
-        f"'{path}' exists already; choose another name or overwrite it with force (--force in the shell)"
-    )
-
-
-def _to_disk(path: Path) -> None:
-    """Make the operating system keep its promise now: a full disk may show only here."""
-    descriptor = os.open(path, os.O_RDWR)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _move(temporary: Path, target: Path, path: Path, *, force: bool) -> None:
-    if not force:
-        try:
-            os.link(temporary, target)  # fails when another process has put a file there in the meantime
-        except FileExistsError:
-            raise _exists(path) from None
-        except OSError as error:
-            if error.errno not in _LINKS_UNSUPPORTED:
-                raise
-            if target.exists():
-                raise _exists(path) from None
-        else:
-            return
-    temporary.replace(target)
-
-
-def _move_folder(temporary: Path, target: Path) -> None:
-    """Put a folder in the place of another, which comes back when that fails."""
-    if not target.exists():
-        temporary.rename(target)
-        return
-    aside = temporary.with_suffix(".replaced")
-    target.rename(aside)
-    try:
-        temporary.rename(target)
-    except BaseException:
-        aside.rename(target)
-        raise
-    shutil.rmtree(aside, ignore_errors=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import subprocess
 import sys
 import time
@@ -79,7 +80,7 @@ def test_every_exit_code_is_documented(cli) -> None:
         if isinstance(kind, type) and issubclass(kind, SynthganError) and kind is not SynthganError
     }
     gates = {10, 11}  # no error: the review is written
-    assert {0, 1, 2, 130} | raised | gates == set(documented)
+    assert {0, 1, 2, 130, 143} | raised | gates == set(documented)
     shown, page = cli("--help").out, (DOCS / "cli.md").read_text(encoding="utf-8")
     for code, meaning in EXIT_CODES:
         assert re.search(rf"^ *{code}  {re.escape(meaning)}$", shown, flags=re.MULTILINE)
@@ -144,6 +145,84 @@ def test_control_c_exits_with_130_and_a_sentence(cli, monkeypatch) -> None:
     assert (outcome.code, outcome.out) == (130, "")
     assert outcome.err.strip().startswith("Interrupted:")
     assert "Traceback" not in outcome.err
+
+
+def _work_and_be_told_to_end(folder: Path, times: int) -> None:
+    """What a command does with its outputs, until the system says SIGTERM."""
+    from synthgan.tables.writers import atomic_folder, atomic_path
+
+    with atomic_folder(folder / "release") as unfinished, atomic_path(folder / "model") as model:
+        (unfinished / "scores.json").write_text("{}")
+        model.write_text("half")
+        assert len(list(folder.iterdir())) == 2
+        try:
+            os.kill(os.getpid(), signal.SIGTERM)
+            time.sleep(5)  # the signal wakes it
+        finally:
+            for _ in range(times - 1):
+                os.kill(os.getpid(), signal.SIGTERM)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals as POSIX has them")
+@pytest.mark.parametrize("times", [1, 3])
+def test_sigterm_ends_in_order_and_a_repeated_one_does_not_disturb_that(
+    cli, monkeypatch, tmp_path: Path, times: int
+) -> None:
+    monkeypatch.setattr(
+        "synthgan.tables.sources.open_source", lambda *_, **__: _work_and_be_told_to_end(tmp_path, times)
+    )
+    outcome = cli("schema", "data.parquet")
+    assert (outcome.code, outcome.out) == (143, "")
+    assert outcome.err.strip().startswith("Terminated: outputs are written only when they are complete")
+    assert not list(tmp_path.iterdir())
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+
+
+def test_another_arrangement_for_sigterm_is_left_alone(cli, monkeypatch) -> None:
+    heard: list[int] = []
+    before = signal.signal(signal.SIGTERM, lambda number, _: heard.append(number))
+    try:
+        monkeypatch.setattr(
+            "synthgan.tables.sources.open_source", lambda *_, **__: os.kill(os.getpid(), signal.SIGTERM) or 1 / 0
+        )
+        assert cli("schema", "data.parquet").code == 1
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert heard == [signal.SIGTERM]
+
+
+WAITING = """
+import sys, time
+import synthgan.tables.sources
+from synthgan.cli.main import main
+from synthgan.tables.writers import atomic_folder
+
+folder = sys.argv.pop()
+
+def wait(*_, **__):
+    with atomic_folder(folder):
+        print("writing", flush=True)
+        time.sleep(60)
+
+synthgan.tables.sources.open_source = wait
+sys.argv += ["schema", "data.parquet"]
+main()
+"""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals as POSIX has them")
+def test_a_process_that_is_told_to_end_leaves_no_unfinished_output(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", WAITING, tmp_path / "release"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "writing\n"
+        assert [path.suffix for path in tmp_path.iterdir()] == [".partial"]
+        process.send_signal(signal.SIGTERM)
+        _, told = process.communicate(timeout=30)
+    assert process.returncode == 143
+    assert "Terminated:" in told
+    assert "Traceback" not in told
+    assert not list(tmp_path.iterdir())
 
 
 def test_warnings_are_sentences(cli, monkeypatch) -> None:

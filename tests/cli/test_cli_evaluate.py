@@ -56,9 +56,24 @@ def test_target_and_holdout_add_scores_and_json_is_written(cli, tables, tmp_path
 
 def test_a_copy_is_noticed(cli, tables, tmp_path: Path) -> None:
     path = tmp_path / "scores.json"
-    assert cli("evaluate", tables["real"], tables["real"], "--json", path).code == 0
+    outcome = cli("evaluate", tables["real"], tables["real"], "--json", path)
+    assert outcome.code == 0
+    assert outcome.err.startswith("Warning: All 400 rows of the synthetic table are exact copies of real rows")
+    assert len(outcome.err.splitlines()) == 1
     copies = [score for score in json.loads(path.read_text(encoding="utf-8"))["scores"] if score["group"] == "copies"]
-    assert copies[0]["value"] in (1.0, 100.0, 400.0)
+    assert copies[0]["value"] == 100.0
+
+
+def test_a_schema_says_what_columns_are(cli, tables, tmp_path: Path) -> None:
+    schema, path = tmp_path / "schema.json", tmp_path / "scores.json"
+    schema.write_text(json.dumps({"columns": {"education-num": "categorical", "fnlwgt": "identifier"}}))
+    outcome = cli("evaluate", tables["real"], tables["synthetic"], "--schema", schema, "--json", path)
+    assert outcome.code == 0, outcome.err
+    assert "Column 'fnlwgt' takes no part: an identifier, as the schema has it." in outcome.out
+    assert f"--schema {schema}" in outcome.out.splitlines()[-1]
+    settings = json.loads(path.read_text(encoding="utf-8"))["settings"]
+    assert "education-num" in settings["categorical"]
+    assert "fnlwgt" not in settings["numeric"]
 
 
 def test_csv_and_parquet_can_be_compared(cli, tables, tmp_path: Path) -> None:
@@ -74,6 +89,7 @@ def test_refusals(cli, tables, tmp_path: Path) -> None:
     for words, code, says in (
         ([real, missing], 3, "missing.parquet"),
         ([real, narrow], 3, "age"),
+        ([real, synthetic, "--schema", tmp_path / "schema.json"], 3, "does not exist"),
         ([real, synthetic, "--target", "incme"], 2, "'income'"),
         ([real, synthetic, "--holdout", missing], 3, "missing.parquet"),
         ([real, synthetic, "--json", tmp_path / "no" / "scores.json"], 6, "folder"),

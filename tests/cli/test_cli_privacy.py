@@ -100,6 +100,11 @@ def test_the_default_unit_is_a_row_and_other_fits_are_not_counted(
     outcome = cli("fit", people, "-o", tmp_path / "model", "--schema", declared, "--epsilon", 2, *QUICK)
     assert outcome.code == 0, outcome.err
     assert "epsilon 2, delta 1e-05; other fits on this table are not counted" in re.sub(r"\s+", " ", outcome.out)
+    assert outcome.err == "", "what was released of the columns is no warning"
+    assert facts_of(outcome.out)["columns"] == [
+        "  columns    learned from noisy counts: 1 by known values, 1 by ranges of numbers or times, "
+        "1 by missing cells only (`synthgan inspect` shows what the file holds)"
+    ]
     assert "for each row" in cli("inspect", tmp_path / "model").out
 
 
@@ -163,6 +168,7 @@ def test_unsafe_guarantees_are_warned_of(cli, people: Path, declared: Path, tmp_
     said = re.sub(r"\s+", " ", outcome.err)
     assert "epsilon 20 is above 10" in said
     assert "delta 0.1 is not below 1 divided by" in said
+    assert len(outcome.err.splitlines()) == outcome.err.count("Warning: ") == 2
 
 
 def test_a_holdout_without_privacy(cli, people: Path, tmp_path: Path) -> None:
@@ -180,6 +186,7 @@ def test_a_holdout_without_privacy(cli, people: Path, tmp_path: Path) -> None:
     assert text.endswith(f"Next: synthgan review {model} --data {people} -o release ")
     outcome = cli("fit", people, "-o", tmp_path / "other.synthgan", *QUICK)
     assert "receipt" not in outcome.out
+    assert "noisy counts" not in outcome.out
 
 
 def test_an_existing_receipt_is_refused_before_any_work(cli, tmp_path: Path) -> None:

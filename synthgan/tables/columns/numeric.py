@@ -13,13 +13,14 @@ import pyarrow as pa
 import pyarrow.types as pat
 
 from synthgan.tables.axis import Axis, Mask, Numbers, conform
-from synthgan.tables.columns.binning import Binning, Cells, Segments, clip_cells, make_binning
+from synthgan.tables.columns.binning import Binning, Cells, Segments, make_binning
+from synthgan.tables.columns.bounds import clip_to_bounds, declared_bounds, rows_beyond
 from synthgan.tables.columns.curve import TickCurve, TickLookup
 from synthgan.tables.columns.numeric_conditions import compile_numeric, snap_numeric
 from synthgan.tables.columns.protocol import Codes, Facts, FitRules, LevelCondition, Positions
 from synthgan.tables.predicates import Predicate
 from synthgan.tables.schema import ColumnSchema
-from synthgan.tables.statistics import ColumnStatistics, Histogram
+from synthgan.tables.statistics import ColumnStatistics
 
 STANDARDISED_LIMIT = 10.0
 """Standardised values are clipped to this many standard deviations."""
@@ -65,8 +66,8 @@ class NumericEncoder:
     def fit(cls, column: ColumnSchema, statistics: ColumnStatistics, rules: FitRules) -> NumericEncoder:
         """Choose levels from the column's histogram."""
         histogram = statistics.histogram(column.name)
-        bounds = _declared_bounds(column, histogram.axis)
-        cells, infinite = _clip_to_bounds(histogram, bounds)
+        bounds = declared_bounds(column, histogram.axis)
+        cells, infinite = clip_to_bounds(histogram, bounds)
         binning = make_binning(cells, rules, rows_per_observation=histogram.rows_per_observation)
         spike_codes, bin_codes = _value_order(binning)
         n_levels = len(spike_codes) + len(bin_codes)
@@ -103,7 +104,7 @@ class NumericEncoder:
             centre=centre,
             spread=spread,
             n_merged=binning.n_merged,
-            clipped_rows=_rows_beyond(histogram, bounds),
+            clipped_rows=rows_beyond(histogram, bounds),
         )
 
     @property
@@ -363,44 +364,3 @@ def _moments(cells: Cells) -> tuple[float, float]:
         return centre, 0.0
     spread = float(np.sqrt(np.dot(((middle / 2 - centre / 2) / scale) ** 2, share))) * scale * 2
     return centre, min(spread, float(np.finfo(np.float64).max))
-
-
-def _rows_beyond(histogram: Histogram, bounds: tuple[float | int | None, float | int | None]) -> float:
-    """Rows outside the declared bounds."""
-    low, high = bounds
-    below = 0.0 if low is None else histogram.counts[histogram.upper < low].sum() + histogram.n_negative_infinite
-    above = 0.0 if high is None else histogram.counts[histogram.lower > high].sum() + histogram.n_positive_infinite
-    return float(below + above)
-
-
-def _clip_to_bounds(
-    histogram: Histogram, bounds: tuple[float | int | None, float | int | None]
-) -> tuple[Cells, dict[str, float]]:
-    """Cells within the declared bounds, and the rows at infinities that no bound catches."""
-    start, last, counts = histogram.lower, histogram.upper, histogram.counts
-    low, high = bounds
-    extra = [
-        (bound, rows)
-        for bound, rows in ((low, histogram.n_negative_infinite), (high, histogram.n_positive_infinite))
-        if bound is not None and rows > 0
-    ]
-    if extra:
-        ends = np.array([bound for bound, _ in extra], dtype=start.dtype)
-        start, last = np.concatenate((start, ends)), np.concatenate((last, ends))
-        counts = np.concatenate((counts, [rows for _, rows in extra]))
-    order = np.lexsort((last, start))
-    cells = Cells(start=start[order], last=last[order], counts=counts[order])
-    if (low is not None or high is not None) and len(cells):
-        cells = clip_cells(cells, low, high)
-    infinite = {
-        "+inf": histogram.n_positive_infinite if high is None else 0.0,
-        "-inf": histogram.n_negative_infinite if low is None else 0.0,
-    }
-    return cells, infinite
-
-
-def _declared_bounds(column: ColumnSchema, axis: Axis) -> tuple[float | int | None, float | int | None]:
-    """Declared bounds as ticks, rounded inwards."""
-    if column.bounds is None or column.bounds.source != "declared":
-        return None, None
-    return axis.tick_at_least(column.bounds.lower), axis.tick_at_most(column.bounds.upper)
