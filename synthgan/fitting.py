@@ -21,7 +21,8 @@ from synthgan.privacy.parameters import ROW, Privacy
 from synthgan.privacy.released_columns import ReleasedColumn
 from synthgan.receipt import Receipt, new_key
 from synthgan.tables.batches import check_rows
-from synthgan.tables.codec import CodecSettings, TableCodec
+from synthgan.tables.codec import TableCodec
+from synthgan.tables.codec_settings import CodecSettings
 from synthgan.tables.holdout import divide
 from synthgan.tables.inference import infer_schema
 from synthgan.tables.outputs import check_output

@@ -37,7 +37,8 @@ from synthgan.privacy.statistics import PrivateStatistics
 from synthgan.privacy.units import UnitLimitedSource, persons_of
 from synthgan.receipt import Receipt, new_key
 from synthgan.tables.batches import Source
-from synthgan.tables.codec import CodecSettings, TableCodec
+from synthgan.tables.codec import TableCodec
+from synthgan.tables.codec_settings import CodecSettings
 from synthgan.tables.holdout import divide
 from synthgan.tables.schema import TableSchema
 from synthgan.tables.schema_file import schema_from_json, schema_to_json

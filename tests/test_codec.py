@@ -19,7 +19,8 @@ from hypothesis import strategies as st
 
 from synthgan.errors import ConditionError, DataError, ModelFileError, SettingsError
 from synthgan.tables.batches import Source, TableSource
-from synthgan.tables.codec import CodecSettings, TableCodec
+from synthgan.tables.codec import TableCodec
+from synthgan.tables.codec_settings import CodecSettings
 from synthgan.tables.inference import infer_schema
 from synthgan.tables.layout import EncodedTable
 from synthgan.tables.predicates import matches, parse_conditions

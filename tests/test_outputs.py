@@ -10,17 +10,11 @@ from pathlib import Path
 import pytest
 
 from synthgan.errors import OutputError
-from synthgan.tables import outputs, writers
 from synthgan.tables.outputs import atomic_folder, atomic_path, check_folder_output, check_output, make_folder
 
 
 def listing(folder):
     return sorted(path.name for path in folder.iterdir())
-
-
-@pytest.mark.parametrize("name", ["atomic_folder", "atomic_path", "check_folder_output", "check_output", "make_folder"])
-def test_writers_still_offers_what_moved_here(name: str) -> None:
-    assert getattr(writers, name) is getattr(outputs, name)
 
 
 def test_a_file_that_appears_meanwhile_is_not_overwritten(tmp_path):

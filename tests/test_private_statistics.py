@@ -25,7 +25,8 @@ from synthgan.privacy.private_schema import private_schema
 from synthgan.privacy.statistics import PrivateStatistics
 from synthgan.privacy.units import UnitLimitedSource
 from synthgan.tables.batches import Source, TableSource
-from synthgan.tables.codec import CodecSettings, TableCodec
+from synthgan.tables.codec import TableCodec
+from synthgan.tables.codec_settings import CodecSettings
 from synthgan.tables.columns.levels import OTHER
 from synthgan.tables.schema import TableSchema
 from synthgan.tables.statistics import ColumnStatistics

@@ -18,13 +18,8 @@ import pytest
 
 from synthgan.errors import OutputError
 from synthgan.tables import writers
-from synthgan.tables.writers import (
-    atomic_path,
-    check_output,
-    check_table_output,
-    make_folder,
-    open_writer,
-)
+from synthgan.tables.outputs import atomic_path, check_output, make_folder
+from synthgan.tables.writers import check_table_output, open_writer
 
 TABLE = pa.table({"x": pa.array([1, None, 3]), "name": pa.array(["a", "", None])})
 

@@ -27,8 +27,6 @@ from synthgan.tables.predicates import ColumnPredicate, Predicate, matches
 from synthgan.tables.schema import ColumnSchema, Combinations, TableSchema
 from synthgan.tables.statistics import ColumnStatistics, ExactStatistics
 
-__all__ = ["CodeCondition", "CodecSettings", "Decoder", "TableCodec"]
-
 
 @dataclass(frozen=True, kw_only=True)
 class CodeCondition:

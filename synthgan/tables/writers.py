@@ -16,25 +16,7 @@ import pyarrow.parquet as pq
 
 from synthgan.errors import OutputError
 from synthgan.tables.arrow_types import physical_type, to_physical
-from synthgan.tables.outputs import (
-    atomic_folder,
-    atomic_path,
-    check_folder_output,
-    check_output,
-    explained,
-    make_folder,
-)
-
-__all__ = [
-    "TableWriter",
-    "atomic_folder",
-    "atomic_path",
-    "check_folder_output",
-    "check_output",
-    "check_table_output",
-    "make_folder",
-    "open_writer",
-]
+from synthgan.tables.outputs import atomic_path, check_output, explained
 
 GROUP_ROWS = 65_536
 """Rows of a Parquet row group, at least; the last one of a file may hold fewer."""

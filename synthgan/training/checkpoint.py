@@ -18,7 +18,7 @@ from typing import Any, TypeAlias
 from torch import Tensor
 
 from synthgan.errors import ModelFileError
-from synthgan.tables.writers import atomic_path
+from synthgan.tables.outputs import atomic_path
 from synthgan.training.loop import Trainer
 
 FORMAT = "synthgan-checkpoint-1"

@@ -149,7 +149,7 @@ def test_control_c_exits_with_130_and_a_sentence(cli, monkeypatch) -> None:
 
 def _work_and_be_told_to_end(folder: Path, times: int) -> None:
     """What a command does with its outputs, until the system says SIGTERM."""
-    from synthgan.tables.writers import atomic_folder, atomic_path
+    from synthgan.tables.outputs import atomic_folder, atomic_path
 
     with atomic_folder(folder / "release") as unfinished, atomic_path(folder / "model") as model:
         (unfinished / "scores.json").write_text("{}")
@@ -195,7 +195,7 @@ WAITING = """
 import sys, time
 import synthgan.tables.sources
 from synthgan.cli.main import main
-from synthgan.tables.writers import atomic_folder
+from synthgan.tables.outputs import atomic_folder
 
 folder = sys.argv.pop()
 
