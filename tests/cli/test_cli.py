@@ -28,10 +28,11 @@ def test_the_commands_are_these() -> None:
 
 
 def test_help_takes_less_than_half_a_second() -> None:
-    def seconds() -> float:
-        began = time.perf_counter()
+    def seconds() -> float:  # of the processor: a busy machine says nothing about the command
+        before = os.times()
         subprocess.run([sys.executable, "-m", "synthgan", "--help"], capture_output=True, check=True)
-        return time.perf_counter() - began
+        after = os.times()
+        return after.children_user - before.children_user + after.children_system - before.children_system
 
     assert min(seconds() for _ in range(5)) < 0.5
 
