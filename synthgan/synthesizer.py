@@ -402,7 +402,7 @@ def load(path: str | os.PathLike[str], *, device: str = "auto") -> Synthesizer:
 def _seed(random_state: RandomState) -> int:
     """A seed from whatever scikit-learn accepts as ``random_state``."""
     if random_state is None:
-        return int(np.random.SeedSequence().generate_state(1, np.uint64)[0] >> 1)
+        return int(np.random.SeedSequence().generate_state(1, np.uint64)[0]) >> 1
     if isinstance(random_state, np.random.Generator):
         return int(random_state.integers(2**63))
     if isinstance(random_state, np.random.RandomState):
