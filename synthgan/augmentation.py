@@ -53,9 +53,9 @@ def balance(
     for column, name in zip(schema.columns, labels, strict=True):
         if column.kind == "identifier" and data[name].is_unique:
             synthetic[name] = _distinct_from(data[name], synthetic[name], synthesizer, name)
-    synthetic = synthetic.astype(
-        {name: data.dtypes[name] for name in synthetic.columns if _converts(synthetic[name], data.dtypes[name])}
-    )
+    for name in synthetic.columns:  # without those that are dropped
+        if _converts(synthetic[name], data.dtypes[name]):
+            synthetic[name] = _converted(synthetic[name], data.dtypes[name])
     return pd.concat([data, synthetic], ignore_index=True)
 
 
@@ -85,3 +85,10 @@ def _converts(values: pd.Series[Any], dtype: Any) -> bool:
     """Whether the dtype is another one that can hold the values: plain integers and booleans have no missing ones."""
     holds_missing = not (isinstance(dtype, np.dtype) and dtype.kind in "iub")
     return bool(values.dtype != dtype and (holds_missing or not values.isna().any()))
+
+
+def _converted(values: pd.Series[Any], dtype: Any) -> pd.Series[Any]:
+    """The values as the dtype; those that a categorical dtype lacks become missing, which astype no longer allows."""
+    if isinstance(dtype, pd.CategoricalDtype):
+        return values.astype("category").cat.set_categories(dtype.categories, ordered=bool(dtype.ordered))
+    return values.astype(dtype)

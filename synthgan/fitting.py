@@ -324,7 +324,7 @@ def _place(target: str | None, codec: TableCodec) -> int | None:
 
 
 def _fresh_seed() -> int:
-    return int(np.random.SeedSequence().generate_state(1, np.uint64)[0] >> 1)
+    return int(np.random.SeedSequence().generate_state(1, np.uint64)[0]) >> 1
 
 
 def _is_number(value: object) -> bool:

@@ -28,3 +28,16 @@ def test_fresh_identifiers_differ_from_the_real_ones(form: str) -> None:
     assert balanced["id"].is_unique
     assert balanced["id"].dtype == table["id"].dtype
     pd.testing.assert_frame_equal(balanced.head(60), table)
+
+
+@pytest.mark.parametrize("ordered", [False, True])
+def test_what_a_categorical_of_the_frame_lacks_becomes_missing(ordered: bool) -> None:
+    table = pd.DataFrame({"shop": ["north", "south", "south"] * 40, "paid": [True, False, True, True] * 30})
+    fitted = Synthesizer(max_steps=5, random_state=0, device="cpu", progress="off").fit(table)
+    narrow = pd.CategoricalDtype(["north", "nowhere"], ordered=ordered)
+    given = pd.DataFrame({"shop": pd.Categorical(["north"] * 60, dtype=narrow), "paid": [True] * 50 + [False] * 10})
+    balanced = fitted.augment(given, "paid", random_state=0)
+    assert balanced["shop"].dtype == narrow
+    assert balanced["paid"].value_counts().tolist() == [50, 50]
+    assert set(balanced["shop"].iloc[60:].dropna()) == {"north"}
+    assert balanced["shop"].iloc[60:].isna().any()

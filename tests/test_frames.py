@@ -270,7 +270,10 @@ def test_any_rows_come_back(rows: list[tuple[Any, ...]]) -> None:
         (pd.DataFrame([[1, 2]], columns=[1, "1"]), "two columns are called '1' once names are text"),
         (pd.DataFrame([[1, 2]], columns=["a", None]), "the column at position 1 has no name"),
         (pd.DataFrame([[1, 2]], columns=["a", np.nan]), "the column at position 1 has no name"),
-        (pd.DataFrame([[1, 2]], columns=["a", "b\udc00"]), "the column at position 1 holds half of a surrogate pair"),
+        (
+            pd.DataFrame([[1, 2]], columns=pd.Index(["a", "b\udc00"], dtype=object)),
+            "the column at position 1 holds half of a surrogate pair",
+        ),
         (pd.DataFrame({"a": ["x", SECRET, 3]}), "column 'a' mixes values of several types (int, str)"),
         (pd.DataFrame({"a": [True, 1, None]}, dtype=object), "column 'a' mixes values of several types (bool, int)"),
         (pd.DataFrame({"a": [1, Decimal(2)]}, dtype=object), "mixes values of several types (Decimal, int)"),

@@ -474,8 +474,8 @@ def test_labels_noted_by_pandas_come_back(tmp_path: Path) -> None:
 def test_categories_noted_by_pandas_come_back(tmp_path: Path) -> None:
     ordered = pd.CategoricalDtype(["c", "b", "a"], ordered=True)
     frames = [
-        pd.DataFrame({"k": pd.Categorical(list(cells), dtype=ordered), "m": pd.Categorical(list(cells))})
-        for cells in ("aab", "bax")
+        pd.DataFrame({"k": pd.Categorical(ranks, dtype=ordered), "m": pd.Categorical(cells)})
+        for ranks, cells in ((["a", "a", "b"], ["a", "a", "b"]), (["b", "a", None], ["b", "a", "x"]))
     ]
     for name, frame in zip("12", frames, strict=True):
         frame.to_parquet(tmp_path / f"{name}.parquet")

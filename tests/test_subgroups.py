@@ -67,8 +67,7 @@ def test_levels_values_quarters_and_missing_are_subgroups_when_they_are_large_en
 
 def test_a_part_with_one_class_is_no_subgroup() -> None:
     problem, tables = prepared()
-    wide = tables.numbers["holdout"]["x"]
-    wide[:] = np.where(problem.test.target == 1, 5.0, -5.0)  # two values, a class each
+    tables.numbers["holdout"]["x"] = np.where(problem.test.target == 1, 5.0, -5.0)  # two values, a class each
     assert "x" not in {part.column for part in subgroups_of(problem, tables, "holdout", np.arange(N_TEST))}
 
 

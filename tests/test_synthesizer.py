@@ -343,7 +343,7 @@ def test_a_column_that_is_missing_throughout_stays_so(table: pd.DataFrame) -> No
     empty = table[["city"]].assign(gone=np.full(600, np.nan), never=pd.Series([None] * 600, dtype="string"))
     rows = tiny().fit(empty).sample(50)
     assert rows[["gone", "never"]].isna().all(axis=None)
-    assert rows.dtypes.astype(str).tolist() == ["object", "float64", "string"]
+    assert rows.dtypes.tolist() == empty.dtypes.tolist()
 
 
 def test_two_rows_are_enough_and_fewer_are_not() -> None:

@@ -183,7 +183,7 @@ def _check_count(value: int | None, name: str) -> None:
 
 def _seed(random_state: int | None) -> int:
     if random_state is None:
-        return int(np.random.SeedSequence().generate_state(1, np.uint64)[0] >> 1)
+        return int(np.random.SeedSequence().generate_state(1, np.uint64)[0]) >> 1
     if isinstance(random_state, bool) or not isinstance(random_state, int | np.integer) or random_state < 0:
         raise SettingsError(f"random_state must be a whole number from 0 up or None, got {random_state!r}.")
     return int(random_state)

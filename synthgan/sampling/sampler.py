@@ -66,7 +66,7 @@ class Sampler:
         torch_seed, decode_seed = np.random.SeedSequence(seed).generate_state(2, np.uint64)
         self._decoder: Decoder = codec.decoder(np.random.default_rng(decode_seed))
         device = torch.device("cpu") if generator is None else generator.axis.starts.device
-        self._rng = torch.Generator(device).manual_seed(int(torch_seed >> 1))
+        self._rng = torch.Generator(device).manual_seed(int(torch_seed) >> 1)
         self._pool = None if generator is None else LatentPool(generator, self._rng)
         self.report = SamplingReport()
 

@@ -44,7 +44,7 @@ class Seeds:
     @classmethod
     def spawn(cls, seed: int) -> Seeds:
         """Derive all of them from one."""
-        return cls(*(int(word >> 1) for word in np.random.SeedSequence(seed).generate_state(5, np.uint64)))
+        return cls(*(int(word) >> 1 for word in np.random.SeedSequence(seed).generate_state(5, np.uint64)))
 
 
 @dataclass(frozen=True)
