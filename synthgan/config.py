@@ -283,7 +283,7 @@ class DpSgdSettings:
         weighs more.
         """
         pace = max(1.0, self.n_updates / self.FEWEST_UPDATES)
-        per_step = round(5 / math.sqrt(pace))
+        per_step = max(1, round(5 / math.sqrt(pace)))
         return dataclasses.replace(
             self.training(base),
             n_steps=max(1, self.n_updates // per_step),

@@ -19,6 +19,7 @@ from synthgan.model import Model
 from synthgan.networks.generator import Generator
 from synthgan.privacy.parameters import ROW, Privacy
 from synthgan.privacy.released_columns import ReleasedColumn
+from synthgan.random_state import fresh_seed
 from synthgan.receipt import Receipt, new_key
 from synthgan.tables.batches import check_rows
 from synthgan.tables.codec import TableCodec
@@ -128,7 +129,7 @@ def fit_exactly(source: Source, request: Request) -> Fitted:
         check_output(request.checkpoint, force=True)
         seed = stored_seed(request.checkpoint) if seed is None else seed
         key = bytes.fromhex(stored_private(request.checkpoint).get("holdout_key", key.hex()))
-    seed = _fresh_seed() if seed is None else seed
+    seed = fresh_seed() if seed is None else seed
     rows, receipt = source, None
     if request.holdout:
         division = divide(source, request.holdout, key=key)
@@ -174,7 +175,7 @@ def fit_privately(source: Source, privacy: Privacy, request: Request) -> Fitted:
         before = stored_private(request.checkpoint)
         seed = stored_seed(request.checkpoint) if seed is None else seed
         journal = journal_path(request.checkpoint)
-    seed = _fresh_seed() if seed is None else seed
+    seed = fresh_seed() if seed is None else seed
     key = bytes.fromhex(before["holdout_key"]) if before else new_key()
     settings = private_settings(
         request.settings,
@@ -321,10 +322,6 @@ def _place(target: str | None, codec: TableCodec) -> int | None:
     """Index of the target among the modelled columns."""
     names = [span.name for span in codec.layout.spans]
     return names.index(target) if target in names else None
-
-
-def _fresh_seed() -> int:
-    return int(np.random.SeedSequence().generate_state(1, np.uint64)[0]) >> 1
 
 
 def _is_number(value: object) -> bool:

@@ -9,6 +9,11 @@ from synthgan.errors import SettingsError
 RandomState = int | np.random.Generator | np.random.RandomState | None
 
 
+def fresh_seed() -> int:
+    """A seed of 63 bits from the operating system's entropy."""
+    return int(np.random.SeedSequence().generate_state(1, np.uint64)[0]) >> 1
+
+
 def seed_from(random_state: RandomState) -> int:
     """A seed: the whole number itself, one drawn from a generator, or a fresh one for None.
 
@@ -16,7 +21,7 @@ def seed_from(random_state: RandomState) -> int:
         SettingsError: for anything else, and for a number below 0.
     """
     if random_state is None:
-        return int(np.random.SeedSequence().generate_state(1, np.uint64)[0]) >> 1
+        return fresh_seed()
     if isinstance(random_state, np.random.Generator):
         return int(random_state.integers(2**63))
     if isinstance(random_state, np.random.RandomState):

@@ -463,6 +463,7 @@ def test_settings_of_a_fit_by_the_private_critic_alone() -> None:
     dp_sgd.refuse_what_cannot_be_private(settings, DpSgdSettings(), CPU)
     assert (settings.n_steps, settings.marginal_weight) == (100, 1.5)
     assert DpSgdSettings(n_updates=1).alone(BASE).n_steps == 1
+    assert DpSgdSettings(n_updates=200_000).alone(BASE).n_steps == 200_000, "never less than an update per step"
 
 
 def test_a_larger_budget_buys_more_and_smaller_updates() -> None:

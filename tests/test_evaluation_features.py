@@ -240,7 +240,7 @@ def test_a_column_that_is_empty_in_one_table_is_left_out_with_the_reason() -> No
         ({"x": []}, "The synthetic table has no rows"),
         ({"y": [1]}, r"The synthetic table lacks 1 column\(s\) of the real table: 'x'"),
         ({"x": [1], "y": [1]}, r"The synthetic table has 1 column\(s\) that the real table lacks: 'y'"),
-        ({"x": ["secret"]}, "Column 'x' is numeric in the real table but has dtype"),
+        ({"x": ["secret"]}, "Column 'x' is compared as numbers but has dtype .* in the synthetic table"),
     ],
 )
 def test_tables_that_do_not_fit_are_refused_without_a_value(synthetic: dict[str, Any], message: str) -> None:
@@ -248,6 +248,13 @@ def test_tables_that_do_not_fit_are_refused_without_a_value(synthetic: dict[str,
         compare({"real": pd.DataFrame({"x": [1, 2]}), "synthetic": pd.DataFrame(synthetic)})
     assert "secret" not in str(caught.value)
     assert caught.value.__cause__ is None
+
+
+def test_texts_that_a_schema_calls_numbers_are_refused_without_a_value() -> None:
+    frame = pd.DataFrame({"day": ["secret", "2024-01-02"]})
+    with pytest.raises(DataError, match=r"'day' is compared as numbers but has dtype \w+ in the real table") as caught:
+        compare({"real": frame, "synthetic": frame}, kinds={"day": "datetime"})
+    assert "secret" not in str(caught.value)
 
 
 def test_doubled_names_and_nested_values_are_refused() -> None:

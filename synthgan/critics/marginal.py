@@ -27,6 +27,9 @@ MAX_LEVELS = 2048
 TILE_LEVELS = {"cpu": 256, "cuda": MAX_LEVELS}
 """Side of the blocks the Gram matrix is worked through in: a core's cache holds them, a GPU wants them large."""
 
+LONGEST_HORIZON = 20.0
+"""Steps that the running average of the Gram matrix looks back over at most, where nobody asks for more."""
+
 
 @dataclass(frozen=True)
 class SliceTarget:
@@ -39,10 +42,6 @@ class SliceTarget:
 
     levels: Sequence[int]
     released: GramTarget
-
-
-LONGEST_HORIZON = 20.0
-"""Steps that the running average of the Gram matrix looks back over at most, where nobody asks for more."""
 
 
 class MarginalCritic:
@@ -124,7 +123,8 @@ class MarginalCritic:
 
         Args:
             pace: the learning rate as a share of its peak. The running average's horizon is in inverse proportion to
-                it, up to `LONGEST_HORIZON` steps (or what ``decay`` says, if that is more).
+                it, up to `LONGEST_HORIZON` steps (or what ``decay`` says, if that is more). Where packs take turns, a
+                block's horizon is counted in its own turns, so it is ``n_packs`` times as many steps.
         """
         if self._horizon > 1:
             longest = max(self._horizon, LONGEST_HORIZON)

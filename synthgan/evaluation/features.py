@@ -293,8 +293,8 @@ def _as_floats(series: pd.Series, column: str, table: str) -> Floats:
     except (TypeError, ValueError, OverflowError, pa.ArrowInvalid):
         # The cause's text would quote the value that did not convert.
         raise DataError(
-            f"Column '{column}' is numeric in the real table but has dtype {series.dtype} in the {table} table and "
-            "does not convert; bring both tables to the same dtypes."
+            f"Column '{column}' is compared as numbers but has dtype {series.dtype} in the {table} table and does not "
+            "convert; bring all tables to the same dtypes, or say in a schema that the column is categorical."
         ) from None
 
 

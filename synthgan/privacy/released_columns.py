@@ -68,7 +68,7 @@ def _of_ranges(column: ColumnSchema, histogram: Histogram) -> str:
     step = histogram.axis.granularity
     if column.kind not in ("integer", "float", "decimal"):  # the steps of times are nanoseconds or days
         return words
-    return f"{words}, " + ("with any number of decimals" if step is None else f"in steps of {step:g}")
+    return f"{words}, " + ("with any number of decimals" if step is None else f"in steps of {step:.15g}")
 
 
 def _number(count: int, what: str) -> str:

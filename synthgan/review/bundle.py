@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from synthgan.errors import SettingsError
+from synthgan.random_state import fresh_seed
 from synthgan.review import findings as parts
 from synthgan.review.document import Findings, TierContent, document
 from synthgan.review.environment import environment
@@ -183,7 +184,7 @@ def _check_count(value: int | None, name: str) -> None:
 
 def _seed(random_state: int | None) -> int:
     if random_state is None:
-        return int(np.random.SeedSequence().generate_state(1, np.uint64)[0]) >> 1
+        return fresh_seed()
     if isinstance(random_state, bool) or not isinstance(random_state, int | np.integer) or random_state < 0:
         raise SettingsError(f"random_state must be a whole number from 0 up or None, got {random_state!r}.")
     return int(random_state)

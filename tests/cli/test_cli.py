@@ -7,6 +7,7 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 import time
 import warnings
 from pathlib import Path
@@ -179,6 +180,7 @@ def test_sigterm_ends_in_order_and_a_repeated_one_does_not_disturb_that(
     assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
 
 
+@pytest.mark.skipif(os.name != "posix", reason="signals as POSIX has them")
 def test_another_arrangement_for_sigterm_is_left_alone(cli, monkeypatch) -> None:
     heard: list[int] = []
     before = signal.signal(signal.SIGTERM, lambda number, _: heard.append(number))
@@ -190,6 +192,14 @@ def test_another_arrangement_for_sigterm_is_left_alone(cli, monkeypatch) -> None
     finally:
         signal.signal(signal.SIGTERM, before)
     assert heard == [signal.SIGTERM]
+
+
+def test_a_command_runs_in_a_thread_where_no_handler_can_be_set(cli) -> None:
+    codes: list[int] = []
+    thread = threading.Thread(target=lambda: codes.append(cli("--version").code))
+    thread.start()
+    thread.join()
+    assert codes == [0]
 
 
 WAITING = """
