@@ -389,7 +389,8 @@ def _category_index(categories: list[Any], text: str) -> pd.Index[Any]:
     if text.startswith(_INTERVAL):
         dtype: Any = pd.api.types.pandas_dtype(text)
         ends = [category.strip("[]()").split(", ") for category in categories]
-        left, right = (pd.Index([end[side] for end in ends]).astype(dtype.subtype) for side in (0, 1))
+        # Not astype: pandas before 2.2 leaves midnight out of the text, and would want one format of all.
+        left, right = (pd.Index([end[side] for end in ends], dtype=dtype.subtype) for side in (0, 1))
         return pd.IntervalIndex.from_arrays(left, right, closed=dtype.closed)
     if text.startswith(_PERIOD):
         return pd.PeriodIndex(categories, dtype=text)
