@@ -53,7 +53,7 @@ def measure(
     from synthgan import Synthesizer
     from synthgan.config import to_dict
     from synthgan.networks.generator import Generator
-    from synthgan.sampling.draws import FREE_CHUNK_ROWS, draw_rows
+    from synthgan.sampling.draws import CPU_CHUNK_ROWS, draw_rows
     from synthgan.tables.columns.levels import LevelEncoder
     from synthgan.tables.sources import open_source
 
@@ -88,10 +88,10 @@ def measure(
     def forward(network: Generator = generator) -> None:
         rng = torch.Generator().manual_seed(seed)
         with torch.inference_mode():
-            for _ in range(0, n_decoded, FREE_CHUNK_ROWS):
-                network(torch.randn(FREE_CHUNK_ROWS, network.settings.latent_dim, generator=rng))
+            for _ in range(0, n_decoded, CPU_CHUNK_ROWS):
+                network(torch.randn(CPU_CHUNK_ROWS, network.settings.latent_dim, generator=rng))
 
-    repeat("forward", -(-n_decoded // FREE_CHUNK_ROWS) * FREE_CHUNK_ROWS, forward)
+    repeat("forward", -(-n_decoded // CPU_CHUNK_ROWS) * CPU_CHUNK_ROWS, forward)
     repeat("draw", n_decoded, lambda: draw_rows(generator, n_decoded, torch.Generator().manual_seed(seed)))
     with tempfile.TemporaryDirectory(prefix="synthgan-bench-", dir=Path(path).parent) as folder:
         file = Path(folder, "sample.parquet")

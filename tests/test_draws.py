@@ -7,7 +7,7 @@ import torch
 from synthgan.config import GeneratorSettings
 from synthgan.networks.generator import Generator
 from synthgan.sampling import draws
-from synthgan.sampling.draws import DeviceCondition, draw_conditioned, draw_rows
+from synthgan.sampling.draws import DeviceCondition, Draw, draw_conditioned, draw_rows
 from synthgan.sampling.sampler import BATCH_ROWS, FREE_BATCH_ROWS, free_batch_rows
 from synthgan.tables.columns.protocol import LevelCondition
 from tests.small_tables import small_layout
@@ -75,6 +75,31 @@ def test_draws_repeat_with_the_seed() -> None:
     assert (first.positions == second.positions).all()
 
 
+@pytest.mark.parametrize("conditioned", [False, True])
+def test_the_same_rows_are_drawn_by_any_number_of_threads(conditioned: bool) -> None:
+    network = generator()
+    condition = DeviceCondition({1: AMOUNT}, network)
+    n_rows = 3 * draws.CPU_CHUNK_ROWS + 5
+
+    def draw() -> Draw:
+        if conditioned:
+            return draw_conditioned(network, condition, n_rows, seeded(7))
+        return draw_rows(network, n_rows, seeded(7))
+
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(1)
+        alone = draw()
+        torch.set_num_threads(3)
+        together = draw()
+    finally:
+        torch.set_num_threads(before)
+    np.testing.assert_array_equal(alone.codes, together.codes)
+    np.testing.assert_array_equal(alone.positions, together.positions)
+    # And no chunk repeats another.
+    assert len(np.unique(alone.positions)) == n_rows
+
+
 def test_the_pool_grows_for_a_rare_condition_up_to_its_cap(monkeypatch: pytest.MonkeyPatch) -> None:
     network = generator()
     with torch.no_grad():
@@ -84,10 +109,10 @@ def test_the_pool_grows_for_a_rare_condition_up_to_its_cap(monkeypatch: pytest.M
     calls: list[int] = []
     forward = network.forward
     monkeypatch.setattr(network, "forward", lambda z, c=None: (calls.append(len(z)), forward(z, c))[1])
-    monkeypatch.setattr(draws, "POOL_CAP", 4 * draws.CHUNK_ROWS)
+    monkeypatch.setattr(draws, "POOL_CAP", 4 * draws.LATENTS)
     draw = draw_conditioned(network, DeviceCondition({2: rule([0, 0, 1])}, network), 50, seeded())
     assert (draw.codes[:, 2] == 2).all()
-    assert sum(calls) - 50 == 4 * draws.CHUNK_ROWS
+    assert sum(calls) - 50 == 4 * draws.LATENTS
     assert draw.effective_sample_size < 100
 
 
@@ -123,7 +148,7 @@ def test_effective_sample_size_and_resampling_by_hand() -> None:
 
 
 def test_no_more_rows_than_asked_for() -> None:
-    for n_rows in (1, draws.FREE_CHUNK_ROWS, 2 * draws.FREE_CHUNK_ROWS + 3):
+    for n_rows in (1, draws.CPU_CHUNK_ROWS, 2 * draws.CPU_CHUNK_ROWS + 3):
         draw = draw_rows(generator(), n_rows, seeded())
         assert draw.codes.shape == (n_rows, 3)
         assert draw.positions.shape == (n_rows, 1)
@@ -134,5 +159,5 @@ def test_an_accelerator_draws_large_batches_in_few_chunks_and_a_cpu_small_ones()
     assert free_batch_rows(torch.device("cuda")) == BATCH_ROWS > FREE_BATCH_ROWS
     assert free_batch_rows(torch.device("cpu")) == FREE_BATCH_ROWS
     axis = generator().axis
-    assert draws._free_chunk(axis) == draws.FREE_CHUNK_ROWS
-    assert draws._free_chunk(axis.to("meta")) >= BATCH_ROWS
+    assert draws._chunk_rows(axis) == draws.CPU_CHUNK_ROWS
+    assert draws._chunk_rows(axis.to("meta")) >= BATCH_ROWS

@@ -13,6 +13,7 @@ from synthgan.config import GeneratorSettings
 from synthgan.networks.generator import Generator, PositionHead
 from synthgan.networks.layers import LevelAxis
 from synthgan.networks.ranks import N_HARMONICS, RankFeatures, RankHead, RankLaw, ordered_columns, rank_intervals
+from synthgan.tables.layout import Layout, Span
 from tests.small_tables import small_layout
 
 
@@ -50,6 +51,33 @@ def test_logits_are_students_t_over_the_ranks() -> None:
     logits = head().logits(law(0.25, 0.1, 2.0))[0]
     far = -2 * math.log(1 + (0.5 / 0.1) ** 2)  # bins lie at ranks 1/4 and 3/4
     torch.testing.assert_close(logits, torch.tensor([0, 0, 0, far, 0, 0, 0, 0]))
+
+
+def test_in_place_the_logits_are_the_same_whatever_levels_have_an_order() -> None:
+    rng = np.random.default_rng(0)
+    sizes = [2, 9, 1, 30, 5]
+    stops = np.cumsum(sizes).tolist()
+    spans = tuple(
+        Span(name=str(i), start=stop - size, stop=stop, position=None)
+        for i, (size, stop) in enumerate(zip(sizes, stops, strict=True))
+    )
+    n_levels = stops[-1]
+    nothing = np.zeros(n_levels, dtype=np.float32)
+    layout = Layout(
+        spans=spans,
+        is_bin=np.zeros(n_levels, dtype=bool),
+        value_start=nothing,
+        value_stop=nothing,
+        is_ordered=rng.random(n_levels) < 0.7,
+        marginal=rng.random(n_levels).astype(np.float32),
+    )
+    peaks = RankHead(layout, 4, seeded := torch.Generator().manual_seed(0))
+    assert peaks.n_columns >= 2
+    logits = torch.randn(50, n_levels, generator=seeded)
+    where = peaks(3 * torch.randn(50, 4, generator=seeded))
+    with torch.no_grad():
+        wanted = logits + peaks.logits(where)
+        torch.testing.assert_close(peaks.add_logits(logits, where), wanted)
 
 
 def test_a_narrow_peak_inside_a_bin_places_the_position() -> None:

@@ -152,7 +152,10 @@ class Generator(nn.Module):
         for block in self.blocks:
             h = block(h)
         h = F.leaky_relu(h, LEAK)
-        return h, self.logits(h) + self.rank_head.logits(self.rank_head(h))
+        logits, law = self.logits(h), self.rank_head(h)
+        if torch.is_grad_enabled():
+            return h, logits + self.rank_head.logits(law)
+        return h, self.rank_head.add_logits(logits, law)
 
     def draw(
         self, z: Tensor, condition: Tensor | None, condition_mask: Tensor, *, temperature: float, rng: torch.Generator

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -141,6 +142,7 @@ class RankHead(nn.Module):
             layout.is_ordered[:, None, None], layout.column_of_level, columns, layout.n_columns, transposed=True
         )
         self.picks = PackedProduct(np.ones((len(columns), 1, 1)), columns, layout.positioned_columns, layout.n_columns)
+        self.runs = _ordered_runs(layout, columns)
         arrays = {"ranks": (low + high) / 2, "intervals": np.stack([low, np.maximum(high - low, MIN_BIN_SHARE)], 1)}
         for name, array in arrays.items():
             self.register_buffer(name, torch.from_numpy(array.astype(np.float32)), persistent=False)
@@ -165,6 +167,21 @@ class RankHead(nn.Module):
         with torch.autocast(self.ranks.device.type, enabled=False):
             away = self.ranks * self._spread(law.narrowness) - self._spread(law.location * law.narrowness)
             return -self._spread(law.sharpness) * torch.log1p(away.square())
+
+    def add_logits(self, logits: Tensor, law: RankLaw) -> Tensor:
+        """Logits with those of the peaks, without gradients. Shape: ``(n_rows, n_levels)``.
+
+        On a CPU in place and column by column: memory that is touched for the first time, and products that copy one
+        figure to many levels, take longer than the logarithms.
+        """
+        if logits.device.type != "cpu" or logits.dtype != torch.float32:
+            return logits + self.logits(law)
+        slope, offset = law.narrowness, -law.location * law.narrowness
+        for column, place in self.runs:
+            here = slice(column, column + 1)
+            away = torch.addcmul(offset[:, here], slope[:, here], self.ranks[place])
+            logits[:, place].addcmul_(away.square_().log1p_(), law.sharpness[:, here], value=-1)
+        return logits
 
     def _spread(self, of_columns: Tensor) -> Tensor:
         """A figure per ordered column at its levels. Shape: ``(n_rows, n_ordered)`` to ``(n_rows, n_levels)``."""
@@ -202,3 +219,11 @@ class RankHead(nn.Module):
         # A peak much wider than the bin, or many bins away, is flat inside it.
         pull = PULL * share * narrowness / (1 + (place - 0.5).square())
         return torch.logit(place.clamp(EDGE, 1 - EDGE)) * pull / (1 + pull), 1 / (1 + pull)
+
+
+def _ordered_runs(layout: Layout, columns: npt.NDArray[np.int64]) -> list[tuple[int, slice]]:
+    """Stretches of neighbouring levels with an order: which of ``columns`` they belong to, and where they are."""
+    owners = np.where(layout.is_ordered & np.isin(layout.column_of_level, columns), layout.column_of_level, -1)
+    edges = [0, *(np.flatnonzero(np.diff(owners)) + 1).tolist(), len(owners)]
+    stretches = [(int(owners[start]), slice(start, stop)) for start, stop in pairwise(edges) if start < stop]
+    return [(int(np.searchsorted(columns, owner)), place) for owner, place in stretches if owner >= 0]

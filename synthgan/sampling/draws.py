@@ -8,7 +8,7 @@ condition, and no row is drawn and thrown away.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,16 +17,17 @@ import torch
 from torch import Tensor
 
 from synthgan.networks.generator import Generator
-from synthgan.networks.layers import LevelAxis, chunks_of, gumbel_like
+from synthgan.networks.layers import LevelAxis, gumbel_like
 from synthgan.networks.products import ROW_BLOCK
+from synthgan.sampling.pieces import on_all_cores, piece_streams
 from synthgan.tables.columns.protocol import LevelCondition
 
-CHUNK_ROWS = 8_192
+LATENTS = 8_192
 """Latents weighed at a time under a condition."""
-FREE_CHUNK_ROWS = 1_024
-"""Rows drawn at a time without a condition on a CPU: few enough for its caches."""
-FREE_CHUNK_CELLS = 2**26
-"""Logits at a time without a condition on an accelerator: 256 MiB, so that starting kernels costs nothing."""
+CPU_CHUNK_ROWS = 1_024
+"""Rows drawn at a time by a core: few enough for its caches."""
+ACCELERATOR_CHUNK_CELLS = 2**26
+"""Logits at a time on an accelerator: 256 MiB, so that starting kernels costs nothing."""
 FEW_ROWS = 1_024
 """Draws of at most this many rows may share latents with other draws of the session."""
 POOL_CAP = 524_288
@@ -110,15 +111,12 @@ class _Rows:
         code = torch.uint8 if max(axis.sizes) <= 256 else torch.int16
         self._codes = torch.empty(axis.n_columns, n_rows, dtype=code, device=device)
         self._positions = torch.empty(axis.n_positions, n_rows, device=device)
-        self._done = 0
 
-    def put(self, codes: Tensor, positions: Tensor) -> None:
-        """The next rows; those beyond the room are dropped. Shape: ``(n, n_columns)``, ``(n, n_positions)``."""
-        place = slice(self._done, self._done + len(codes))
+    def put(self, place: slice, codes: Tensor, positions: Tensor) -> None:
+        """Rows to their place; those beyond it are dropped. Shape: ``(n, n_columns)``, ``(n, n_positions)``."""
         room = self._codes[:, place].shape[1]
         self._codes[:, place] = codes[:room].T
         self._positions[:, place] = positions[:room].T
-        self._done += room
 
     def draw(self, effective_sample_size: float) -> Draw:
         """All rows, on the host."""
@@ -129,13 +127,35 @@ class _Rows:
 def draw_rows(generator: Generator, n_rows: int, rng: torch.Generator) -> Draw:
     """Rows without a condition."""
     rows = _Rows(generator, n_rows)
-    for n in _chunks(n_rows, _free_chunk(generator.axis)):
+
+    def draw(place: slice, rng: torch.Generator) -> None:
         # Whole blocks of rows: see `products.dense`.
-        z = torch.randn(-(-n // ROW_BLOCK) * ROW_BLOCK, generator.settings.latent_dim, generator=rng, device=rng.device)
+        n = -(-(place.stop - place.start) // ROW_BLOCK) * ROW_BLOCK
+        z = torch.randn(n, generator.settings.latent_dim, generator=rng, device=rng.device)
         hidden, logits = generator(z)
         codes = draw_codes(generator.axis, logits, rng)
-        rows.put(codes, generator.draw_positions(hidden, codes, rng))
+        rows.put(place, codes, generator.draw_positions(hidden, codes, rng))
+
+    _chunk_by_chunk(draw, n_rows, generator.axis, rng)
     return rows.draw(float(n_rows))
+
+
+def _chunk_by_chunk(
+    draw: Callable[[slice, torch.Generator], None], n_rows: int, axis: LevelAxis, rng: torch.Generator
+) -> None:
+    """Draw the rows of each chunk: on a CPU several chunks at a time, each from a random source of its own."""
+    size = _chunk_rows(axis)
+    places = [slice(start, min(start + size, n_rows)) for start in range(0, n_rows, size)]
+    if rng.device.type != "cpu":
+        for place in places:
+            draw(place, rng)
+        return
+
+    @torch.inference_mode()
+    def work(piece: tuple[slice, torch.Generator]) -> None:
+        draw(*piece)
+
+    on_all_cores(work, list(zip(places, piece_streams(rng, len(places)), strict=True)))
 
 
 def draw_codes(axis: LevelAxis, logits: Tensor, rng: torch.Generator) -> Tensor:
@@ -169,12 +189,12 @@ def _weights(axis: LevelAxis, logits: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class LatentChunk:
-    """`CHUNK_ROWS` latents and what the generator makes of them.
+    """`LATENTS` latents and what the generator makes of them.
 
     Attributes:
-        z: ``(CHUNK_ROWS, latent_dim)``.
-        hidden: ``(CHUNK_ROWS, width)``.
-        logits: ``(CHUNK_ROWS, n_levels)``.
+        z: ``(LATENTS, latent_dim)``.
+        hidden: ``(LATENTS, width)``.
+        logits: ``(LATENTS, n_levels)``.
     """
 
     z: Tensor
@@ -204,9 +224,16 @@ class LatentPool:
             yield self._draw(told)
 
     def _draw(self, told: Tensor | None) -> LatentChunk:
-        latent_dim = self._generator.settings.latent_dim
-        z = torch.randn(CHUNK_ROWS, latent_dim, generator=self._rng, device=self._rng.device)
-        return LatentChunk(z, *self._generator(z, told))
+        settings, axis, device = self._generator.settings, self._generator.axis, self._rng.device
+        sizes = (settings.latent_dim, settings.width, axis.n_levels)
+        z, hidden, logits = (torch.empty(LATENTS, size, device=device) for size in sizes)
+
+        def draw(place: slice, rng: torch.Generator) -> None:
+            z[place].normal_(generator=rng)
+            hidden[place], logits[place] = self._generator(z[place], told)
+
+        _chunk_by_chunk(draw, LATENTS, axis, self._rng)
+        return LatentChunk(z, hidden, logits)
 
 
 def wanted_effective_size(n_rows: int) -> float:
@@ -248,7 +275,7 @@ def draw_conditioned(
     for chunk in (pool or LatentPool(generator, rng)).chunks(told, reuse=n_rows <= FEW_ROWS):
         latents.append(chunk.z)
         weights.append(_log_probability(generator, condition, chunk.hidden, chunk.logits))
-        size = len(latents) * CHUNK_ROWS
+        size = len(latents) * LATENTS
         if size < n_rows:
             continue
         effective = _effective_sample_size(torch.cat(weights))
@@ -256,10 +283,13 @@ def draw_conditioned(
             break
     chosen = torch.cat(latents)[_resample(torch.cat(weights), n_rows, rng)]
     rows = _Rows(generator, n_rows)
-    for z in chunks_of(chosen, CHUNK_ROWS):
-        hidden, logits = generator(z, told)
+
+    def draw(place: slice, rng: torch.Generator) -> None:
+        hidden, logits = generator(chosen[place], told)
         codes = draw_codes(generator.axis, logits + condition.log_shares(generator, hidden), rng)
-        rows.put(codes, _draw_truncated(generator, condition, hidden, codes, rng))
+        rows.put(place, codes, _draw_truncated(generator, condition, hidden, codes, rng))
+
+    _chunk_by_chunk(draw, n_rows, generator.axis, rng)
     return rows.draw(min(effective, float(n_rows)))
 
 
@@ -304,12 +334,7 @@ def _resample(log_weights: Tensor, n_rows: int, rng: torch.Generator) -> Tensor:
     return index[torch.randperm(n_rows, generator=rng, device=rng.device)]
 
 
-def _free_chunk(axis: LevelAxis) -> int:
+def _chunk_rows(axis: LevelAxis) -> int:
     if axis.starts.device.type == "cpu":
-        return FREE_CHUNK_ROWS
-    return max(FREE_CHUNK_ROWS, FREE_CHUNK_CELLS // axis.n_levels)
-
-
-def _chunks(n_rows: int, size: int) -> list[int]:
-    full, rest = divmod(n_rows, size)
-    return [size] * full + ([rest] if rest else [])
+        return CPU_CHUNK_ROWS
+    return max(CPU_CHUNK_ROWS, ACCELERATOR_CHUNK_CELLS // axis.n_levels)
