@@ -14,7 +14,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from synthgan.errors import DataError
+from synthgan.errors import DataError, SchemaError
 from synthgan.evaluation.column_roles import kinds_of
 from synthgan.evaluation.features import compare
 from synthgan.tables.schema import ColumnSchema, Kind, TableSchema
@@ -193,9 +193,16 @@ def test_kinds_are_read_from_all_that_a_fit_takes_as_schema(tmp_path: Path) -> N
     declared = {"columns": {"a": "identifier", "b": {"levels": [1, 2]}, "c": {"bounds": [0, 1]}}}
     path = tmp_path / "schema.json"
     path.write_text(json.dumps(declared))
-    assert kinds_of(declared) == kinds_of(path) == {"a": "identifier", "b": "categorical"}
+    columns = ["a", "b", "c", "d"]
+    assert kinds_of(declared, columns) == kinds_of(path, columns) == {"a": "identifier", "b": "categorical"}
     whole = TableSchema(columns=(ColumnSchema(name="a", kind="float", arrow_type="double"),))
-    assert kinds_of(whole) == {"a": "float"}
+    assert kinds_of(whole, columns) == {"a": "float"}
+
+
+def test_a_schema_of_other_columns_is_refused() -> None:
+    for facts in ("categorical", {"bounds": [0, 1]}):
+        with pytest.raises(SchemaError, match="names the column 'size', which the real table lacks; did you"):
+            kinds_of({"columns": {"size": facts}}, ["sizes", "colour"])
 
 
 def test_columns_are_matched_by_name_in_any_order() -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 import stat
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -142,6 +144,34 @@ def test_the_earlier_folder_comes_back_when_the_move_fails(tmp_path: Path, monke
         (folder / "new.txt").touch()
         monkeypatch.setattr(Path, "rename", fail_second)
     assert [path.relative_to(tmp_path).as_posix() for path in sorted(tmp_path.rglob("*"))] == ["out", "out/old.txt"]
+
+
+@pytest.mark.parametrize("moves_before", [0, 1, 2])
+def test_an_interruption_anywhere_in_a_move_leaves_one_whole_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moves_before: int
+) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "old.txt").touch()
+    done: list[object] = []
+
+    def interrupted(move: Callable[..., object]) -> Callable[..., object]:
+        def step(*arguments: object, **options: object) -> object:
+            done.append(move)
+            if len(done) == moves_before + 1:
+                raise KeyboardInterrupt
+            return move(*arguments, **options)
+
+        return step
+
+    with (
+        pytest.raises(KeyboardInterrupt),
+        atomic_folder(tmp_path / "out", force=True, replaceable=lambda _: True) as folder,
+    ):
+        (folder / "new.txt").touch()
+        monkeypatch.setattr(Path, "rename", interrupted(Path.rename))
+        monkeypatch.setattr(shutil, "rmtree", interrupted(shutil.rmtree))
+    assert listing(tmp_path) == ["out"]
+    assert listing(tmp_path / "out") == ["new.txt" if moves_before == 2 else "old.txt"]
 
 
 def test_places_for_no_folder(tmp_path: Path) -> None:

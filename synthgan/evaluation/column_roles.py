@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, Final, Literal
 
 import pandas as pd
 import pyarrow as pa
 
+from synthgan.errors import SchemaError, did_you_mean
 from synthgan.tables.schema import NUMERIC_KINDS, Kind, TableSchema
 from synthgan.tables.schema_file import declaration_of
 
@@ -22,14 +23,19 @@ NOT_COMPARED: Final[Mapping[Kind, str]] = {
 """Kinds of columns that no synthesizer should reproduce, and why they take no part."""
 
 
-def kinds_of(schema: TableSchema | Mapping[str, Any] | str | os.PathLike[str]) -> dict[str, Kind]:
-    """The kinds that a schema, or what a user declares of one, gives to columns; the others have none.
+def kinds_of(
+    schema: TableSchema | Mapping[str, Any] | str | os.PathLike[str], columns: Collection[str]
+) -> dict[str, Kind]:
+    """The kinds that a schema, or what a user declares of one, gives to ``columns``; the others have none.
 
     Raises:
-        SchemaError: when it is malformed, or its file cannot be read.
+        SchemaError: when it is malformed or names another column, or its file cannot be read.
     """
     kinds: dict[str, Kind] = {}
     for name, column in declaration_of(schema).columns.items():
+        if name not in columns:
+            hint = did_you_mean(name, columns) or f"; it has {len(columns)} columns"
+            raise SchemaError(f"the schema names the column {name!r}, which the real table lacks{hint}")
         if "kind" in column.facts:
             kinds[name] = column.facts["kind"]
         elif "levels" in column.facts:

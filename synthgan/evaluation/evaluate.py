@@ -69,7 +69,7 @@ def evaluate(
 
     Raises:
         DataError: a table is empty, or the tables have different columns or dtypes that do not convert.
-        SchemaError: the schema is malformed, or its file cannot be read.
+        SchemaError: the schema is malformed or names a column that the real table lacks, or its file cannot be read.
         SettingsError: the target or a secret is not a column, there is no such part, or ``n_jobs`` is below 1.
 
     Warns:
@@ -88,7 +88,7 @@ def evaluate(
         for column in columns:
             _check_column(column, setting, frames["real"])
     chosen = _checked_parts(parts)
-    kinds = None if schema is None else kinds_of(schema)
+    kinds = None if schema is None else kinds_of(schema, [str(label) for label in frames["real"].columns])
     tables = compare(frames, numeric=numeric, kinds=kinds, keep=() if target is None else (target,))
     if not tables.columns:
         raise DataError("No column is left to compare: all are empty, identifiers or free text.")

@@ -135,15 +135,19 @@ def atomic_folder(
     check_folder_output(path, force=force, replaceable=replaceable)
     target = path.resolve()
     temporary = target.with_name(f".synthgan-{secrets.token_hex(8)}.partial")
+    aside = temporary.with_suffix(".replaced")
     try:
         with explained(path):
             temporary.mkdir()
         yield temporary
         with explained(path):
             check_folder_output(path, force=force, replaceable=replaceable)  # it may have come to be meanwhile
-            _move_folder(temporary, target)
+            _move_folder(temporary, target, aside)
+        shutil.rmtree(aside, ignore_errors=True)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+        if target.exists():  # else the folder that stepped aside is all there is
+            shutil.rmtree(aside, ignore_errors=True)
 
 
 @contextmanager
@@ -204,16 +208,13 @@ def _move(temporary: Path, target: Path, path: Path, *, force: bool) -> None:
     temporary.replace(target)
 
 
-def _move_folder(temporary: Path, target: Path) -> None:
-    """Put a folder in the place of another, which comes back when that fails."""
-    if not target.exists():
-        temporary.rename(target)
-        return
-    aside = temporary.with_suffix(".replaced")
-    target.rename(aside)
+def _move_folder(temporary: Path, target: Path, aside: Path) -> None:
+    """Put a folder in the place of another, which steps aside, and comes back when that fails or is interrupted."""
     try:
+        if target.exists():
+            target.rename(aside)
         temporary.rename(target)
     except BaseException:
-        aside.rename(target)
+        if aside.exists() and not target.exists():
+            aside.rename(target)
         raise
-    shutil.rmtree(aside, ignore_errors=True)
