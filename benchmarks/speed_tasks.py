@@ -54,6 +54,8 @@ def measure(
     from synthgan.config import to_dict
     from synthgan.networks.generator import Generator
     from synthgan.sampling.draws import CPU_CHUNK_ROWS, draw_rows
+    from synthgan.sampling.pieces import on_all_cores
+    from synthgan.sampling.streams import Streams
     from synthgan.tables.columns.levels import LevelEncoder
     from synthgan.tables.sources import open_source
 
@@ -81,18 +83,21 @@ def measure(
     n_cells = encoded.codes.size
     bytes_per_cell = {"codes": encoded.codes.nbytes / n_cells, "positions": encoded.positions.nbytes / n_cells}
     n_decoded = min(sampled_rows, DECODED_ROWS)
-    draw = draw_rows(generator, n_decoded, torch.Generator().manual_seed(seed))
+    draw = draw_rows(generator, n_decoded, Streams(torch.Generator().manual_seed(seed)))
     decoder = codec.decoder(np.random.default_rng(seed))
     repeat("decode", n_decoded, lambda: decoder.decode(draw.codes, draw.positions))
 
-    def forward(network: Generator = generator) -> None:
-        rng = torch.Generator().manual_seed(seed)
-        with torch.inference_mode():
-            for _ in range(0, n_decoded, CPU_CHUNK_ROWS):
-                network(torch.randn(CPU_CHUNK_ROWS, network.settings.latent_dim, generator=rng))
+    n_chunks = -(-n_decoded // CPU_CHUNK_ROWS)
 
-    repeat("forward", -(-n_decoded // CPU_CHUNK_ROWS) * CPU_CHUNK_ROWS, forward)
-    repeat("draw", n_decoded, lambda: draw_rows(generator, n_decoded, torch.Generator().manual_seed(seed)))
+    @torch.inference_mode()
+    def chunk(rng: torch.Generator, network: Generator = generator) -> None:
+        network(torch.randn(CPU_CHUNK_ROWS, network.settings.latent_dim, generator=rng))
+
+    def forward() -> None:
+        on_all_cores(chunk, Streams(torch.Generator().manual_seed(seed)).take(n_chunks))
+
+    repeat("forward", n_chunks * CPU_CHUNK_ROWS, forward)
+    repeat("draw", n_decoded, lambda: draw_rows(generator, n_decoded, Streams(torch.Generator().manual_seed(seed))))
     with tempfile.TemporaryDirectory(prefix="synthgan-bench-", dir=Path(path).parent) as folder:
         file = Path(folder, "sample.parquet")
         repeat(

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from itertools import combinations
+
 import numpy as np
 import pytest
 import torch
@@ -9,6 +11,7 @@ from synthgan.networks.generator import Generator
 from synthgan.sampling import draws
 from synthgan.sampling.draws import DeviceCondition, Draw, draw_conditioned, draw_rows
 from synthgan.sampling.sampler import BATCH_ROWS, FREE_BATCH_ROWS, free_batch_rows
+from synthgan.sampling.streams import Streams
 from synthgan.tables.columns.protocol import LevelCondition
 from tests.small_tables import small_layout
 
@@ -41,10 +44,14 @@ def seeded(seed: int = 1) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
 
+def streams(seed: int = 1) -> Streams:
+    return Streams(seeded(seed))
+
+
 @pytest.mark.parametrize("conditional", [False, True])
 def test_every_row_meets_a_condition_on_levels_and_positions(conditional: bool) -> None:
     network = generator(conditional=conditional)
-    draw = draw_conditioned(network, DeviceCondition({1: AMOUNT, 2: COLOUR}, network), 3000, seeded())
+    draw = draw_conditioned(network, DeviceCondition({1: AMOUNT, 2: COLOUR}, network), 3000, streams())
     assert (draw.codes[:, 1] == 1).all()
     assert (draw.codes[:, 2] != 0).all()
     assert ((draw.positions >= 0.25) & (draw.positions < 0.5)).all()
@@ -53,14 +60,14 @@ def test_every_row_meets_a_condition_on_levels_and_positions(conditional: bool) 
 
 def test_conditioned_rows_follow_the_generator_s_own_law() -> None:
     network = generator()
-    free = draw_rows(network, 1_000_000, seeded(2))
+    free = draw_rows(network, 1_000_000, streams(2))
     met = (
         (free.codes[:, 1] == 1)
         & (free.positions[:, 0] >= 0.25)
         & (free.positions[:, 0] < 0.5)
         & (free.codes[:, 2] != 0)
     )
-    draw = draw_conditioned(network, DeviceCondition({1: AMOUNT, 2: COLOUR}, network), 20_000, seeded(3))
+    draw = draw_conditioned(network, DeviceCondition({1: AMOUNT, 2: COLOUR}, network), 20_000, streams(3))
     for column, size in ((0, 2), (2, 3)):
         wanted = np.bincount(free.codes[met, column], minlength=size) / met.sum()
         got = np.bincount(draw.codes[:, column], minlength=size) / len(draw.codes)
@@ -70,7 +77,7 @@ def test_conditioned_rows_follow_the_generator_s_own_law() -> None:
 
 def test_draws_repeat_with_the_seed() -> None:
     network = generator()
-    first, second = (draw_rows(network, 10, seeded(7)) for _ in range(2))
+    first, second = (draw_rows(network, 10, streams(7)) for _ in range(2))
     assert (first.codes == second.codes).all()
     assert (first.positions == second.positions).all()
 
@@ -83,8 +90,8 @@ def test_the_same_rows_are_drawn_by_any_number_of_threads(conditioned: bool) -> 
 
     def draw() -> Draw:
         if conditioned:
-            return draw_conditioned(network, condition, n_rows, seeded(7))
-        return draw_rows(network, n_rows, seeded(7))
+            return draw_conditioned(network, condition, n_rows, streams(7))
+        return draw_rows(network, n_rows, streams(7))
 
     before = torch.get_num_threads()
     try:
@@ -96,8 +103,27 @@ def test_the_same_rows_are_drawn_by_any_number_of_threads(conditioned: bool) -> 
         torch.set_num_threads(before)
     np.testing.assert_array_equal(alone.codes, together.codes)
     np.testing.assert_array_equal(alone.positions, together.positions)
-    # And no chunk repeats another.
-    assert len(np.unique(alone.positions)) == n_rows
+
+
+@pytest.mark.parametrize("n_threads", [1, 3])
+def test_rows_do_not_depend_on_the_caller_s_autocast(n_threads: int) -> None:
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(n_threads)
+        plain = draw_rows(generator(), 3000, streams())
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            within = draw_rows(generator(), 3000, streams())
+    finally:
+        torch.set_num_threads(before)
+    np.testing.assert_array_equal(plain.positions, within.positions)
+
+
+def test_no_chunk_repeats_another_in_a_session() -> None:
+    size = draws.CPU_CHUNK_ROWS
+    session = streams()
+    batches = [draw_rows(generator(), 2 * size, session).positions for _ in range(2)]
+    chunks = [batch[start : start + size] for batch in batches for start in (0, size)]
+    assert not any(np.array_equal(one, other) for one, other in combinations(chunks, 2))
 
 
 def test_the_pool_grows_for_a_rare_condition_up_to_its_cap(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -110,7 +136,7 @@ def test_the_pool_grows_for_a_rare_condition_up_to_its_cap(monkeypatch: pytest.M
     forward = network.forward
     monkeypatch.setattr(network, "forward", lambda z, c=None: (calls.append(len(z)), forward(z, c))[1])
     monkeypatch.setattr(draws, "POOL_CAP", 4 * draws.LATENTS)
-    draw = draw_conditioned(network, DeviceCondition({2: rule([0, 0, 1])}, network), 50, seeded())
+    draw = draw_conditioned(network, DeviceCondition({2: rule([0, 0, 1])}, network), 50, streams())
     assert (draw.codes[:, 2] == 2).all()
     assert sum(calls) - 50 == 4 * draws.LATENTS
     assert draw.effective_sample_size < 100
@@ -149,7 +175,7 @@ def test_effective_sample_size_and_resampling_by_hand() -> None:
 
 def test_no_more_rows_than_asked_for() -> None:
     for n_rows in (1, draws.CPU_CHUNK_ROWS, 2 * draws.CPU_CHUNK_ROWS + 3):
-        draw = draw_rows(generator(), n_rows, seeded())
+        draw = draw_rows(generator(), n_rows, streams())
         assert draw.codes.shape == (n_rows, 3)
         assert draw.positions.shape == (n_rows, 1)
         assert draw.codes.dtype == np.uint8

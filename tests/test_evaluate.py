@@ -14,7 +14,7 @@ import pytest
 
 import synthgan
 from synthgan.datasets import load_adult
-from synthgan.errors import DataError, SettingsError, SourceError, SynthganWarning
+from synthgan.errors import DataError, SchemaError, SettingsError, SourceError, SynthganWarning
 from synthgan.evaluation import Scores, evaluate
 from synthgan.evaluation.progress import each_part
 
@@ -135,6 +135,8 @@ def test_a_schema_decides_how_columns_are_scored() -> None:
     assert (scores.settings["numeric"], scores.settings["categorical"]) == (["x"], ["y"])
     assert "Column 'key' takes no part: an identifier, as the schema has it." in scores.notes
     assert evaluate(*tables, target="y", parts=["utility"]).settings["categorical"] == []
+    with pytest.raises(SchemaError, match="the schema names the column 'keys', which the real table lacks"):
+        evaluate(*tables, schema={"columns": {"keys": "identifier"}}, parts=["utility"])
 
 
 def test_without_holdout_utility_is_tested_on_a_part_of_the_real_rows() -> None:

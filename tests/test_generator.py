@@ -52,6 +52,18 @@ def test_gradients_reach_every_weight() -> None:
         assert parameter.grad.abs().sum() > 0, name
 
 
+@pytest.mark.parametrize("n_rows", [3, 256])
+def test_logits_are_the_same_with_and_without_gradients(n_rows: int) -> None:
+    network = generator()
+    torch.nn.init.normal_(network.rank_head.law.weight, generator=torch.Generator().manual_seed(1))
+    z = torch.randn(n_rows, 4, generator=torch.Generator().manual_seed(2))
+    hidden, logits = network(z)
+    assert network.rank_head.logits(network.rank_head(hidden)).abs().max() > 1, "the peaks matter"
+    for mode in (torch.no_grad, torch.inference_mode):
+        with mode():
+            torch.testing.assert_close(network(z), (hidden.detach(), logits.detach()))
+
+
 def test_a_condition_needs_a_conditional_generator() -> None:
     condition = torch.zeros(1, 8)
     condition[0, 1] = 1.0

@@ -146,6 +146,29 @@ def test_the_earlier_folder_comes_back_when_the_move_fails(tmp_path: Path, monke
     assert [path.relative_to(tmp_path).as_posix() for path in sorted(tmp_path.rglob("*"))] == ["out", "out/old.txt"]
 
 
+def test_the_earlier_folder_is_kept_when_something_takes_its_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "old.txt").touch()
+    rename = Path.rename
+
+    def then_taken(path: Path, target: Path) -> Path:
+        moved = rename(path, target)
+        if path.name == "out":
+            (tmp_path / "out").mkdir()
+            (tmp_path / "out" / "other.txt").touch()
+        return moved
+
+    with (
+        pytest.raises(OutputError),
+        atomic_folder(tmp_path / "out", force=True, replaceable=lambda _: True),
+    ):
+        monkeypatch.setattr(Path, "rename", then_taken)
+    assert listing(tmp_path / "out") == ["other.txt"]
+    assert [path.name for path in tmp_path.rglob("old.txt")] == ["old.txt"]
+
+
 @pytest.mark.parametrize("moves_before", [0, 1, 2])
 def test_an_interruption_anywhere_in_a_move_leaves_one_whole_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moves_before: int

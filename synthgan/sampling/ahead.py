@@ -23,7 +23,7 @@ class _End:
 def ahead(items: Iterator[Item]) -> Iterator[Item]:
     """The same items in the same order, drawn from ``items`` in a thread, at most `READY` of them too early.
 
-    All of ``items`` runs in that one thread, so a random source that only it uses gives what it would give without.
+    ``items`` itself runs in that one thread, so a random source that only it uses gives what it would give without.
     An error of ``items`` is raised here. Closing this iterator, also by an error in the caller, ends the thread after
     the item that it is at.
     """

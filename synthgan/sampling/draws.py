@@ -19,7 +19,8 @@ from torch import Tensor
 from synthgan.networks.generator import Generator
 from synthgan.networks.layers import LevelAxis, gumbel_like
 from synthgan.networks.products import ROW_BLOCK
-from synthgan.sampling.pieces import on_all_cores, piece_streams
+from synthgan.sampling.pieces import on_all_cores
+from synthgan.sampling.streams import Streams
 from synthgan.tables.columns.protocol import LevelCondition
 
 LATENTS = 8_192
@@ -124,7 +125,7 @@ class _Rows:
 
 
 @torch.inference_mode()
-def draw_rows(generator: Generator, n_rows: int, rng: torch.Generator) -> Draw:
+def draw_rows(generator: Generator, n_rows: int, streams: Streams) -> Draw:
     """Rows without a condition."""
     rows = _Rows(generator, n_rows)
 
@@ -136,26 +137,27 @@ def draw_rows(generator: Generator, n_rows: int, rng: torch.Generator) -> Draw:
         codes = draw_codes(generator.axis, logits, rng)
         rows.put(place, codes, generator.draw_positions(hidden, codes, rng))
 
-    _chunk_by_chunk(draw, n_rows, generator.axis, rng)
+    _chunk_by_chunk(draw, n_rows, _chunk_rows(generator.axis), streams)
     return rows.draw(float(n_rows))
 
 
 def _chunk_by_chunk(
-    draw: Callable[[slice, torch.Generator], None], n_rows: int, axis: LevelAxis, rng: torch.Generator
+    draw: Callable[[slice, torch.Generator], None], n_rows: int, n_at_a_time: int, streams: Streams
 ) -> None:
-    """Draw the rows of each chunk: on a CPU several chunks at a time, each from a random source of its own."""
-    size = _chunk_rows(axis)
-    places = [slice(start, min(start + size, n_rows)) for start in range(0, n_rows, size)]
-    if rng.device.type != "cpu":
-        for place in places:
-            draw(place, rng)
-        return
+    """Draw the rows of each chunk: on a CPU several chunks at a time."""
+    places = [slice(start, min(start + n_at_a_time, n_rows)) for start in range(0, n_rows, n_at_a_time)]
 
-    @torch.inference_mode()
     def work(piece: tuple[slice, torch.Generator]) -> None:
-        draw(*piece)
+        # Both are matters of the thread, and autocast one of the caller's.
+        with torch.inference_mode(), torch.autocast(streams.device.type, enabled=False):
+            draw(*piece)
 
-    on_all_cores(work, list(zip(places, piece_streams(rng, len(places)), strict=True)))
+    pieces = list(zip(places, streams.take(len(places)), strict=True))
+    if streams.device.type == "cpu":
+        on_all_cores(work, pieces)
+    else:
+        for piece in pieces:
+            work(piece)
 
 
 def draw_codes(axis: LevelAxis, logits: Tensor, rng: torch.Generator) -> Tensor:
@@ -207,12 +209,12 @@ class LatentPool:
 
     Args:
         generator: the averaged generator.
-        rng: random source on the device.
+        streams: random sources of the session.
     """
 
-    def __init__(self, generator: Generator, rng: torch.Generator) -> None:
+    def __init__(self, generator: Generator, streams: Streams) -> None:
         self._generator = generator
-        self._rng = rng
+        self._streams = streams
         self._first: LatentChunk | None = None
 
     def chunks(self, told: Tensor | None, *, reuse: bool) -> Iterator[LatentChunk]:
@@ -224,7 +226,7 @@ class LatentPool:
             yield self._draw(told)
 
     def _draw(self, told: Tensor | None) -> LatentChunk:
-        settings, axis, device = self._generator.settings, self._generator.axis, self._rng.device
+        settings, axis, device = self._generator.settings, self._generator.axis, self._streams.device
         sizes = (settings.latent_dim, settings.width, axis.n_levels)
         z, hidden, logits = (torch.empty(LATENTS, size, device=device) for size in sizes)
 
@@ -232,7 +234,7 @@ class LatentPool:
             z[place].normal_(generator=rng)
             hidden[place], logits[place] = self._generator(z[place], told)
 
-        _chunk_by_chunk(draw, LATENTS, axis, self._rng)
+        _chunk_by_chunk(draw, LATENTS, _chunk_rows(axis), self._streams)
         return LatentChunk(z, hidden, logits)
 
 
@@ -249,7 +251,7 @@ def draw_conditioned(
     generator: Generator,
     condition: DeviceCondition,
     n_rows: int,
-    rng: torch.Generator,
+    streams: Streams,
     *,
     pool: LatentPool | None = None,
 ) -> Draw:
@@ -264,7 +266,7 @@ def draw_conditioned(
         generator: the averaged generator.
         condition: what to meet.
         n_rows: rows wanted.
-        rng: random source on the device.
+        streams: random sources of the session.
         pool: shared between the draws of one session; None for one of its own.
     """
     told = condition.as_input(generator) if generator.conditional else None
@@ -272,7 +274,7 @@ def draw_conditioned(
     latents: list[Tensor] = []
     weights: list[Tensor] = []
     effective = 0.0
-    for chunk in (pool or LatentPool(generator, rng)).chunks(told, reuse=n_rows <= FEW_ROWS):
+    for chunk in (pool or LatentPool(generator, streams)).chunks(told, reuse=n_rows <= FEW_ROWS):
         latents.append(chunk.z)
         weights.append(_log_probability(generator, condition, chunk.hidden, chunk.logits))
         size = len(latents) * LATENTS
@@ -281,7 +283,7 @@ def draw_conditioned(
         effective = _effective_sample_size(torch.cat(weights))
         if effective >= wanted or size >= POOL_CAP:
             break
-    chosen = torch.cat(latents)[_resample(torch.cat(weights), n_rows, rng)]
+    chosen = torch.cat(latents)[_resample(torch.cat(weights), n_rows, streams.own)]
     rows = _Rows(generator, n_rows)
 
     def draw(place: slice, rng: torch.Generator) -> None:
@@ -289,7 +291,7 @@ def draw_conditioned(
         codes = draw_codes(generator.axis, logits + condition.log_shares(generator, hidden), rng)
         rows.put(place, codes, _draw_truncated(generator, condition, hidden, codes, rng))
 
-    _chunk_by_chunk(draw, n_rows, generator.axis, rng)
+    _chunk_by_chunk(draw, n_rows, min(_chunk_rows(generator.axis), LATENTS), streams)
     return rows.draw(min(effective, float(n_rows)))
 
 

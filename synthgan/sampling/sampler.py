@@ -20,6 +20,7 @@ from synthgan.sampling.draws import (
     draw_rows,
     wanted_effective_size,
 )
+from synthgan.sampling.streams import Streams
 from synthgan.tables.codec import CodeCondition, Decoder, TableCodec
 from synthgan.tables.predicates import ColumnPredicate
 
@@ -66,8 +67,8 @@ class Sampler:
         torch_seed, decode_seed = np.random.SeedSequence(seed).generate_state(2, np.uint64)
         self._decoder: Decoder = codec.decoder(np.random.default_rng(decode_seed))
         device = torch.device("cpu") if generator is None else generator.axis.starts.device
-        self._rng = torch.Generator(device).manual_seed(int(torch_seed) >> 1)
-        self._pool = None if generator is None else LatentPool(generator, self._rng)
+        self._streams = Streams(torch.Generator(device).manual_seed(int(torch_seed) >> 1))
+        self._pool = None if generator is None else LatentPool(generator, self._streams)
         self.report = SamplingReport()
 
     def compile(self, conditions: Mapping[str, ColumnPredicate]) -> CodeCondition:
@@ -88,7 +89,7 @@ class Sampler:
         if rule.residual:
             yield from self._selected(n_rows, rule, codes)
             return
-        size = BATCH_ROWS if codes is not None else free_batch_rows(self._rng.device)
+        size = BATCH_ROWS if codes is not None else free_batch_rows(self._streams.device)
         draws = (self._draw(codes, min(size, n_rows - done)) for done in range(0, n_rows, size))
         for draw in ahead(draws) if n_rows > size else draws:
             table = rule.settle(self._decode(draw))
@@ -121,8 +122,8 @@ class Sampler:
         if self._generator is None:
             return Draw(np.zeros((n_rows, 0), dtype=np.uint8), np.zeros((n_rows, 0), dtype=np.float32), float(n_rows))
         if condition is None:
-            return draw_rows(self._generator, n_rows, self._rng)
-        draw = draw_conditioned(self._generator, condition, n_rows, self._rng, pool=self._pool)
+            return draw_rows(self._generator, n_rows, self._streams)
+        draw = draw_conditioned(self._generator, condition, n_rows, self._streams, pool=self._pool)
         self.report.add(draw, n_rows)
         return draw
 

@@ -145,8 +145,9 @@ def atomic_folder(
             _move_folder(temporary, target, aside)
         shutil.rmtree(aside, ignore_errors=True)
     finally:
+        is_moved = not temporary.exists()
         shutil.rmtree(temporary, ignore_errors=True)
-        if target.exists():  # else the folder that stepped aside is all there is
+        if is_moved:  # else the folder that stepped aside is all there is
             shutil.rmtree(aside, ignore_errors=True)
 
 

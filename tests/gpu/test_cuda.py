@@ -14,6 +14,7 @@ import synthgan
 from synthgan import Synthesizer
 from synthgan.critics.marginal_door import ExactMarginals
 from synthgan.sampling.draws import DeviceCondition, draw_conditioned, draw_rows
+from synthgan.sampling.streams import Streams
 from tests.orders_table import TINY, orders
 from tests.small_tables import small_layout, small_table
 
@@ -61,10 +62,13 @@ def test_the_gpu_counts_what_the_cpu_counts() -> None:
 def test_codes_keep_their_contract(model: Synthesizer) -> None:
     assert model.generator_ is not None
     sizes = np.array([span.n_levels for span in model.codec_.layout.spans])
-    rng = torch.Generator("cuda").manual_seed(0)
+    streams = Streams(torch.Generator("cuda").manual_seed(0))
     rule = model.codec_.compile_conditions(synthgan_conditions(model, {"amount": (5, 20), "city": "Oslo"}))
     condition = DeviceCondition(rule.columns, model.generator_)
-    for draw in (draw_rows(model.generator_, 3000, rng), draw_conditioned(model.generator_, condition, 3000, rng)):
+    for draw in (
+        draw_rows(model.generator_, 3000, streams),
+        draw_conditioned(model.generator_, condition, 3000, streams),
+    ):
         assert (draw.codes.shape, draw.codes.dtype) == ((3000, len(sizes)), np.int64)
         assert ((draw.codes >= 0) & (draw.codes < sizes)).all()
         assert (draw.positions.shape[0], draw.positions.dtype) == (3000, np.float32)
