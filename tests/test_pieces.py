@@ -135,8 +135,10 @@ def test_the_caller_makes_do_with_the_threads_that_the_system_gives(
 
 
 @pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="no timers that interrupt")
+# An interruption in a destructor is swallowed by Python, and pytest tells of it.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize("n_threads", [3], indirect=True)
-def test_interruptions_at_any_moment_leave_a_crew_that_works(n_threads: int, crew: pieces._Crew) -> None:
+def test_interruptions_at_any_moment_leave_a_crew_that_works(n_threads: int) -> None:
     armed = False
 
     def interrupt(*_: object) -> None:
@@ -147,8 +149,6 @@ def test_interruptions_at_any_moment_leave_a_crew_that_works(n_threads: int, cre
     interrupted = 0
     try:
         for attempt in range(200):
-            if attempt % 10 == 0:
-                crew.start_anew()
             try:
                 armed = True
                 signal.setitimer(signal.ITIMER_REAL, 1e-5 * (1 + attempt))
