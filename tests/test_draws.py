@@ -14,6 +14,7 @@ from synthgan.sampling.sampler import BATCH_ROWS, FREE_BATCH_ROWS, free_batch_ro
 from synthgan.sampling.streams import Streams
 from synthgan.tables.columns.protocol import LevelCondition
 from tests.small_tables import small_layout
+from tests.torch_threads import torch_threads
 
 
 def generator(*, conditional: bool = False) -> Generator:
@@ -93,28 +94,20 @@ def test_the_same_rows_are_drawn_by_any_number_of_threads(conditioned: bool) -> 
             return draw_conditioned(network, condition, n_rows, streams(7))
         return draw_rows(network, n_rows, streams(7))
 
-    before = torch.get_num_threads()
-    try:
-        torch.set_num_threads(1)
+    with torch_threads(1):
         alone = draw()
-        torch.set_num_threads(3)
+    with torch_threads(3):
         together = draw()
-    finally:
-        torch.set_num_threads(before)
     np.testing.assert_array_equal(alone.codes, together.codes)
     np.testing.assert_array_equal(alone.positions, together.positions)
 
 
 @pytest.mark.parametrize("n_threads", [1, 3])
 def test_rows_do_not_depend_on_the_caller_s_autocast(n_threads: int) -> None:
-    before = torch.get_num_threads()
-    try:
-        torch.set_num_threads(n_threads)
+    with torch_threads(n_threads):
         plain = draw_rows(generator(), 3000, streams())
         with torch.autocast("cpu", dtype=torch.bfloat16):
             within = draw_rows(generator(), 3000, streams())
-    finally:
-        torch.set_num_threads(before)
     np.testing.assert_array_equal(plain.positions, within.positions)
 
 

@@ -11,6 +11,7 @@ import torch
 
 from synthgan.sampling import pieces
 from synthgan.sampling.pieces import on_all_cores
+from tests.torch_threads import torch_threads
 
 
 @pytest.fixture(autouse=True)
@@ -24,10 +25,8 @@ def crew(monkeypatch: pytest.MonkeyPatch) -> pieces._Crew:
 @pytest.fixture(params=[1, 3])
 def n_threads(request: pytest.FixtureRequest) -> Iterator[int]:
     """Torch with so many threads, for one test."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(request.param)
-    yield request.param
-    torch.set_num_threads(before)
+    with torch_threads(request.param):
+        yield request.param
 
 
 def threads_elsewhere() -> int:

@@ -14,7 +14,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from synthgan.networks.layers import LevelAxis, chunks_of
+from synthgan.networks.layers import LevelAxis
 from synthgan.tables.layout import Layout
 
 LEAST_TOLERANCE = 1e-6
@@ -96,7 +96,7 @@ class ExactMarginals:
         Returns:
             ``(n_levels, n_levels)`` int32; blocks below the diagonal are left at 0.
         """
-        chunks: Iterable[Tensor] = chunks_of(self._codes, self.CHUNK)
+        chunks: Iterable[Tensor] = self._codes.split(self.CHUNK)
         if column is not None:
             wanted = torch.tensor(list(levels), device=self._codes.device)
             chunks = (codes[torch.isin(codes[:, column], wanted)] for codes in chunks)

@@ -54,12 +54,6 @@ def gumbel_like(logits: Tensor, rng: torch.Generator) -> Tensor:
     return uniform.log_().neg_().log_().neg_()
 
 
-def chunks_of(rows: Tensor, n_rows: int) -> tuple[Tensor, ...]:
-    """Consecutive pieces of at most ``n_rows`` rows."""
-    pieces: tuple[Tensor, ...] = rows.split(n_rows)
-    return pieces
-
-
 class ResidualBlock(nn.Module):
     """``x + W2 act(W1 act(x))``, starting near the identity and without normalisation."""
 
