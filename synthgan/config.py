@@ -101,8 +101,8 @@ class TrainingSettings:
         adversarial_weight: weight of the neural critic in the generator's loss.
         marginal_weight: weight of the marginal critic in the generator's loss; 0 switches it off.
         position_weight: weight of the position critic, which keeps positions uniform in each bin; 0 switches it off.
-        gram_decay: averaging of the marginal critic's Gram matrix over steps at the peak learning rate (it looks back
-            further as the rate falls), 0 for the current batch alone.
+        gram_horizon: steps that the running average of the marginal critic's Gram matrix looks back over, at the peak
+            learning rate and at most: further as the rate falls. (1, 1) for the current batch alone.
         target_weight: weight of the three-way marginals with the target column, when there is one.
         shrinkage: how strongly each pair's marginal is moved towards independence by the share of it that is sampling
             noise (`synthgan.critics.shrinkage`); 0 for not at all, which is right for large tables.
@@ -140,7 +140,7 @@ class TrainingSettings:
     adversarial_weight: float = 1.0
     marginal_weight: float = 2.0
     position_weight: float = 1.0
-    gram_decay: float = 0.0
+    gram_horizon: tuple[float, float] = (1.0, 20.0)
     target_weight: float = 0.5
     shrinkage: float = 0.0
     condition_fraction: float = 0.0
@@ -175,13 +175,16 @@ class TrainingSettings:
         for name in ("learning_rate", "temperature"):
             if not getattr(self, name) > 0:
                 raise SettingsError(f"{name} must be positive, got {getattr(self, name)}.")
-        for name in ("ema_decay", "gram_decay", "condition_fraction", "holdout_fraction"):
+        for name in ("ema_decay", "condition_fraction", "holdout_fraction"):
             if not 0 <= getattr(self, name) < 1:
                 raise SettingsError(f"{name} must be in [0, 1), got {getattr(self, name)}.")
         if not 0 <= self.final_learning_rate <= 1:
             raise SettingsError(f"final_learning_rate must be in [0, 1], got {self.final_learning_rate}.")
         if len(self.betas) != 2 or not all(0 <= beta < 1 for beta in self.betas):
             raise SettingsError(f"betas must be two numbers in [0, 1), got {self.betas}.")
+        horizon = self.gram_horizon
+        if len(horizon) != 2 or not 1 <= horizon[0] <= horizon[1] < math.inf:
+            raise SettingsError(f"gram_horizon must be two numbers of at least 1, least and most, got {horizon}.")
         for name, known in (("loss", LOSS_NAMES), ("precision", PRECISIONS), ("capture", CAPTURES)):
             if getattr(self, name) not in known:
                 raise SettingsError(f"{name} must be one of {', '.join(known)}, got {getattr(self, name)!r}.")

@@ -59,9 +59,9 @@ DP_SGD = "DP-SGD"
 SCHEDULES: dict[str, tuple[int, int]] = {"quick": (1000, 500), "default": (5000, 500), "high": (10_000, 1000)}
 """Effort -> generator steps and rows per step."""
 
-MARGINAL_WEIGHT, GRAM_DECAY = 4.0, 2 / 3
+MARGINAL_WEIGHT, GRAM_HORIZON = 4.0, (3.0, 20.0)
 """Small batches with averaged Gram matrices, so that a cell's error does not have the sign of a batch's own noise. A
-decay of 0.9 from the first step made fits of wide tables swing, and one in two diverge."""
+horizon of 10 steps from the first step made fits of wide tables swing, and one in two diverge."""
 
 DISCOVERY_SHARE = 0.1
 """Of delta: levels and heavy values that nobody declared."""
@@ -380,7 +380,7 @@ def private_settings(
         check_effort(settings)
         n_steps, batch_size = SCHEDULES[settings]
         base = TrainingSettings(
-            n_steps=n_steps, batch_size=batch_size, marginal_weight=MARGINAL_WEIGHT, gram_decay=GRAM_DECAY
+            n_steps=n_steps, batch_size=batch_size, marginal_weight=MARGINAL_WEIGHT, gram_horizon=GRAM_HORIZON
         )
     if early_stopping or base.early_stopping:
         raise PrivacyError(

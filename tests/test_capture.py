@@ -45,7 +45,7 @@ OPTIONS: dict[str, dict[str, object]] = {
     "packed": discriminator(packing=4),
     "classifier": {"auxiliary_weight": 1.0},
     "conditions": {"condition_fraction": 0.3},
-    "averaged-gram": {"gram_decay": 0.5},
+    "current-gram": {"gram_horizon": (1.0, 1.0)},
     "three-updates": {"discriminator_steps": 3, "penalty_interval": 4},
     "no-critic": {"adversarial_weight": 0.0},
     "no-marginals": {"marginal_weight": 0.0, "position_weight": 0.0},
@@ -214,7 +214,7 @@ def test_state_stays_where_it_is(changes: dict[str, object]) -> None:
 
     run, other = trainer(changes), trainer(changes)
     other.run()
-    for _ in range(2):  # the first step has no conditions
+    for _ in range(3):  # the first step has no conditions, and packs take three turns
         run._step(run._prepare(1e-3))
     before = places(run)
     for _ in range(3):
@@ -232,7 +232,7 @@ def test_state_stays_where_it_is(changes: dict[str, object]) -> None:
     assert_same(run, other)
 
 
-@pytest.mark.parametrize("changes", [{}, *(OPTIONS[name] for name in ("conditions", "averaged-gram", "wide"))])
+@pytest.mark.parametrize("changes", [{}, *(OPTIONS[name] for name in ("conditions", "current-gram", "wide"))])
 def test_a_recorded_run_resumes_to_the_same_result(changes: dict[str, object], tapes: list[TapeGraphs]) -> None:
     whole, halted, resumed = trainer(changes), trainer(changes), trainer(changes, seed=5)
     whole.run()

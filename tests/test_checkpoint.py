@@ -69,7 +69,7 @@ def interrupt(monkeypatch: pytest.MonkeyPatch) -> Interrupt:
         {},
         {
             "settings": dataclasses.replace(
-                TINY, n_steps=120, condition_fraction=0.3, gram_decay=0.5, penalty_interval=4
+                TINY, n_steps=120, condition_fraction=0.3, gram_horizon=(2.0, 20.0), penalty_interval=4
             )
         },
         {"settings": dataclasses.replace(TINY, n_steps=120, adversarial_weight=0.0)},

@@ -27,9 +27,6 @@ MAX_LEVELS = 2048
 TILE_LEVELS = {"cpu": 256, "cuda": MAX_LEVELS}
 """Side of the blocks the Gram matrix is worked through in: a core's cache holds them, a GPU wants them large."""
 
-LONGEST_HORIZON = 20.0
-"""Steps that the running average of the Gram matrix looks back over at most, where nobody asks for more."""
-
 
 @dataclass(frozen=True)
 class SliceTarget:
@@ -49,9 +46,9 @@ class MarginalCritic:
 
     A cell that is off by less than its standard error pulls little: the gradient's size is ``tanh(error / tolerance)``.
     The L1 distance of one batch is biased upwards by about ``1 / sqrt(n_rows)`` because noise takes the place of error,
-    so the sign of each cell's error is read off a running average of the Gram matrix (``decay`` > 0), and the current
-    batch supplies the gradient. An average lags behind a generator that moves, and large steps towards what was wrong
-    some steps ago overshoot: the average looks back over few steps while steps are large, over more as they shrink.
+    so the sign of each cell's error is read off a running average of the Gram matrix, and the current batch supplies
+    the gradient. An average lags behind a generator that moves, and large steps towards what was wrong some steps ago
+    overshoot: the average looks back over few steps while steps are large, over more as they shrink (``horizon``).
 
     **Slices.** Marginals of the rows in a slice of one column are three-way marginals. A generated row belongs to a
     slice with the probability it gives to the slice's levels; these probabilities sum to 1, so the slices' Gram
@@ -69,7 +66,8 @@ class MarginalCritic:
         column: the column that the slices are cut from.
         slices: disjoint slices of that column.
         slice_weight: weight of each slice's loss beside the pairs'.
-        decay: weight of the past in the running average at full pace (see `plan`); 0 for the current batch alone.
+        horizon: steps that the running average looks back over, at full pace and at most (see `plan`); (1, 1) for the
+            current batch alone.
         one_way_weight: weight of the columns' own marginals, averaged over columns, beside the pairs'. Where all pairs
             are known they say it all; where few are measured, the columns in none of them need it.
         max_levels: see `MAX_LEVELS`.
@@ -86,7 +84,7 @@ class MarginalCritic:
         column: int = 0,
         slices: Sequence[SliceTarget] = (),
         slice_weight: float = 1.0,
-        decay: float = 0.0,
+        horizon: tuple[float, float] = (1.0, 1.0),
         one_way_weight: float = 0.0,
         max_levels: int = MAX_LEVELS,
     ) -> None:
@@ -94,9 +92,9 @@ class MarginalCritic:
         self._one_way = _OneWay(pairs, one_way_weight / axis.n_columns) if one_way_weight else None
         self._targets = [pairs, *(part.released for part in slices)]
         self._column_of_level = axis.column_of_level
-        self._horizon = 1 / (1 - decay)
+        self._horizon = horizon
         # A tensor, so that a captured step reads it anew each time.
-        self._newness = torch.full((), 1 - decay, device=pairs.share.device)
+        self._newness = torch.ones((), device=pairs.share.device)
         self._members = _members(slices, axis.sizes[column], pairs.share.device) if slices else None
         self._span = slice(int(axis.starts[column]), int(axis.starts[column]) + axis.sizes[column])
         if self._members is not None and len(self._members) > len(slices):
@@ -118,18 +116,26 @@ class MarginalCritic:
         """Number of packs the level axis is cut into."""
         return len(self._packs)
 
+    @property
+    def _interval(self) -> int:
+        """Steps from one turn of a block to its next."""
+        return 1 if self._complete else self.n_packs
+
+    @property
+    def _averages_at_all(self) -> bool:
+        return self._horizon[1] > self._interval
+
     def plan(self, pace: float = 1.0) -> int:
         """Count the coming step; which packs' turn it is, for `loss`. Always 0 where every step compares all pairs.
 
         Args:
             pace: the learning rate as a share of its peak. The running average's horizon is in inverse proportion to
-                it, up to `LONGEST_HORIZON` steps (or what ``decay`` says, if that is more). Where packs take turns, a
-                block's horizon is counted in its own turns, so it is ``n_packs`` times as many steps.
+                it. Where packs take turns, a block is averaged over as many of its own turns as the horizon holds.
         """
-        if self._horizon > 1:
-            longest = max(self._horizon, LONGEST_HORIZON)
-            horizon = min(self._horizon / pace, longest) if pace > 0 else longest
-            self._newness.fill_(1 / horizon)
+        if self._averages_at_all:
+            least, most = self._horizon
+            steps = min(least / pace, most) if pace > 0 else most
+            self._newness.fill_(min(1.0, self._interval / steps))
         turn = 0 if self._complete else self._step % self.n_packs
         self._step += 1
         return turn
@@ -240,7 +246,7 @@ class MarginalCritic:
 
     def _averaged(self, key: tuple[int, int], grams: Tensor) -> Tensor:
         """The running average of the targets' Gram blocks. Shape: ``(n_slices, ...)`` to ``(n_targets, ...)``."""
-        if self._horizon > 1:
+        if self._averages_at_all:
             past = self._averages.get(key)
             newness = self._newness.to(grams.dtype)
             grams = self._averages[key] = grams.clone() if past is None else past.lerp_(grams, newness)

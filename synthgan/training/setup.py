@@ -188,11 +188,11 @@ def _marginal_critic(
 ) -> MarginalCritic | None:
     if not settings.marginal_weight:
         return None
-    axis, decay, strength = generator.axis, settings.gram_decay, settings.shrinkage
+    axis, horizon, strength = generator.axis, settings.gram_horizon, settings.shrinkage
     pairs = shrunk(pairs, axis, strength)
     one_way = ONE_WAY_WEIGHT if (pairs.weight == 0).any() else 0.0
     if target is None or not settings.target_weight:
-        return MarginalCritic(pairs, axis, decay=decay, one_way_weight=one_way)
+        return MarginalCritic(pairs, axis, horizon=horizon, one_way_weight=one_way)
     start, slices = layout.spans[target].start, []
     for levels in target_slices(layout, target):
         places = [start + level for level in levels]
@@ -206,7 +206,7 @@ def _marginal_critic(
         column=target,
         slices=slices,
         slice_weight=settings.target_weight,
-        decay=decay,
+        horizon=horizon,
         one_way_weight=one_way,
     )
 

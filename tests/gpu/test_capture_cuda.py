@@ -29,7 +29,7 @@ OPTIONS: dict[str, dict[str, object]] = {
     "packed": {"discriminator": DiscriminatorSettings(packing=4)},
     "classifier": {"auxiliary_weight": 1.0},
     "conditions": {"condition_fraction": 0.3},
-    "averaged-gram": {"gram_decay": 0.5},
+    "current-gram": {"gram_horizon": (1.0, 1.0)},
     "three-updates": {"discriminator_steps": 3},
     "no-critic": {"adversarial_weight": 0.0},
     "early-stopping": {"early_stopping": True},
