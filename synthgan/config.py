@@ -99,7 +99,8 @@ class TrainingSettings:
         penalty_interval: the penalty is taken every this many steps, with its weight scaled up to match.
         discriminator_steps: discriminator steps per generator step.
         adversarial_weight: weight of the neural critic in the generator's loss.
-        marginal_weight: weight of the marginal critic in the generator's loss; 0 switches it off.
+        marginal_weight: weight of the marginal critic in the generator's loss; 0 switches it off. None to have it
+            measured, so that both critics pull equally hard at the generator (`synthgan.training.balance`).
         position_weight: weight of the position critic, which keeps positions uniform in each bin; 0 switches it off.
         gram_horizon: steps that the running average of the marginal critic's Gram matrix looks back over, at the peak
             learning rate and at most: further as the rate falls. (1, 1) for the current batch alone.
@@ -138,7 +139,7 @@ class TrainingSettings:
     penalty_interval: int = 4
     discriminator_steps: int = 1
     adversarial_weight: float = 1.0
-    marginal_weight: float = 2.0
+    marginal_weight: float | None = None
     position_weight: float = 1.0
     gram_horizon: tuple[float, float] = (1.0, 20.0)
     target_weight: float = 0.5
@@ -162,7 +163,6 @@ class TrainingSettings:
         _whole(self, "warmup_steps", 0)
         for name in (
             "adversarial_weight",
-            "marginal_weight",
             "position_weight",
             "target_weight",
             "auxiliary_weight",
@@ -170,8 +170,8 @@ class TrainingSettings:
             "shrinkage",
         ):
             _at_least(self, name, 0)
-        if self.penalty is not None:
-            _at_least(self, "penalty", 0)
+        _at_least_or_none(self, "penalty", 0)
+        _at_least_or_none(self, "marginal_weight", 0)
         for name in ("learning_rate", "temperature"):
             if not getattr(self, name) > 0:
                 raise SettingsError(f"{name} must be positive, got {getattr(self, name)}.")
@@ -182,15 +182,15 @@ class TrainingSettings:
             raise SettingsError(f"final_learning_rate must be in [0, 1], got {self.final_learning_rate}.")
         if len(self.betas) != 2 or not all(0 <= beta < 1 for beta in self.betas):
             raise SettingsError(f"betas must be two numbers in [0, 1), got {self.betas}.")
-        horizon = self.gram_horizon
-        if len(horizon) != 2 or not 1 <= horizon[0] <= horizon[1] < math.inf:
-            raise SettingsError(f"gram_horizon must be two numbers of at least 1, least and most, got {horizon}.")
         for name, known in (("loss", LOSS_NAMES), ("precision", PRECISIONS), ("capture", CAPTURES)):
             if getattr(self, name) not in known:
                 raise SettingsError(f"{name} must be one of {', '.join(known)}, got {getattr(self, name)!r}.")
         self._check_together()
 
     def _check_together(self) -> None:
+        horizon = self.gram_horizon
+        if len(horizon) != 2 or not 1 <= horizon[0] <= horizon[1] < math.inf:
+            raise SettingsError(f"gram_horizon must be two numbers of at least 1, least and most, got {horizon}.")
         if round(self.batch_size * self.condition_fraction) >= self.batch_size:
             raise SettingsError("condition_fraction must leave rows of each batch unconditioned: lower it.")
         if self.adversarial_weight == 0 and self.marginal_weight == 0:
@@ -353,3 +353,8 @@ def _at_least(settings: Any, name: str, low: float) -> None:
     value = getattr(settings, name)
     if isinstance(value, bool) or not isinstance(value, int | float) or not value >= low:
         raise SettingsError(f"{type(settings).__name__}.{name} must be a number of at least {low}, got {value!r}.")
+
+
+def _at_least_or_none(settings: Any, name: str, low: float) -> None:
+    if getattr(settings, name) is not None:
+        _at_least(settings, name, low)

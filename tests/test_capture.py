@@ -15,7 +15,7 @@ from synthgan.config import DiscriminatorSettings, GeneratorSettings, TrainingSe
 from synthgan.critics.losses import LOSSES
 from synthgan.critics.marginal import MAX_LEVELS, MarginalCritic
 from synthgan.errors import SynthganWarning
-from synthgan.training import loop, setup
+from synthgan.training import balance, loop, setup
 from synthgan.training.capture import MAX_KINDS, WARM_UP_RUNS, StepRunner, graphs_for
 from synthgan.training.loop import Trainer
 from synthgan.training.setup import build_trainer
@@ -51,9 +51,17 @@ OPTIONS: dict[str, dict[str, object]] = {
     "no-marginals": {"marginal_weight": 0.0, "position_weight": 0.0},
     "early-stopping": {"early_stopping": True, "patience": 1, "learning_rate": 3e-2},
     "bfloat16": {"precision": "bfloat16", "discriminator_steps": 2},
-    "wide": {"max_levels": 5},
+    "wide": {"max_levels": 5, "marginal_weight": 2.0},
 }
 """Changes to the settings. With ``max_levels``, the small table is a wide one: its packs take three turns."""
+
+
+@pytest.fixture(autouse=True)
+def balance_is_measured_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So often that steps which measure it are recorded, too."""
+    monkeypatch.setattr(balance, "INTERVAL", 1)
+    monkeypatch.setattr(balance, "MEASURED_SHARE", 0.9)
+
 
 each_option = pytest.mark.parametrize("changes", OPTIONS.values(), ids=OPTIONS.keys())
 
@@ -99,7 +107,7 @@ def test_a_step_never_waits_for_the_device(changes: dict[str, object]) -> None:
     run = trainer(changes)
     kinds = set()
     for _ in range(4):
-        kind = run._prepare(1e-3)
+        kind = run._prepare(1e-3, 0.0)
         if kind in kinds:
             run._step(kind)
             continue
@@ -138,7 +146,7 @@ def test_recorded_steps_train_exactly_as_steps_do(changes: dict[str, object], ta
     plain = trainer(changes)
     with StepRunner(plain._step, None) as run_step:
         while plain.step < recorded.step:
-            losses = run_step(plain._prepare(plain._learning_rate(plain.step / plain.settings.n_steps)))
+            losses = run_step(plain._prepare(plain._learning_rate(plain.step / 24), plain.step / 24))
             plain.step += 1
             if plain.step % 8 == 0:
                 plain._record(losses, evaluate=True)
@@ -153,7 +161,7 @@ def test_recorded_steps_train_exactly_as_steps_do(changes: dict[str, object], ta
 
 def test_the_wide_table_takes_turns() -> None:
     run = trainer(OPTIONS["wide"])
-    assert [run._prepare(1e-3)[1] for _ in range(7)] == [0, 1, 2, 0, 1, 2, 0]
+    assert [run._prepare(1e-3, 0.0)[1] for _ in range(7)] == [0, 1, 2, 0, 1, 2, 0]
 
 
 @pytest.mark.parametrize("n_kinds", [MAX_KINDS, MAX_KINDS + 1])
@@ -215,19 +223,19 @@ def test_state_stays_where_it_is(changes: dict[str, object]) -> None:
     run, other = trainer(changes), trainer(changes)
     other.run()
     for _ in range(3):  # the first step has no conditions, and packs take three turns
-        run._step(run._prepare(1e-3))
+        run._step(run._prepare(1e-3, 0.0))
     before = places(run)
     for _ in range(3):
         run.step += 1
-        run._step(run._prepare(1e-3))
+        run._step(run._prepare(1e-3, 0.0))
     assert places(run) == before
     tensors, values = other.state()
     for each in (run, other):  # the best weights have taken the place of the other's running average
         each.load_state({name: tensor.clone() for name, tensor in tensors.items()}, values)
     assert places(run) == before
     assert_same(run, other)
-    run._step(run._prepare(1e-3))
-    other._step(other._prepare(1e-3))
+    run._step(run._prepare(1e-3, 0.0))
+    other._step(other._prepare(1e-3, 0.0))
     assert places(run) == before
     assert_same(run, other)
 
@@ -280,7 +288,7 @@ def test_no_step_leaves_gradients_or_a_graph_behind() -> None:
 
     before = graphs()
     run = trainer({})
-    losses = [run._step(run._prepare(1e-3)) for _ in range(2)]
+    losses = [run._step(run._prepare(1e-3, 0.0)) for _ in range(2)]
     assert graphs() == before
     assert losses
     assert run.neural is not None
@@ -291,10 +299,10 @@ def test_no_step_leaves_gradients_or_a_graph_behind() -> None:
 def test_every_random_source_of_a_step_is_named() -> None:
     run = trainer({"condition_fraction": 0.3})
     for _ in range(2):
-        run._step(run._prepare(1e-3))
+        run._step(run._prepare(1e-3, 0.0))
     before = [rng.get_state() for rng in run._generators()]
     global_state = torch.get_rng_state()
-    run._step(run._prepare(1e-3))
+    run._step(run._prepare(1e-3, 0.0))
     assert len(before) == 3
     assert all(not torch.equal(state, rng.get_state()) for state, rng in zip(before, run._generators(), strict=True))
     assert torch.equal(global_state, torch.get_rng_state())

@@ -81,7 +81,9 @@ def test_same_seed_same_weights_and_another_seed_others() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("changes", [{}, {"condition_fraction": 0.3, "gram_horizon": (2.0, 20.0)}, {"early_stopping": True}])
+@pytest.mark.parametrize(
+    "changes", [{}, {"condition_fraction": 0.3, "gram_horizon": (2.0, 20.0)}, {"early_stopping": True}]
+)
 def test_a_resumed_run_ends_with_the_same_weights(changes: dict[str, object]) -> None:
     whole = trainer(target=2, n_steps=120, **changes)
     whole.run()

@@ -36,7 +36,7 @@ Step = Callable[[StepKind], Losses]
 WARM_UP_RUNS = 3
 """Steps of a kind that run before it is recorded: libraries and optimiser states are set up in them. They do train."""
 
-MAX_KINDS = 8
+MAX_KINDS = 12
 """With more kinds of steps than this, steps are launched one by one."""
 
 

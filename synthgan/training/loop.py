@@ -26,6 +26,7 @@ from synthgan.critics.positions import PositionCritic
 from synthgan.errors import SynthganWarning, TrainingError
 from synthgan.networks.generator import GeneratedRows, Generator
 from synthgan.training.alarms import alarms
+from synthgan.training.balance import Balance
 from synthgan.training.capture import StepKind, StepRunner, graphs_for
 from synthgan.training.conditions import ConditionSampler
 from synthgan.training.device import autocast, tensor_float
@@ -50,6 +51,7 @@ class Trainer:
         marginal: the marginal critic, None when its weight is 0.
         positions: the position critic, None when its weight is 0 or no column has bins.
         neural: the neural critic, None when its weight is 0.
+        balance: of the two critics.
         conditions: source of training conditions.
         settings: resolved settings.
         rng: drives noise and Gumbel draws, on the device.
@@ -65,6 +67,7 @@ class Trainer:
     marginal: MarginalCritic | None
     positions: PositionCritic | None
     neural: NeuralCritic | None
+    balance: Balance
     conditions: ConditionSampler
     settings: TrainingSettings
     rng: torch.Generator
@@ -83,6 +86,8 @@ class Trainer:
         """Set up the generator's optimiser, and the tensors through which a step is told what changes each time."""
         self.device = self.generator.axis.starts.device
         self._optimizer = adam(self.generator.parameters(), self.settings.learning_rate, self.settings.betas)
+        # Positions have weights of their own, which the marginal critic does not see.
+        self._law_parameters = [p for name, p in self.generator.named_parameters() if "position_head" not in name]
         self._rate = learning_rate_tensor(self.device)
         self._newness = torch.zeros((), device=self.device)  # weight of the newest weights in the running average
 
@@ -125,7 +130,7 @@ class Trainer:
                 if progress >= 1:
                     reason = "time"
                     break
-                losses = run_step(self._prepare(self._learning_rate(progress)))
+                losses = run_step(self._prepare(self._learning_rate(progress), progress))
                 self.step += 1
                 evaluate = self.step % settings.evaluate_every == 0 or self.step == settings.n_steps
                 if evaluate or self.step % RECORD_EVERY == 0:
@@ -142,19 +147,20 @@ class Trainer:
         self.marginal = rounds.measure(self.averaged, noise)
         self.monitor = Monitor(self.marginal.pairs, self.generator.axis)
 
-    def _prepare(self, learning_rate: float) -> StepKind:
+    def _prepare(self, learning_rate: float, progress: float) -> StepKind:
         """The host's part of a step: what is a number goes into tensors, and what is a choice into the kind of step."""
         decay = min(self.settings.ema_decay, (1 + self.step) / (10 + self.step))
         self._rate.fill_(learning_rate)
         self._newness.fill_(1 - decay)
         penalised = () if self.neural is None else self.neural.plan(self.settings.discriminator_steps)
         turn = 0 if self.marginal is None else self.marginal.plan(learning_rate / self.settings.learning_rate)
-        return (self.conditions.ready, turn, *penalised)
+        weigh = self.neural is not None and self.marginal is not None and self.balance.is_due(self.step, progress)
+        return (self.conditions.ready, turn, weigh, *penalised)
 
     def _step(self, kind: StepKind) -> dict[str, Tensor]:
         """The device's part: reads no value, counts nothing and keeps all state in place, so it can be replayed."""
         settings, losses = self.settings, dict[str, Tensor]()
-        _, turn, *penalised = kind
+        _, turn, weigh, *penalised = kind
         with tensor_float(settings.precision, self.device):
             with autocast(settings.precision, self.device):
                 rows = self._draw()
@@ -171,7 +177,10 @@ class Trainer:
                 if self.marginal is not None:
                     unconditioned = rows.probabilities[self.conditions.n_drawn :]
                     loss, losses["marginal_error"] = self.marginal.loss(unconditioned, turn)
-                    total = total + settings.marginal_weight * loss
+                    if weigh:
+                        self.balance.measure(losses["adversarial"], loss, self._law_parameters)
+                    losses["marginal_weight"] = self.balance.weight.clone()
+                    total = total + losses["marginal_weight"] * loss
             losses["generator"] = total
             descend(self._optimizer, total, self._rate)
         with torch.no_grad():
@@ -296,6 +305,7 @@ class Trainer:
         tensors |= {f"generator_{k}": v for k, v in optimizer_state(self._optimizer).items()}
         tensors |= {"rng": self.rng.get_state()}
         tensors |= {f"conditions.{k}": v for k, v in self.conditions.state().items()}
+        tensors |= {f"balance.{k}": v for k, v in self.balance.state().items()}
         if self.positions is not None:
             tensors["positions"] = self.positions.average
         if self.marginal is not None:
@@ -320,6 +330,7 @@ class Trainer:
         self.best = (float(values["best"][0]), int(values["best"][1]))
         self.history = [dict(record) for record in values["history"]]
         self.conditions.load_state(below("conditions."))
+        self.balance.load_state(below("balance."))
         if self.positions is not None:
             self.positions.average.copy_(tensors["positions"])
         if self.marginal is not None:

@@ -16,6 +16,7 @@ from synthgan.critics.positions import PositionCritic
 from synthgan.critics.shrinkage import shrunk, shrunk_slice
 from synthgan.networks.generator import Generator
 from synthgan.tables.layout import EncodedTable, Layout
+from synthgan.training.balance import Balance
 from synthgan.training.conditions import ConditionSampler
 from synthgan.training.loop import Trainer
 from synthgan.training.monitor import Monitor
@@ -139,6 +140,7 @@ def trainer_before(
         marginal=_marginal_critic(doors.marginals, pairs, layout, generator, settings, target=target),
         positions=_position_critic(generator, settings),
         neural=neural,
+        balance=Balance(settings.marginal_weight, settings.warmup_steps, device),
         conditions=ConditionSampler(
             generator.axis,
             generator.marginal,
@@ -158,7 +160,7 @@ def _rounds(
     doors: Doors, layout: Layout, generator: Generator, settings: TrainingSettings, *, target: int | None
 ) -> MarginalRounds | None:
     door = doors.rounds
-    if door is None or not settings.marginal_weight:
+    if door is None or settings.marginal_weight == 0:
         return None
 
     def critic() -> MarginalCritic:
@@ -186,7 +188,7 @@ def _marginal_critic(
     *,
     target: int | None,
 ) -> MarginalCritic | None:
-    if not settings.marginal_weight:
+    if settings.marginal_weight == 0:
         return None
     axis, horizon, strength = generator.axis, settings.gram_horizon, settings.shrinkage
     pairs = shrunk(pairs, axis, strength)

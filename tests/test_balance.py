@@ -1,0 +1,72 @@
+"""The balance of the critics: measured by gradients, averaged geometrically, and left alone after a while."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+
+from synthgan.training.balance import FIRST_WEIGHT, INTERVAL, LIMITS, MEASURED_SHARE, MEMORY, Balance
+
+CPU = torch.device("cpu")
+
+
+def measured(*slopes: tuple[float, float]) -> Balance:
+    """A balance that saw losses whose gradients have these lengths, the neural critic's first."""
+    balance = Balance(None, 0, CPU)
+    weights = [torch.ones(2, requires_grad=True), torch.ones(1, requires_grad=True)]
+    for neural, marginal in slopes:
+        # Along the first parameter, and along the second: lengths count, not directions.
+        balance.measure(neural * weights[0][1], marginal * weights[1].sum(), weights)
+    return balance
+
+
+def test_the_weight_makes_both_gradients_equally_long() -> None:
+    assert measured((6.0, 2.0)).weight.item() == pytest.approx(3.0)
+
+
+def test_the_length_is_that_over_all_parameters() -> None:
+    balance = Balance(None, 0, CPU)
+    first, second = torch.ones(2, requires_grad=True), torch.ones(1, requires_grad=True)
+    neural = 2 * first[0] + 3 * first[1] + 6 * second.sum()  # 4 + 9 + 36 = 49
+    balance.measure(neural, 2 * first[0], [first, second])
+    assert balance.weight.item() == pytest.approx(3.5)
+
+
+def test_measurements_have_a_geometric_mean() -> None:
+    assert measured((1.0, 1.0), (8.0, 1.0), (1.0, 1.0)).weight.item() == pytest.approx(2.0)
+
+
+def test_old_measurements_fade() -> None:
+    weight = measured(*[(4.0, 1.0)] * MEMORY, (1.0, 1.0)).weight.item()
+    assert weight == pytest.approx(4 ** (1 - 1 / MEMORY))
+
+
+def test_the_weight_stays_within_limits_where_a_gradient_vanishes() -> None:
+    assert measured((1.0, 0.0)).weight.item() == pytest.approx(LIMITS[1])
+    assert measured((0.0, 1.0)).weight.item() == pytest.approx(LIMITS[0])
+
+
+def test_it_is_measured_in_the_first_part_of_the_schedule_now_and_then() -> None:
+    balance = Balance(None, 2 * INTERVAL, CPU)
+    assert balance.weight.item() == FIRST_WEIGHT
+    due = [step for step in range(6 * INTERVAL) if balance.is_due(step, 0.0)]
+    assert due == [2 * INTERVAL, 3 * INTERVAL, 4 * INTERVAL, 5 * INTERVAL]
+    assert balance.is_due(2 * INTERVAL, math.nextafter(MEASURED_SHARE, 0))
+    assert not balance.is_due(2 * INTERVAL, MEASURED_SHARE)
+
+
+def test_a_given_weight_is_kept() -> None:
+    balance = Balance(0.7, 0, CPU)
+    assert not balance.is_due(0, 0.0)
+    assert balance.weight.item() == pytest.approx(0.7)
+
+
+def test_it_goes_on_from_its_state() -> None:
+    first = measured((3.0, 1.0), (5.0, 1.0))
+    second = Balance(None, 0, CPU)
+    places = {name: tensor.data_ptr() for name, tensor in second.state().items()}
+    second.load_state({name: tensor.clone() for name, tensor in first.state().items()})
+    assert second.state() == first.state()
+    assert {name: tensor.data_ptr() for name, tensor in second.state().items()} == places
