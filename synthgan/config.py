@@ -100,7 +100,7 @@ class TrainingSettings:
         discriminator_steps: discriminator steps per generator step.
         adversarial_weight: weight of the neural critic in the generator's loss.
         marginal_weight: weight of the marginal critic in the generator's loss; 0 switches it off. None to have it
-            measured, so that both critics pull equally hard at the generator (`synthgan.training.balance`).
+            measured, so that it pulls at the generator no less than the neural critic (`synthgan.training.balance`).
         position_weight: weight of the position critic, which keeps positions uniform in each bin; 0 switches it off.
         gram_horizon: steps that the running average of the marginal critic's Gram matrix looks back over, at the peak
             learning rate and at most: further as the rate falls. (1, 1) for the current batch alone.

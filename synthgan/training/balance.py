@@ -1,8 +1,8 @@
 """The balance of the two critics: how much the marginal critic weighs beside the neural one.
 
 Too little, and marginals drift; too much, and the generator is held to pairs of columns alone. How hard the neural
-critic pulls depends on the table: on its columns, on the rows to tell apart, on the loss. So the weight is not a number
-to be chosen but measured: both gradients at the generator's weights are to be of equal length.
+critic pulls depends on the table, on the loss, and on how long it has known the rows. So the weight follows what is
+measured now and then: at the generator's weights, the marginal critic's gradient is to be no shorter than the other's.
 """
 
 from __future__ import annotations
@@ -12,11 +12,8 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor
 
-FIRST_WEIGHT = 2.0
-"""The marginal critic's weight until it has been measured, and where it is not."""
-
-MEASURED_SHARE = 0.25
-"""Of the schedule: afterwards the weight stays. A critic that gets stronger must not be answered with ever more."""
+LEAST_WEIGHT, MOST_WEIGHT = 2.0, 10.0
+"""The weight stays between these. With less, marginals of easy tables drift at the end of long fits."""
 
 INTERVAL = 8
 """Steps from one measurement to the next: each takes two backward passes more."""
@@ -24,35 +21,26 @@ INTERVAL = 8
 MEMORY = 10
 """Measurements that the geometric mean looks back over, so that one wild gradient does not decide."""
 
-LIMITS = (0.1, 10.0)
-"""The weight stays between these."""
-
 
 class Balance:
     """The marginal critic's weight, a tensor that recorded steps read anew each time.
 
     Args:
         weight: given by the settings; None to measure it.
-        first_step: before it, networks are hardly trained and nothing is measured.
+        first_step: before it, networks are hardly trained and nothing is measured: the weight is the least there is.
         device: where the steps run.
     """
 
     def __init__(self, weight: float | None, first_step: int, device: torch.device) -> None:
         self.is_measured = weight is None
         self._first_step = first_step
-        self.weight = torch.full((), FIRST_WEIGHT if weight is None else weight, device=device)
+        self.weight = torch.full((), LEAST_WEIGHT if weight is None else weight, device=device)
         self._log_ratio = torch.zeros((), device=device)
         self._n_measured = torch.zeros((), device=device)
 
-    def is_due(self, step: int, progress: float) -> bool:
-        """Whether a step is to be measured.
-
-        Args:
-            step: number of steps before it.
-            progress: share of the schedule before it.
-        """
-        due = self._first_step <= step and progress < MEASURED_SHARE and step % INTERVAL == 0
-        return self.is_measured and due
+    def is_due(self, step: int) -> bool:
+        """Whether a step is to be measured, given the number of steps before it."""
+        return self.is_measured and step >= self._first_step and step % INTERVAL == 0
 
     def measure(self, neural: Tensor, marginal: Tensor, parameters: Sequence[Tensor]) -> None:
         """Compare the gradients of two losses, and set the weight. Reads no value, and works in place.
@@ -65,7 +53,7 @@ class Balance:
         ratio = (_steepness(neural, parameters) / _steepness(marginal, parameters)).log()
         self._n_measured += 1
         self._log_ratio += (ratio - self._log_ratio) / self._n_measured.clamp_max(MEMORY)
-        self.weight.copy_(self._log_ratio.exp().clamp(*LIMITS))
+        self.weight.copy_(self._log_ratio.exp().clamp(LEAST_WEIGHT, MOST_WEIGHT))
 
     def state(self) -> dict[str, Tensor]:
         """What the next measurement depends on."""

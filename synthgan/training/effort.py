@@ -9,7 +9,7 @@ import torch
 from synthgan.config import EFFORTS, Effort, TrainingSettings
 from synthgan.critics.losses import LOSSES
 from synthgan.errors import SettingsError
-from synthgan.training.balance import FIRST_WEIGHT
+from synthgan.training.balance import LEAST_WEIGHT
 from synthgan.training.device import resolve_precision
 
 SCHEDULES: dict[str, tuple[int, int, int]] = {
@@ -74,7 +74,7 @@ def _for_small_table(settings: TrainingSettings, share: float) -> TrainingSettin
     return dataclasses.replace(
         settings,
         adversarial_weight=share * settings.adversarial_weight,
-        marginal_weight=FIRST_WEIGHT,
+        marginal_weight=LEAST_WEIGHT,
         target_weight=share * settings.target_weight,
         penalty=LOSSES[settings.loss].penalty_weight / share,
         shrinkage=MOST_SHRINKAGE * (1 - share),

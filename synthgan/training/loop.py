@@ -130,7 +130,7 @@ class Trainer:
                 if progress >= 1:
                     reason = "time"
                     break
-                losses = run_step(self._prepare(self._learning_rate(progress), progress))
+                losses = run_step(self._prepare(self._learning_rate(progress)))
                 self.step += 1
                 evaluate = self.step % settings.evaluate_every == 0 or self.step == settings.n_steps
                 if evaluate or self.step % RECORD_EVERY == 0:
@@ -147,14 +147,14 @@ class Trainer:
         self.marginal = rounds.measure(self.averaged, noise)
         self.monitor = Monitor(self.marginal.pairs, self.generator.axis)
 
-    def _prepare(self, learning_rate: float, progress: float) -> StepKind:
+    def _prepare(self, learning_rate: float) -> StepKind:
         """The host's part of a step: what is a number goes into tensors, and what is a choice into the kind of step."""
         decay = min(self.settings.ema_decay, (1 + self.step) / (10 + self.step))
         self._rate.fill_(learning_rate)
         self._newness.fill_(1 - decay)
         penalised = () if self.neural is None else self.neural.plan(self.settings.discriminator_steps)
         turn = 0 if self.marginal is None else self.marginal.plan(learning_rate / self.settings.learning_rate)
-        weigh = self.neural is not None and self.marginal is not None and self.balance.is_due(self.step, progress)
+        weigh = self.neural is not None and self.marginal is not None and self.balance.is_due(self.step)
         return (self.conditions.ready, turn, weigh, *penalised)
 
     def _step(self, kind: StepKind) -> dict[str, Tensor]:

@@ -86,8 +86,8 @@ def test_the_first_replay_of_a_kind_is_the_step_that_would_have_been_launched() 
             tensors, values = captured.state()
             kept = {name: tensor.clone() for name, tensor in tensors.items()}
             launched.load_state(kept, values)
-            losses = run_step(captured._prepare(1e-3, 0.0))
-            expected = launched._step(launched._prepare(1e-3, 0.0))
+            losses = run_step(captured._prepare(1e-3))
+            expected = launched._step(launched._prepare(1e-3))
             for name, value in expected.items():
                 torch.testing.assert_close(losses[name], value, rtol=1e-4, atol=1e-5)
             captured.step += 1
@@ -145,11 +145,11 @@ def test_replays_are_faster_than_launches() -> None:
         graphs = graphs_for(run.device, run._generators(), run.settings.capture)
         with StepRunner(run._step, graphs) as run_step:
             for _ in range(40):
-                run_step(run._prepare(1e-3, 0.0))
+                run_step(run._prepare(1e-3))
             torch.cuda.synchronize()
             started = time.perf_counter()
             for _ in range(n_steps):
-                run_step(run._prepare(1e-3, 0.0))
+                run_step(run._prepare(1e-3))
             torch.cuda.synchronize()
         return (time.perf_counter() - started) / n_steps
 
