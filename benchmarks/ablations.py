@@ -38,6 +38,8 @@ VARIANTS: dict[str, dict[str, Any]] = {
     BASELINE: {},
     "marginal critic alone": {"adversarial_weight": 0.0},
     "neural critic alone": {"marginal_weight": 0.0},
+    "marginal critic weighs 2": {"marginal_weight": 2.0},
+    "marginal critic weighs 4": {"marginal_weight": 4.0},
     "without the position critic": {"position_weight": 0.0},
     "ranks off in the discriminator": {"discriminator": {"ranks": False}},
     "ranks off in the generator": {"generator": {"ranks": False}},
