@@ -24,6 +24,7 @@ from synthgan.privacy.dp_sgd import FOUND_OUT, JOURNAL_BLOCK, PrivateCritic
 from synthgan.privacy.dp_sgd_plan import DpSgdPlan, calibrate, sampling_rate
 from synthgan.privacy.entropy import system_generator, system_rng
 from synthgan.privacy.poisson_units import PoissonUnits
+from synthgan.training.balance import Balance
 from synthgan.training.conditions import ConditionSampler
 from synthgan.training.loop import Trainer
 from synthgan.training.monitor import Monitor
@@ -404,6 +405,7 @@ def test_the_loop_cannot_tell_it_from_the_exact_critic() -> None:
         marginal=None,
         positions=None,
         neural=judge,
+        balance=Balance(settings.marginal_weight, settings.warmup_steps, torch.device("cpu")),
         conditions=conditions,
         settings=settings,
         rng=torch.Generator().manual_seed(2),
