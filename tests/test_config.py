@@ -60,6 +60,14 @@ def test_values_out_of_range_are_refused(wrong: dict[str, object]) -> None:
         TrainingSettings(**wrong)  # type: ignore[arg-type]
 
 
+def test_small_tables_keep_a_given_balance_and_judge_by_the_current_batch() -> None:
+    def settings(n_rows: float) -> TrainingSettings:
+        return resolve("default", n_rows=n_rows, device=torch.device("cpu"))
+
+    assert (settings(4999).marginal_weight, settings(4999).gram_horizon) == (2.0, (1.0, 1.0))
+    assert (settings(5000).marginal_weight, settings(5000).gram_horizon) == (None, (1.0, 20.0))
+
+
 def test_effort_grows_and_small_tables_get_fewer_steps() -> None:
     def steps(effort: str, n_rows: float = 100_000) -> int:
         return resolve(effort, n_rows=n_rows, device=torch.device("cpu")).n_steps  # type: ignore[arg-type]

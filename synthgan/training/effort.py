@@ -75,6 +75,7 @@ def _for_small_table(settings: TrainingSettings, share: float) -> TrainingSettin
         settings,
         adversarial_weight=share * settings.adversarial_weight,
         marginal_weight=LEAST_WEIGHT,
+        gram_horizon=(1.0, 1.0),  # the table's own noise is as large as a batch's
         target_weight=share * settings.target_weight,
         penalty=LOSSES[settings.loss].penalty_weight / share,
         shrinkage=MOST_SHRINKAGE * (1 - share),
