@@ -1,8 +1,9 @@
 """The balance of the two critics: how much the marginal critic weighs beside the neural one.
 
 Too little, and marginals drift; too much, and the generator is held to pairs of columns alone. How hard the neural
-critic pulls depends on the table and on the loss. So the weight is measured early in a fit: at the generator's weights,
-the marginal critic's gradient is to be no shorter than the other's.
+critic pulls depends on the table, on the loss, and on how long it has known the rows. So the weight follows what is
+measured now and then: at the generator's weights, the marginal critic's gradient is to be no shorter than the other's.
+And it never falls: a fit that once needed a heavy marginal critic has marginals that are hard to hold.
 """
 
 from __future__ import annotations
@@ -18,8 +19,8 @@ LEAST_WEIGHT, MOST_WEIGHT = 2.0, 10.0
 INTERVAL = 8
 """Steps from one measurement to the next: each takes two backward passes more."""
 
-DURATION = 300
-"""Steps over which measurements are taken, from the first one on; the weight is left alone afterwards."""
+MEMORY = 10
+"""Measurements that the geometric mean looks back over, so that one wild gradient does not decide."""
 
 
 class Balance:
@@ -40,13 +41,10 @@ class Balance:
 
     def is_due(self, step: int) -> bool:
         """Whether a step is to be measured, given the number of steps before it."""
-        since = step - self._first_step
-        return self.is_measured and 0 <= since < DURATION and step % INTERVAL == 0
+        return self.is_measured and step >= self._first_step and step % INTERVAL == 0
 
     def measure(self, neural: Tensor, marginal: Tensor, parameters: Sequence[Tensor]) -> None:
-        """Compare the gradients of two losses, and set the weight by the geometric mean of all comparisons so far.
-
-        Reads no value, and works in place.
+        """Compare the gradients of two losses, and set the weight. Reads no value, and works in place.
 
         Args:
             neural: the neural critic's loss, whose graph is kept.
@@ -55,8 +53,10 @@ class Balance:
         """
         ratio = (_steepness(neural, parameters) / _steepness(marginal, parameters)).log()
         self._n_measured += 1
-        self._log_ratio += (ratio - self._log_ratio) / self._n_measured
-        self.weight.copy_(self._log_ratio.exp().clamp(LEAST_WEIGHT, MOST_WEIGHT))
+        self._log_ratio += (ratio - self._log_ratio) / self._n_measured.clamp_max(MEMORY)
+        weight = self._log_ratio.exp().clamp(LEAST_WEIGHT, MOST_WEIGHT)
+        least = self.weight * (self._n_measured > MEMORY)  # a mean of few measurements may yet fall
+        self.weight.copy_(torch.maximum(weight, least))
 
     def state(self) -> dict[str, Tensor]:
         """What the next measurement depends on."""
