@@ -19,8 +19,8 @@ LEAST_WEIGHT, MOST_WEIGHT = 2.0, 10.0
 INTERVAL = 8
 """Steps from one measurement to the next: each takes two backward passes more."""
 
-MEMORY = 10
-"""Measurements that the geometric mean looks back over, so that one wild gradient does not decide."""
+MEMORY = 30
+"""Measurements that the geometric mean looks back over, so that a few wild gradients do not decide."""
 
 
 class Balance:
