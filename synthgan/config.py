@@ -100,10 +100,11 @@ class TrainingSettings:
         discriminator_steps: discriminator steps per generator step.
         adversarial_weight: weight of the neural critic in the generator's loss.
         marginal_weight: weight of the marginal critic in the generator's loss; 0 switches it off. None to have it
-            measured, so that it pulls at the generator no less than the neural critic (`synthgan.training.balance`).
+            measured, between 2 and 10, so that it pulls at the generator no less than the neural critic
+            (`synthgan.training.balance`); it then changes during a fit, and stands in the history.
         position_weight: weight of the position critic, which keeps positions uniform in each bin; 0 switches it off.
         gram_horizon: steps that the running average of the marginal critic's Gram matrix looks back over, at the peak
-            learning rate and at most: further as the rate falls. (1, 1) for the current batch alone.
+            learning rate and at most: further where the rate is lower. (1, 1) for the current batch alone.
         target_weight: weight of the three-way marginals with the target column, when there is one.
         shrinkage: how strongly each pair's marginal is moved towards independence by the share of it that is sampling
             noise (`synthgan.critics.shrinkage`); 0 for not at all, which is right for large tables.
@@ -189,7 +190,9 @@ class TrainingSettings:
 
     def _check_together(self) -> None:
         horizon = self.gram_horizon
-        if len(horizon) != 2 or not 1 <= horizon[0] <= horizon[1] < math.inf:
+        if not isinstance(horizon, tuple) or len(horizon) != 2 or any(type(x) not in (int, float) for x in horizon):
+            raise SettingsError(f"gram_horizon must be two numbers of steps, least and most, got {horizon!r}.")
+        if not 1 <= horizon[0] <= horizon[1] < math.inf:
             raise SettingsError(f"gram_horizon must be two numbers of at least 1, least and most, got {horizon}.")
         if round(self.batch_size * self.condition_fraction) >= self.batch_size:
             raise SettingsError("condition_fraction must leave rows of each batch unconditioned: lower it.")

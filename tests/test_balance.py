@@ -64,6 +64,14 @@ def test_it_is_measured_now_and_then_once_the_networks_have_learned_something() 
     assert due == [2 * INTERVAL, 3 * INTERVAL, 4 * INTERVAL, 5 * INTERVAL]
 
 
+@pytest.mark.parametrize("n_turns", [1, 2, 3, 4, 6, 8, 12])
+def test_where_pairs_take_turns_all_turns_are_measured(n_turns: int) -> None:
+    balance = Balance(None, 0, CPU, n_turns=n_turns)
+    due = [step for step in range(INTERVAL**2 * n_turns * n_turns) if balance.is_due(step)]
+    assert {step % n_turns for step in due} == set(range(n_turns))
+    assert len(due) == INTERVAL * n_turns * n_turns
+
+
 def test_a_given_weight_is_kept() -> None:
     balance = Balance(0.7, 0, CPU)
     assert not balance.is_due(0)

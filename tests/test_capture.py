@@ -26,7 +26,7 @@ CPU = torch.device("cpu")
 SETTINGS = TrainingSettings(
     n_steps=24,
     batch_size=32,
-    warmup_steps=2,
+    warmup_steps=0,
     evaluate_every=8,
     penalty_interval=3,
     precision="float32",
@@ -50,16 +50,19 @@ OPTIONS: dict[str, dict[str, object]] = {
     "no-critic": {"adversarial_weight": 0.0},
     "no-marginals": {"marginal_weight": 0.0, "position_weight": 0.0},
     "early-stopping": {"early_stopping": True, "patience": 1, "learning_rate": 3e-2},
-    "bfloat16": {"precision": "bfloat16", "discriminator_steps": 2},
+    "bfloat16": {"precision": "bfloat16", "discriminator_steps": 2, "n_steps": 48},
+    "given-weight": {"marginal_weight": 2.0},
     "wide": {"max_levels": 5, "marginal_weight": 2.0},
+    "wide-measured": {"max_levels": 5, "n_steps": 48},
 }
 """Changes to the settings. With ``max_levels``, the small table is a wide one: its packs take three turns."""
 
 
 @pytest.fixture(autouse=True)
 def balance_is_measured_often(monkeypatch: pytest.MonkeyPatch) -> None:
-    """So often that steps which measure it are recorded, too."""
-    monkeypatch.setattr(balance, "INTERVAL", 1)
+    """So often that steps which measure it are recorded, too, and the weight is not held at its least."""
+    monkeypatch.setattr(balance, "INTERVAL", 2)
+    monkeypatch.setattr(balance, "LEAST_WEIGHT", 0.01)
 
 
 each_option = pytest.mark.parametrize("changes", OPTIONS.values(), ids=OPTIONS.keys())
@@ -107,6 +110,7 @@ def test_a_step_never_waits_for_the_device(changes: dict[str, object]) -> None:
     kinds = set()
     for _ in range(4):
         kind = run._prepare(1e-3)
+        run.step += 1
         if kind in kinds:
             run._step(kind)
             continue
@@ -156,6 +160,8 @@ def test_recorded_steps_train_exactly_as_steps_do(changes: dict[str, object], ta
     assert recorder.n_recorded >= 1
     assert recorder.n_replayed == recorded.step - sum(min(steps.count(kind), WARM_UP_RUNS) for kind in kinds)
     assert recorder.n_replayed >= recorded.step / 3
+    weights = {record["marginal_weight"] for record in recorded.history if "marginal_weight" in record}
+    assert (len(weights) > 1) == (not changes.keys() & {"marginal_weight", "adversarial_weight"})
 
 
 def test_the_wide_table_takes_turns() -> None:
@@ -239,7 +245,7 @@ def test_state_stays_where_it_is(changes: dict[str, object]) -> None:
     assert_same(run, other)
 
 
-@pytest.mark.parametrize("changes", [{}, *(OPTIONS[name] for name in ("conditions", "current-gram", "wide"))])
+@pytest.mark.parametrize("changes", [{}, *(OPTIONS[name] for name in ("conditions", "current-gram", "wide-measured"))])
 def test_a_recorded_run_resumes_to_the_same_result(changes: dict[str, object], tapes: list[TapeGraphs]) -> None:
     whole, halted, resumed = trainer(changes), trainer(changes), trainer(changes, seed=5)
     whole.run()
@@ -287,7 +293,7 @@ def test_no_step_leaves_gradients_or_a_graph_behind() -> None:
 
     before = graphs()
     run = trainer({})
-    losses = [run._step(run._prepare(1e-3)) for _ in range(2)]
+    losses = [run._step(run._prepare(1e-3)) for _ in range(2)]  # of the kind that measures the balance
     assert graphs() == before
     assert losses
     assert run.neural is not None

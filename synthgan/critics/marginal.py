@@ -117,13 +117,13 @@ class MarginalCritic:
         return len(self._packs)
 
     @property
-    def _interval(self) -> int:
-        """Steps from one turn of a block to its next."""
+    def n_turns(self) -> int:
+        """Steps in which every pair of packs has its turn once."""
         return 1 if self._complete else self.n_packs
 
     @property
     def _averages_at_all(self) -> bool:
-        return self._horizon[1] > self._interval
+        return self._horizon[1] > self.n_turns
 
     def plan(self, pace: float = 1.0) -> int:
         """Count the coming step; which packs' turn it is, for `loss`. Always 0 where every step compares all pairs.
@@ -135,7 +135,7 @@ class MarginalCritic:
         if self._averages_at_all:
             least, most = self._horizon
             steps = min(least / pace, most) if pace > 0 else most
-            self._newness.fill_(min(1.0, self._interval / steps))
+            self._newness.fill_(min(1.0, self.n_turns / steps))
         turn = 0 if self._complete else self._step % self.n_packs
         self._step += 1
         return turn

@@ -3,7 +3,7 @@
 Too little, and marginals drift; too much, and the generator is held to pairs of columns alone. How hard the neural
 critic pulls depends on the table, on the loss, and on how long it has known the rows. So the weight follows what is
 measured now and then: at the generator's weights, the marginal critic's gradient is to be no shorter than the other's.
-And it never falls: a fit that once needed a heavy marginal critic has marginals that are hard to hold.
+Once enough was measured it never falls: where a heavy marginal critic was needed, marginals are hard to hold.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ LEAST_WEIGHT, MOST_WEIGHT = 2.0, 10.0
 INTERVAL = 8
 """Steps from one measurement to the next: each takes two backward passes more."""
 
-MEMORY = 30
-"""Measurements that the geometric mean looks back over, so that a few wild gradients do not decide."""
+MEMORY = 10
+"""Measurements that the geometric mean looks back over, so that one wild gradient does not decide."""
 
 
 class Balance:
@@ -30,24 +30,31 @@ class Balance:
         weight: given by the settings; None to measure it.
         first_step: before it, networks are hardly trained and nothing is measured: the weight is the least there is.
         device: where the steps run.
+        n_turns: steps in which the marginal critic sees all pairs of columns once; all its turns are measured. The
+            gradient of one turn is longer than that of all together, so the weight comes out smaller than with one.
     """
 
-    def __init__(self, weight: float | None, first_step: int, device: torch.device) -> None:
-        self.is_measured = weight is None
+    def __init__(self, weight: float | None, first_step: int, device: torch.device, *, n_turns: int = 1) -> None:
+        self._is_measured = weight is None
         self._first_step = first_step
+        self._n_turns = n_turns
         self.weight = torch.full((), LEAST_WEIGHT if weight is None else weight, device=device)
         self._log_ratio = torch.zeros((), device=device)
         self._n_measured = torch.zeros((), device=device)
 
     def is_due(self, step: int) -> bool:
         """Whether a step is to be measured, given the number of steps before it."""
-        return self.is_measured and step >= self._first_step and step % INTERVAL == 0
+        if not self._is_measured or step < self._first_step:
+            return False
+        # Where the number of turns shares a factor with the interval, every interval-th step sees a part of them.
+        shift = step // (INTERVAL * self._n_turns) % min(self._n_turns, INTERVAL)
+        return step % INTERVAL == shift
 
     def measure(self, neural: Tensor, marginal: Tensor, parameters: Sequence[Tensor]) -> None:
         """Compare the gradients of two losses, and set the weight. Reads no value, and works in place.
 
         Args:
-            neural: the neural critic's loss, whose graph is kept.
+            neural: the neural critic's loss, times its own weight; its graph is kept.
             marginal: the marginal critic's, likewise.
             parameters: the generator's weights that both depend on.
         """

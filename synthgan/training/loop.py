@@ -51,7 +51,7 @@ class Trainer:
         marginal: the marginal critic, None when its weight is 0.
         positions: the position critic, None when its weight is 0 or no column has bins.
         neural: the neural critic, None when its weight is 0.
-        balance: of the two critics.
+        balance: the marginal critic's weight, given or measured.
         conditions: source of training conditions.
         settings: resolved settings.
         rng: drives noise and Gumbel draws, on the device.
@@ -87,7 +87,8 @@ class Trainer:
         self.device = self.generator.axis.starts.device
         self._optimizer = adam(self.generator.parameters(), self.settings.learning_rate, self.settings.betas)
         # Positions have weights of their own, which the marginal critic does not see.
-        self._law_parameters = [p for name, p in self.generator.named_parameters() if "position_head" not in name]
+        apart = {id(parameter) for parameter in self.generator.position_head.parameters()}
+        self._law_parameters = [p for p in self.generator.parameters() if id(p) not in apart]
         self._rate = learning_rate_tensor(self.device)
         self._newness = torch.zeros((), device=self.device)  # weight of the newest weights in the running average
 
@@ -178,7 +179,8 @@ class Trainer:
                     unconditioned = rows.probabilities[self.conditions.n_drawn :]
                     loss, losses["marginal_error"] = self.marginal.loss(unconditioned, turn)
                     if weigh:
-                        self.balance.measure(losses["adversarial"], loss, self._law_parameters)
+                        neural = settings.adversarial_weight * losses["adversarial"]
+                        self.balance.measure(neural, loss, self._law_parameters)
                     losses["marginal_weight"] = self.balance.weight.clone()
                     total = total + losses["marginal_weight"] * loss
             losses["generator"] = total

@@ -134,13 +134,15 @@ def trainer_before(
     averaged.load_state_dict(generator.state_dict())
     neural = None if doors.neural is None else doors.neural(initial)
     pairs = doors.marginals.pairs()
+    marginal = _marginal_critic(doors.marginals, pairs, layout, generator, settings, target=target)
+    n_turns = 1 if marginal is None else marginal.n_turns
     return Trainer(
         generator=generator,
         averaged=averaged,
-        marginal=_marginal_critic(doors.marginals, pairs, layout, generator, settings, target=target),
+        marginal=marginal,
         positions=_position_critic(generator, settings),
         neural=neural,
-        balance=Balance(settings.marginal_weight, settings.warmup_steps, device),
+        balance=Balance(settings.marginal_weight, settings.warmup_steps, device, n_turns=n_turns),
         conditions=ConditionSampler(
             generator.axis,
             generator.marginal,
