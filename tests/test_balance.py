@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import pytest
 import torch
+from torch import Tensor
 
+from synthgan.config import DiscriminatorSettings, GeneratorSettings, TrainingSettings
+from synthgan.training import balance as balance_module
 from synthgan.training.balance import INTERVAL, LEAST_WEIGHT, MEMORY, MOST_WEIGHT, Balance
+from synthgan.training.setup import build_trainer
+from tests.small_tables import small_table
 
 CPU = torch.device("cpu")
 
@@ -85,3 +90,47 @@ def test_it_goes_on_from_its_state() -> None:
     second.load_state({name: tensor.clone() for name, tensor in first.state().items()})
     assert second.state() == first.state()
     assert {name: tensor.data_ptr() for name, tensor in second.state().items()} == places
+
+
+@pytest.mark.parametrize("adversarial_weight", [1.0, 0.5])
+def test_in_a_fit_the_marginal_critic_pulls_as_hard_as_the_neural_one(
+    adversarial_weight: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(balance_module, "LEAST_WEIGHT", 0.001)
+    run = build_trainer(
+        small_table(500),
+        TrainingSettings(
+            n_steps=1,
+            batch_size=32,
+            warmup_steps=0,
+            adversarial_weight=adversarial_weight,
+            precision="float32",
+            generator=GeneratorSettings(width=16, n_blocks=1, latent_dim=4),
+            discriminator=DiscriminatorSettings(width=16, n_blocks=1),
+        ),
+        CPU,
+        0,
+    )
+    assert run.neural is not None
+    assert run.marginal is not None
+    losses: dict[str, Tensor] = {}
+    generator_loss, marginal_loss = run.neural.generator_loss, run.marginal.loss
+    lengths: list[float] = []
+
+    def neural(rows: object) -> Tensor:
+        losses["neural"] = generator_loss(rows)  # type: ignore[arg-type]
+        return losses["neural"]
+
+    def marginal(probabilities: Tensor, turn: int) -> tuple[Tensor, Tensor]:
+        loss, error = marginal_loss(probabilities, turn)
+        # The head of positions has no part in the comparison: marginals of codes do not see it.
+        shared = [p for name, p in run.generator.named_parameters() if not name.startswith("position_head.")]
+        for each in (losses["neural"], loss):
+            gradients = torch.autograd.grad(each, shared, retain_graph=True, materialize_grads=True)
+            lengths.append(torch.cat([gradient.flatten() for gradient in gradients]).norm().item())
+        return loss, error
+
+    monkeypatch.setattr(run.neural, "generator_loss", neural)
+    monkeypatch.setattr(run.marginal, "loss", marginal)
+    run.run()
+    assert run.balance.weight.item() == pytest.approx(adversarial_weight * lengths[0] / lengths[1], rel=1e-4)

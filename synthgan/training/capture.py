@@ -5,9 +5,10 @@ for them. A recorded step is asked for in one call.
 
 What a recorded step must not do, `Trainer` keeps out of `Trainer._step`: read a tensor's value, take a number or a
 choice from Python that differs from step to step, or move its state in memory. Numbers come in tensors; choices (does
-this step take the gradient penalty, which comes only every few steps?) make the *kind* of a step, and each kind has a
-recording. Every option of `TrainingSettings` can be recorded. Wide tables have a kind for each turn of the marginal
-critic; where there are more than `MAX_KINDS`, each would come too rarely to repay its recording, and none is made.
+this step take the gradient penalty, does it measure the balance of the critics?) make the *kind* of a step, and each
+kind has a recording. Every option of `TrainingSettings` can be recorded. Wide tables have a kind for each turn of the
+marginal critic; where there are more than `MAX_KINDS`, each would come too rarely to repay its recording, and none is
+made.
 """
 
 from __future__ import annotations

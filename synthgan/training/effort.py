@@ -21,7 +21,7 @@ SCHEDULES: dict[str, tuple[int, int, int]] = {
 gradients are less noisy, while each further step also shows the discriminator the same rows once more."""
 
 SMALL_TABLE = 5000
-"""Tables with fewer rows are fitted more cautiously, by degrees."""
+"""Tables with fewer rows are fitted more cautiously, by degrees but for the balance and the averaging."""
 
 MOST_SHRINKAGE = 2.0
 
