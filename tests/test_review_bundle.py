@@ -151,12 +151,13 @@ def test_a_private_tier_has_no_figure_of_the_scores(
     parts.salt = 30_253.9  # figures that nothing else is likely to have
     bundle = write_bundle(private_release.model, private_release.data, tmp_path / "release", random_state=3)
     inside = read(bundle.path / "internal" / "review.json")
-    found = {f"{abs(number):.6g}" for number in [*numbers_in(inside["evaluation"]), *numbers_in(inside["gates"])]}
-    telling = {text for text in found if len(text.replace(".", "").lstrip("0")) >= 4}
+    numbers = [abs(number) for number in [*numbers_in(inside["evaluation"]), *numbers_in(inside["gates"])]]
+    found = {f"{number:.6g}": repr(number) for number in numbers}
+    telling = {text: whole for text, whole in found.items() if len(text.replace(".", "").lstrip("0")) >= 4}
     assert len(telling) >= 6
     internal, shared = (texts_of_tier(bundle.path / tier) for tier in ("internal", "shareable"))
-    for text in telling:
-        assert text[:5] in internal, text
+    for text, whole in telling.items():
+        assert whole in internal, text
         assert text not in shared, text
         for digits in (2, 3, 4):  # as people are shown it
             assert not re.search(rf"(?<![\d.]){re.escape(f'{float(text):.{digits}f}')}(?!\d)", shared), text
