@@ -147,7 +147,12 @@ def _quality(table: str, cells: Mapping[str, Any]) -> list[str]:
     if enough is None:
         return [*lines, "", "No budget reached ctgan's figures in every measure."]
     ratio = peer["fit_seconds"] / enough["fit_seconds"]
-    return [*lines, "", f"Reached with {enough['options']['max_steps']:,} steps, in 1/{ratio:.0f} of ctgan's seconds."]
+    reached = f"Reached with {enough['options']['max_steps']:,} steps, in 1/{ratio:.0f} of ctgan's seconds."
+    if enough["run"]["commit"] != peer["run"]["commit"]:
+        reached += (
+            " The two were not measured in one run, so the machine's other work may weigh on one more than the other."
+        )
+    return [*lines, "", reached]
 
 
 def _growth(heading: str, cells: Mapping[str, Any]) -> list[str]:

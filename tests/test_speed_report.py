@@ -30,6 +30,11 @@ def ours(seconds: list[float], n_rows: int = 1000) -> dict[str, Any]:
     }
 
 
+def run_of(commit: str) -> dict[str, Any]:
+    machine = {"cores": 2, "processor": "P"}
+    return {"commit": commit, "uncommitted_changes": False, "date": "2026-01-02T00:00:00+00:00", "machine": machine}
+
+
 @pytest.mark.parametrize(
     ("name", "worse"), [("shape", 1.1), ("strong_pairs", 3.1), ("xgb_c2st", 0.6), ("mle_auc", 0.8)]
 )
@@ -53,8 +58,19 @@ def test_the_page_gives_medians_ratios_and_the_first_budget_that_is_enough() -> 
             "synthgan": [ours([0.5, 9.0, 0.4]), ours([0.5, 0.5, 0.6])],
             "ctgan": [ctgan],
         },
-        "quality/adult/ctgan": {"epochs": 300, "fit_seconds": 600.0, "seconds_from": "the whole fit", "scores": GOOD},
-        "quality/adult/200": {"options": {"max_steps": 200}, "fit_seconds": 20.0, "scores": GOOD},
+        "quality/adult/ctgan": {
+            "epochs": 300,
+            "fit_seconds": 600.0,
+            "seconds_from": "the whole fit",
+            "scores": GOOD,
+            "run": run_of("a"),
+        },
+        "quality/adult/200": {
+            "options": {"max_steps": 200},
+            "fit_seconds": 20.0,
+            "scores": GOOD,
+            "run": run_of("a"),
+        },
         "quality/adult/100": {"options": {"max_steps": 100}, "fit_seconds": 9.0, "scores": GOOD | {"shape": 1.5}},
         "rows/10000": ours([0.02], 10_000),
     }
@@ -65,7 +81,10 @@ def test_the_page_gives_medians_ratios_and_the_first_budget_that_is_enough() -> 
     assert "positions 0.33 more. Peak memory of the process: 500 MiB (ctgan: 900 MiB)." in text
     assert text.index("synthgan, 100 steps") < text.index("synthgan, 200 steps")
     assert "Reached with 200 steps, in 1/30 of ctgan's seconds." in text
+    assert "not measured in one run" not in text
     assert "| 10,000 | 381 | 42 | 2.00 | 200.0 | 2.00 | 2.00 | 2.00 | 400 | 500 |" in text
     assert "Left out: quality, why." in text
+    cells["quality/adult/200"]["run"] = run_of("b")
+    assert "not measured in one run" in markdown({"cells": cells})
     del cells["quality/adult/200"]
     assert "No budget reached ctgan's figures" in markdown({"cells": cells})
