@@ -105,7 +105,7 @@ def main(words: Sequence[str] | None = None) -> None:
 
 
 def default_recipe(n_rows: int, max_steps: int) -> TrainingSettings:
-    """What ``effort="default"`` means on a CPU for a table of ``n_rows`` rows, cut to ``max_steps`` steps."""
+    """What ``effort="default"`` means on a CPU for ``n_rows`` rows, with its schedule cut to ``max_steps`` steps."""
     import torch
 
     from synthgan.training.effort import resolve

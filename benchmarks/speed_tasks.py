@@ -47,6 +47,7 @@ def measure(
     """
     import numpy as np
     import pandas as pd
+    import pyarrow.parquet as pq
     import torch
 
     from benchmarks.generate import peak_rss_mib
@@ -58,9 +59,12 @@ def measure(
     from synthgan.sampling.streams import Streams
     from synthgan.tables.columns.levels import LevelEncoder
     from synthgan.tables.sources import open_source
+    from synthgan.training.effort import resolve
 
     data: Any = Path(path) if stream else pd.read_parquet(path)
-    model = Synthesizer(target=target, max_steps=steps, random_state=seed, device="cpu", progress="off")
+    # As settings, they keep what a step of the whole fit does; an effort's own short fits do less in each.
+    whole = resolve("default", n_rows=pq.read_metadata(path).num_rows, device=torch.device("cpu"))
+    model = Synthesizer(target=target, settings=whole, max_steps=steps, random_state=seed, device="cpu", progress="off")
     began = time.perf_counter()
     model.fit(data)
     fit_seconds = time.perf_counter() - began

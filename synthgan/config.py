@@ -24,6 +24,8 @@ LossName = Literal[
     "minimax", "non-saturating", "least-squares", "wasserstein-clipped", "wasserstein", "hinge", "relativistic"
 ]
 LOSS_NAMES: tuple[LossName, ...] = get_args(LossName)
+WARM_UP_SHARE = 0.2
+"""Of the steps that `max_steps` leaves, or of a time limit: no warm-up takes more."""
 
 S = TypeVar("S")
 
@@ -89,7 +91,7 @@ class TrainingSettings:
         batch_size: rows per step.
         learning_rate: peak learning rate of both networks (Adam).
         betas: Adam's moment decay rates.
-        warmup_steps: steps of linear warm-up.
+        warmup_steps: steps of linear warm-up; under a time limit, at most a fifth of that.
         final_learning_rate: fraction of the peak that the cosine schedule ends on.
         ema_decay: decay per step of the averaged generator that samples are drawn from; ramped up at the start.
         temperature: straight-through Gumbel-softmax temperature.

@@ -65,8 +65,10 @@ class Synthesizer:
             drawn by a secret key that `save` writes to the receipt beside the model, from which
             `synthgan.receipt.split` tells them again.
         settings: concrete training settings, in place of ``effort``.
-        time_limit: seconds after which training ends; its schedule is shortened to fit. None for no limit.
-        max_steps: most training steps; None for the effort's own number.
+        time_limit: seconds after which training ends; the learning rate's schedule is shortened to fit. None for no
+            limit.
+        max_steps: most training steps; None for the effort's own number. The warm-up is cut with it, to a fifth of the
+            steps.
         early_stopping: stop when the error of the two-way marginals on held-out rows no longer falls.
         device: ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"cuda:N"``.
         random_state: an int makes fit and sample repeatable; a numpy Generator or RandomState supplies the seed; None

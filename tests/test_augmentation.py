@@ -33,7 +33,7 @@ def test_fresh_identifiers_differ_from_the_real_ones(form: str) -> None:
 @pytest.mark.parametrize("ordered", [False, True])
 def test_what_a_categorical_of_the_frame_lacks_becomes_missing(ordered: bool) -> None:
     table = pd.DataFrame({"shop": ["north", "south", "south"] * 40, "paid": [True, False, True, True] * 30})
-    fitted = Synthesizer(max_steps=5, random_state=0, device="cpu", progress="off").fit(table)
+    fitted = Synthesizer(max_steps=20, random_state=0, device="cpu", progress="off").fit(table)
     narrow = pd.CategoricalDtype(["north", "nowhere"], ordered=ordered)
     given = pd.DataFrame({"shop": pd.Categorical(["north"] * 60, dtype=narrow), "paid": [True] * 50 + [False] * 10})
     balanced = fitted.augment(given, "paid", random_state=0)

@@ -5,7 +5,7 @@ import json
 import pytest
 import torch
 
-from synthgan.config import DiscriminatorSettings, GeneratorSettings, TrainingSettings, from_dict, to_dict
+from synthgan.config import DiscriminatorSettings, Effort, GeneratorSettings, TrainingSettings, from_dict, to_dict
 from synthgan.critics.losses import LOSSES
 from synthgan.errors import SettingsError
 from synthgan.training.device import resolve_device, resolve_precision
@@ -69,7 +69,7 @@ def test_small_tables_keep_a_given_balance_and_judge_by_the_current_batch() -> N
         return resolve("default", n_rows=n_rows, device=torch.device("cpu"))
 
     assert (settings(4999).marginal_weight, settings(4999).gram_horizon) == (2.0, (1.0, 1.0))
-    assert (settings(5000).marginal_weight, settings(5000).gram_horizon) == (None, (1.0, 20.0))
+    assert (settings(5000).marginal_weight, settings(5000).gram_horizon) == (None, (1.0, 10.0))
 
 
 def test_effort_grows_and_small_tables_get_fewer_steps() -> None:
@@ -113,6 +113,20 @@ def test_max_steps_only_ever_shortens() -> None:
     assert steps(10**9) == steps(10**8)
     with pytest.raises(SettingsError, match="max_steps"):
         steps(0)
+
+
+def test_max_steps_cuts_the_warm_up_and_the_averaging_too() -> None:
+    def schedule(effort: Effort | TrainingSettings, max_steps: int | None) -> tuple[int, int, float]:
+        settings = resolve(effort, n_rows=1e6, device=torch.device("cpu"), max_steps=max_steps)
+        return settings.n_steps, settings.warmup_steps, settings.gram_horizon[1]
+
+    assert schedule("default", None) == (3000, 100, 20.0)
+    assert schedule("high", None) == (4000, 100, 20.0)
+    assert schedule("default", 600) == schedule("quick", None) == (600, 100, 4.0)
+    assert schedule("default", 200) == (200, 40, pytest.approx(200 / 150))
+    assert schedule("default", 1) == (1, 0, 1.0)
+    assert schedule(TrainingSettings(), 200) == (200, 40, 20.0)
+    assert schedule(TrainingSettings(n_steps=200), 500) == (200, 100, 20.0)  # nothing is cut
 
 
 def test_device_and_precision() -> None:

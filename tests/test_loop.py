@@ -202,6 +202,20 @@ def test_a_record_at_the_step_that_a_time_limit_ends_gets_its_figures(
     assert "best_step" not in run.history[-1]
 
 
+def test_a_warm_up_takes_no_more_than_a_fifth_of_a_time_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock, rates = [0.0], list[float]()
+    monkeypatch.setattr(loop.time, "monotonic", lambda: clock[0])
+    run = trainer(n_steps=10**6, warmup_steps=100, final_learning_rate=1.0)
+
+    def tick(now: Trainer) -> None:
+        clock[0] += 1.0
+        rates.append(float(now._rate) / now.settings.learning_rate)
+
+    assert run.run(time_limit=50.0, on_step=tick) == "time"
+    expected = [0.01, *(seconds / 10 for seconds in range(1, 10)), *[1.0] * 40]
+    assert rates == pytest.approx(expected)
+
+
 def test_a_resumed_run_without_time_left_is_judged_where_it_stands() -> None:
     halted = trainer(n_steps=1000, evaluate_every=1000)
 
@@ -236,8 +250,9 @@ def test_divergence_is_an_error_that_says_what_to_do() -> None:
 def test_learning_rate_warms_up_and_decays() -> None:
     run = trainer(n_steps=100, warmup_steps=10, learning_rate=1.0, final_learning_rate=0.1)
     assert run._learning_rate(0.0) == pytest.approx(0.1)
+    assert run._learning_rate(0.5) == pytest.approx(0.1 + 0.9 * 0.5)  # by time
     run.step = 50
-    assert run._learning_rate(0.5) == pytest.approx(0.1 + 0.9 * 0.5)
+    assert run._learning_rate(0.0) == pytest.approx(0.1 + 0.9 * 0.5)  # by steps
     assert run._learning_rate(1.0) == pytest.approx(0.1)
 
 

@@ -346,6 +346,14 @@ def test_settings_depend_on_nothing_of_the_table() -> None:
     assert (alone.n_steps, alone.shrinkage, alone.capture) == (10, 0, "off")
 
 
+@pytest.mark.parametrize("neural", [0.0, 0.5, 1.0])
+def test_short_private_fits_warm_up_for_a_fifth_of_their_steps(neural: float) -> None:
+    import torch
+
+    settings = private_settings("default", Privacy(1.0, neural=neural), device=torch.device("cpu"), max_steps=50)
+    assert (settings.n_steps, settings.warmup_steps) == (50, 10)
+
+
 def test_more_rows_and_more_budget_allow_more_bins() -> None:
     bins = [codec_settings(n, rho, 10).n_bins for n, rho in ((10, 1e-3), (2e4, 0.03), (2e4, 0.3), (1e9, 10))]
     assert bins == sorted(bins)

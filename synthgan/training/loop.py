@@ -16,7 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from synthgan.config import TrainingSettings
+from synthgan.config import WARM_UP_SHARE, TrainingSettings
 from synthgan.critics.adversarial import NeuralCritic
 from synthgan.critics.losses import LOSSES
 from synthgan.critics.marginal import MarginalCritic
@@ -125,13 +125,11 @@ class Trainer:
                     reason = "early stopping"
                     break
                 self.seconds = time.monotonic() - started
-                progress = self.step / settings.n_steps
-                if time_limit is not None:
-                    progress = max(progress, self.seconds / time_limit)
-                if progress >= 1:
+                share_of_time = 0.0 if time_limit is None else self.seconds / time_limit
+                if share_of_time >= 1:
                     reason = "time"
                     break
-                losses = run_step(self._prepare(self._learning_rate(progress)))
+                losses = run_step(self._prepare(self._learning_rate(share_of_time)))
                 self.step += 1
                 evaluate = self.step % settings.evaluate_every == 0 or self.step == settings.n_steps
                 if evaluate or self.step % RECORD_EVERY == 0:
@@ -203,12 +201,14 @@ class Trainer:
         self.conditions.remember(rows.codes)
         return rows
 
-    def _learning_rate(self, progress: float) -> float:
-        """Linear warm-up, then a cosine from the peak to its final fraction."""
+    def _learning_rate(self, share_of_time: float) -> float:
+        """Linear warm-up, then a cosine from the peak to its final fraction: by steps, or by time if that is faster."""
         settings = self.settings
-        warm_up = min(1.0, (self.step + 1) / max(1, settings.warmup_steps))
+        progress = max(self.step / settings.n_steps, share_of_time)
+        warm_up = max((self.step + 1) / max(1, settings.warmup_steps), share_of_time / WARM_UP_SHARE)
         floor = settings.final_learning_rate
-        return settings.learning_rate * warm_up * (floor + (1 - floor) * 0.5 * (1 + math.cos(math.pi * progress)))
+        cosine = floor + (1 - floor) * 0.5 * (1 + math.cos(math.pi * progress))
+        return settings.learning_rate * min(1.0, warm_up) * cosine
 
     def _record(self, losses: Mapping[str, Tensor], *, evaluate: bool) -> Record:
         record = self._losses_now(losses)
