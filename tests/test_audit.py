@@ -60,6 +60,21 @@ def test_low_scores_may_tell_of_the_canary_too() -> None:
     assert bound.epsilon == epsilon_lower_bound([0.0] * 40, [1.0] * 40, delta=DELTA).epsilon
 
 
+@pytest.mark.parametrize("sign", [1.0, -1.0])
+def test_what_a_gap_keeps_apart_is_told_apart(sign: float) -> None:
+    """The cut is in the middle of the gap: runs that are judged may score a little less than those it was chosen by."""
+    chosen, judged = [5.0, 6.0] * 10, [4.0, 9.0] * 10
+    bound = epsilon_lower_bound([0.0, 1.0] * 20, [sign * score for score in (*chosen, *judged)], delta=DELTA)
+    assert bound.true_positives == (20, 20)
+    assert bound.threshold == pytest.approx(3.0 if sign > 0 else -2.5)
+
+
+@pytest.mark.parametrize("neighbours", [(-math.inf, math.inf), (1.0, math.nextafter(1.0, 2.0)), (-1.7e308, 1.7e308)])
+def test_scores_without_a_number_midway_are_told_apart(neighbours: tuple[float, float]) -> None:
+    bound = epsilon_lower_bound([neighbours[0]] * 40, [neighbours[1]] * 40, delta=DELTA)
+    assert (bound.false_positives, bound.true_positives) == ((0, 20), (20, 20))
+
+
 def test_a_rare_miss_counts_as_much_as_a_rare_alarm() -> None:
     """Of the neighbours' runs none scores 0, of the others half do: TNR / FNR, where TPR / FPR is only 2."""
     zeros_and_ones = [0.0, 1.0] * 200

@@ -54,7 +54,8 @@ class LowerBound:
         notion: what is assumed of the mechanism, see the module's text.
         delta: see ``epsilon``.
         confidence: probability, over the runs, with which the bound holds.
-        threshold: scores of at least this (at most, where ``below``) were called "with the canary".
+        threshold: scores of at least this (at most, where ``below``) were called "with the canary"; midway between two
+            scores of the runs that chose it.
         below: whether low scores tell of the canary.
         false_positives: of the judged runs without the canary, how many were called "with", and how many there were.
         true_positives: of the judged runs with the canary, likewise.
@@ -200,14 +201,20 @@ def _sizes(samples: Sequence[_Rates]) -> tuple[int, int]:
 
 
 def _thresholds(scores: _Rates) -> _Rates:
-    """Values to cut at: all that occur, or those at well-spread ranks where they are many."""
+    """Values to cut at: midway between neighbours of all that occur, or of those at well-spread ranks where many do.
+
+    A cut at a score itself would call new ones just below it the other side's, however far that is.
+    """
     found = np.unique(scores)
-    if len(found) <= MOST_THRESHOLDS:
-        return found
-    last = len(found) - 1
+    with np.errstate(invalid="ignore"):
+        middle = found[:-1] / 2 + found[1:] / 2
+    cuts = np.concatenate((found[:1], np.where(np.isfinite(middle) & (middle > found[:-1]), middle, found[1:])))
+    if len(cuts) <= MOST_THRESHOLDS:
+        return cuts
+    last = len(cuts) - 1
     steps = np.unique(np.geomspace(1, last, MOST_THRESHOLDS // 4).astype(np.int64))
     even = np.linspace(0, last, MOST_THRESHOLDS // 2).astype(np.int64)
-    return found[np.unique(np.concatenate((even, steps, last - steps)))]
+    return cuts[np.unique(np.concatenate((even, steps, last - steps)))]
 
 
 def _at_least(scores: _Rates, places: _Rates) -> _Rates:
