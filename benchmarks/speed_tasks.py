@@ -73,6 +73,7 @@ def measure(
     codec, generator = model.codec_, model.generator_
     if generator is None:
         raise SystemExit("the table has no column to model, so there is nothing to measure")
+    generator = generator.for_sampling(model.training_settings_.precision)
 
     found: dict[str, Any] = {}
     encoded = codec.encode(open_source(data), rng=np.random.default_rng(seed))

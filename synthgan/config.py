@@ -123,6 +123,7 @@ class TrainingSettings:
         evaluate_every: steps between evaluations of the averaged generator's marginal error (and held-out score).
         precision: precision of the matrix products; "auto" is bfloat16 where the hardware has it, else float32. With
             "tf32" and "bfloat16", what a GPU still multiplies in float32 may lose all but 10 bits of mantissa (TF32).
+            With "bfloat16", rows are sampled with the generator's residual blocks in bfloat16 where a CPU has it.
         capture: "auto" records a training step as a CUDA graph on a GPU and replays it, which spares the launch of
             some hundred kernels per step; "off" launches them one by one. The CPU is not concerned.
         generator: sizes of the generator.

@@ -71,8 +71,8 @@ class Synthesizer:
             steps.
         early_stopping: stop when the error of the two-way marginals on held-out rows no longer falls.
         device: ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"cuda:N"``.
-        random_state: an int makes fit and sample repeatable; a numpy Generator or RandomState supplies the seed; None
-            for fresh randomness each time.
+        random_state: an int makes fit and sample repeatable on processors of one kind; a numpy Generator or RandomState
+            supplies the seed; None for fresh randomness each time.
         progress: ``"auto"`` shows a progress line on a terminal only; ``"on"``, ``"off"``.
 
     Attributes:
@@ -309,7 +309,7 @@ class Synthesizer:
         from synthgan.sampling.sampler import Sampler
 
         seed = seed_from(self.random_state if random_state is None else random_state)
-        sampler = Sampler(self.codec_, self.generator_, seed)
+        sampler = Sampler(self.codec_, self.generator_, seed, precision=self.training_settings_.precision)
         return requested_rows(sampler, self.schema_, n_rows, conditions), sampler.report
 
     # ------------------------------------------------------------------ files

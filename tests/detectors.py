@@ -257,7 +257,8 @@ def check_by_audit(game: Game, n_runs: int) -> None:
     """Playing the game does not refute the claim.
 
     Limits as loose as these let few runs find a bug. False alarms are far rarer than half of the time: without a bug
-    even the true rates prove only a part of the claim, and at epsilon 4 some four standard errors are in between.
+    even the true rates prove only a part of the claim, and at epsilon 4 between three and four standard errors are in
+    between.
     """
     outcome = play(game, n_runs, confidence=0.5)
     finding = outcome.strongest

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from synthgan.config import GeneratorSettings
+from synthgan.config import GeneratorSettings, Precision
 from synthgan.networks.generator import Generator
 from synthgan.sampling import draws
 from synthgan.sampling.draws import DeviceCondition, Draw, draw_conditioned, draw_rows
@@ -83,9 +83,13 @@ def test_draws_repeat_with_the_seed() -> None:
     assert (first.positions == second.positions).all()
 
 
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 @pytest.mark.parametrize("conditioned", [False, True])
-def test_the_same_rows_are_drawn_by_any_number_of_threads(conditioned: bool) -> None:
-    network = generator()
+def test_the_same_rows_are_drawn_by_any_number_of_threads(
+    monkeypatch: pytest.MonkeyPatch, conditioned: bool, precision: Precision
+) -> None:
+    monkeypatch.setattr("synthgan.networks.generator.multiplies_bfloat16", lambda _: True)
+    network = generator().for_sampling(precision)
     condition = DeviceCondition({1: AMOUNT}, network)
     n_rows = 3 * draws.CPU_CHUNK_ROWS + 5
 

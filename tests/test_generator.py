@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from synthgan.config import GeneratorSettings
+from synthgan.networks import generator as generator_module
 from synthgan.networks.generator import Generator, PositionHead
 from tests.small_tables import small_layout
 
@@ -92,3 +93,20 @@ def test_parameters_at_given_levels_agree_with_those_of_drawn_levels() -> None:
     at_given = network.position_law_at(hidden, torch.tensor([0]), torch.tensor([3]))
     for drawn, given in zip(of_drawn, at_given, strict=True):
         torch.testing.assert_close(drawn, given)
+
+
+def test_only_a_generator_of_bfloat16_is_sampled_in_it_and_only_its_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    network = generator()
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+    monkeypatch.setattr(generator_module, "multiplies_bfloat16", lambda _: True)
+    assert network.for_sampling("float32") is network
+    rounded = network.for_sampling("bfloat16")
+    in_bfloat16 = {name for name, value in rounded.state_dict().items() if value.dtype == torch.bfloat16}
+    assert in_bfloat16 == {"blocks.0.expand.weight", "blocks.0.contract.weight"}
+    assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
+    z = torch.randn(500, network.settings.latent_dim, generator=torch.Generator().manual_seed(0))
+    with torch.inference_mode():
+        difference = rounded(z)[1] - network(z)[1]
+    assert 0 < difference.abs().max() < 0.05
+    monkeypatch.setattr(generator_module, "multiplies_bfloat16", lambda _: False)
+    assert network.for_sampling("bfloat16") is network

@@ -123,9 +123,9 @@ def test_rho_is_a_positive_number(rho: Any) -> None:
 def test_thousands_of_cells_take_a_fraction_of_a_second() -> None:
     mechanisms, seconds = rich(), []
     for _ in range(3):
-        start = time.perf_counter()
+        start = time.process_time()
         mechanisms.counts(np.arange(5000), rho=0.001, door=2, what="table")
-        seconds.append(time.perf_counter() - start)
+        seconds.append(time.process_time() - start)
     assert min(seconds) < 0.8
 
 

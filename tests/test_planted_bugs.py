@@ -5,6 +5,7 @@ The table in docs/privacy-audit.md names each bug with its detectors.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import re
 from collections.abc import Callable
@@ -268,13 +269,20 @@ def _detectors() -> list[Any]:
 
 @pytest.mark.parametrize("planted", _cases())
 def test_a_planted_bug_is_caught(monkeypatch: Patch, planted: Planted) -> None:
+    """A game is played up to three times: one alone misses half the noise in a fiftieth of the cases."""
     planted.plant(monkeypatch)
     with pytest.raises(AssertionError):
-        planted.check()
+        for _ in range(3 if planted.statistical else 1):
+            planted.check()
 
 
 @pytest.mark.parametrize("check", _detectors())
 def test_without_the_bug_the_detector_is_silent(check: detectors.Detector) -> None:
+    """A game that refutes the claim is played once more: of one game, that happens once in about a thousand."""
+    if check in {each.check for each in PLANTED if each.statistical}:
+        with contextlib.suppress(AssertionError):
+            check()
+            return
     check()
 
 

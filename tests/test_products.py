@@ -29,6 +29,17 @@ def test_products_of_a_slice_of_rows_and_of_other_layouts() -> None:
         torch.testing.assert_close(dense(rows, weight, bias), F.linear(rows, weight, bias), atol=1e-4, rtol=0)
 
 
+@pytest.mark.parametrize("n_rows", [1, FEWEST_ROWS])
+def test_weights_in_bfloat16_are_multiplied_in_it_and_the_bias_is_added_in_float32(n_rows: int) -> None:
+    rng = torch.Generator().manual_seed(0)
+    rows, weight = torch.randn(n_rows, 64, generator=rng), torch.randn(32, 64, generator=rng)
+    bias = torch.full((32,), 1000.03125)  # of which bfloat16 would keep 1000
+    product = dense(rows, weight.bfloat16(), bias)
+    assert product.dtype == torch.float32
+    exact = F.linear(rows.bfloat16().double(), weight.bfloat16().double())
+    torch.testing.assert_close(product.double() - 1000.03125, exact, atol=1e-3, rtol=2**-8)
+
+
 def test_layers_take_gradients_the_usual_way_and_give_the_same_without() -> None:
     layer = seeded_linear(32, 32, torch.Generator().manual_seed(0))
     rows = torch.randn(256, 32, generator=torch.Generator().manual_seed(1))

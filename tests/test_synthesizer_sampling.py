@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import warnings
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ import torch
 
 import synthgan
 from synthgan import ConditionError, OutputError, SchemaError, SettingsError, Synthesizer, SynthganWarning
+from synthgan.config import Precision
 from tests.orders_table import TINY, orders
 
 
@@ -53,6 +55,21 @@ def test_rows_have_the_columns_order_and_dtypes_of_the_table(model: Synthesizer,
     assert np.allclose(rows["amount"].dropna() * 100, (rows["amount"].dropna() * 100).round())
     assert (rows["day"] == rows["day"].dt.normalize()).all()
     assert (rows["shop"] == "north").all()
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_rows_are_drawn_in_the_precision_of_the_fit(
+    monkeypatch: pytest.MonkeyPatch, table: pd.DataFrame, precision: Precision
+) -> None:
+    monkeypatch.setattr("synthgan.networks.generator.multiplies_bfloat16", lambda _: True)
+    settings = dataclasses.replace(TINY, n_steps=20, precision=precision)
+    made = Synthesizer(settings=settings, device="cpu", progress="off", random_state=0).fit(table)
+    drawn = made.sample(3000)
+    exact = dataclasses.replace(made.training_settings_, precision="float32")
+    monkeypatch.setattr(made, "training_settings_", exact)
+    numbers = np.isclose(drawn["amount"], made.sample(3000)["amount"], rtol=0, atol=0, equal_nan=True)
+    assert numbers.all() == (precision == "float32")
+    assert numbers.mean() > 0.5, "rounded a little, from the same random numbers"
 
 
 def test_missing_values_are_as_frequent_as_in_the_table(model: Synthesizer, table: pd.DataFrame) -> None:

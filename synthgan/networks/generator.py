@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from synthgan.config import GeneratorSettings
+from synthgan.config import GeneratorSettings, Precision
 from synthgan.networks.layers import LEAK, LevelAxis, ResidualBlock, gumbel_like, seeded_linear
-from synthgan.networks.ranks import RankHead
+from synthgan.networks.products import multiplies_bfloat16
+from synthgan.networks.ranks import RankHead, RankLaw
 from synthgan.tables.layout import Layout
 
 POSITION_EPSILON = 1e-4
 MAX_LOCATION = 8.0
 LOG_SCALE_RANGE = (-4.0, 1.0)
+CPU = torch.device("cpu")
 
 
 @dataclass(frozen=True)
@@ -146,16 +149,38 @@ class Generator(nn.Module):
         Returns:
             ``(n_rows, width)`` and ``(n_rows, n_levels)``.
         """
+        hidden = self.hidden(z, condition)
+        logits, law = self.logits(hidden), self.rank_head(hidden)
+        return hidden, self.with_peaks(logits, law)
+
+    def hidden(self, z: Tensor, condition: Tensor | None = None) -> Tensor:
+        """Hidden state, see `forward`. Shape: ``(n_rows, width)``."""
         h = self.latent(z)
         if condition is not None:
             h = h + self.condition(condition)
         for block in self.blocks:
             h = block(h)
-        h = F.leaky_relu(h, LEAK)
-        logits, law = self.logits(h), self.rank_head(h)
+        return F.leaky_relu(h, LEAK)
+
+    def with_peaks(self, logits: Tensor, law: RankLaw) -> Tensor:
+        """Plain logits and those of the ranks' law together; without gradients, ``logits`` may be written over."""
         if torch.is_grad_enabled():
-            return h, logits + self.rank_head.logits(law)
-        return h, self.rank_head.add_logits(logits, law)
+            return logits + self.rank_head.logits(law)
+        return self.rank_head.add_logits(logits, law)
+
+    def for_sampling(self, precision: Precision) -> Generator:
+        """The same network to sample from, without gradients: trained in bfloat16, its blocks are multiplied in it.
+
+        Only on a CPU that multiplies it natively, and only the residual blocks: rounded logits can be told from exact
+        ones by their rows, and neighbouring ranks by less.
+        """
+        if precision != "bfloat16" or self.axis.starts.device.type != "cpu" or not multiplies_bfloat16(CPU):
+            return self
+        network = copy.deepcopy(self)
+        for block in network.blocks:
+            for layer in (block.expand, block.contract):
+                layer.weight = nn.Parameter(layer.weight.bfloat16(), requires_grad=False)
+        return network
 
     def draw(
         self, z: Tensor, condition: Tensor | None, condition_mask: Tensor, *, temperature: float, rng: torch.Generator
@@ -169,21 +194,23 @@ class Generator(nn.Module):
         one_hot = self.axis.one_hot(codes) + (soft - soft.detach())
         return GeneratedRows(codes, probabilities, one_hot, self.draw_positions(hidden, codes, rng), condition_mask)
 
-    def draw_positions(self, hidden: Tensor, codes: Tensor, rng: torch.Generator) -> Tensor:
-        """Positions for drawn codes.
+    def draw_positions(
+        self, hidden: Tensor, codes: Tensor, rng: torch.Generator, law: RankLaw | None = None
+    ) -> Tensor:
+        """Positions for drawn codes; ``law`` is what `rank_head` makes of the hidden state, None to make it here.
 
         Shape: ``(n_rows, width)``, ``(n_rows, n_columns)`` to ``(n_rows, n_positions)``.
         """
-        location, scale = self.position_law(hidden, self.axis.position_levels(codes))
+        location, scale = self.position_law(hidden, self.axis.position_levels(codes), law)
         uniform = torch.rand(location.shape, generator=rng, device=hidden.device)
         return self.position_head.inverse_cdf(uniform, location, scale)
 
-    def position_law(self, hidden: Tensor, levels: Tensor) -> tuple[Tensor, Tensor]:
-        """Location and scale of ``logit(position)``.
+    def position_law(self, hidden: Tensor, levels: Tensor, law: RankLaw | None = None) -> tuple[Tensor, Tensor]:
+        """Location and scale of ``logit(position)``; ``law`` as in `draw_positions`.
 
         Shape: ``(n_rows, width)``, ``(n_rows, n_positions)`` to twice ``(n_rows, n_positions)``.
         """
-        peak = self.rank_head.inside_bins(self.rank_head(hidden), levels)
+        peak = self.rank_head.inside_bins(self.rank_head(hidden) if law is None else law, levels)
         return _combined(peak, self.position_head.raw_law(hidden, levels))
 
     def position_law_at(self, hidden: Tensor, positions: Tensor, levels: Tensor) -> tuple[Tensor, Tensor]:

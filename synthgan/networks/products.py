@@ -1,4 +1,4 @@
-"""Products of matrices: the one that inference spends its time on, and how precise those of a GPU are."""
+"""Products of matrices: the one that inference spends its time on, and how precise products are where."""
 
 from __future__ import annotations
 
@@ -24,20 +24,32 @@ def dense(rows: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     as they lie in memory, are an image of one channel per input in the channels-last layout. Only the order of
     summation differs. Numbers of rows that are not whole blocks take the usual way.
 
+    Weights in bfloat16 are multiplied with the rows rounded to bfloat16; the bias is added in float32.
+
     Args:
-        rows: ``(n_rows, n_inputs)``.
+        rows: ``(n_rows, n_inputs)`` float32.
         weight: ``(n_outputs, n_inputs)``.
-        bias: ``(n_outputs,)``.
+        bias: ``(n_outputs,)`` float32.
 
     Returns:
-        ``(n_rows, n_outputs)``, in C order.
+        ``(n_rows, n_outputs)`` float32, in C order.
     """
+    if weight.dtype == torch.bfloat16:
+        return F.linear(rows.bfloat16(), weight).float().add_(bias)
     n_rows, n_inputs = rows.shape
     if not _suits_convolution(rows, n_rows, n_inputs, len(bias)):
         return F.linear(rows, weight, bias)
     image = rows.view(ROW_BLOCK, n_rows // ROW_BLOCK, 1, n_inputs).permute(0, 3, 1, 2)
     product = F.conv2d(image, weight[:, :, None, None], bias)
     return product.permute(0, 2, 3, 1).reshape(n_rows, len(bias))
+
+
+def multiplies_bfloat16(device: torch.device) -> bool:
+    """Whether the hardware multiplies matrices in bfloat16 faster than in float32."""
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    native = getattr(torch.cpu, "_is_avx512_bf16_supported", None)
+    return device.type == "cpu" and native is not None and bool(native())
 
 
 @contextlib.contextmanager

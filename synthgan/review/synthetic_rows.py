@@ -26,7 +26,7 @@ def write_rows(release: Release, folder: Path, n_rows: int, *, seed: int, with_c
         OutputError: when a file cannot be written.
     """
     model = release.model
-    sampler = Sampler(model.codec, model.generator, seed)
+    sampler = Sampler(model.codec, model.generator, seed, precision=model.settings.precision)
     schema = stored_schema(model.codec.schema, model.codec.arrow_schema.names)
     with ExitStack() as files:
         writers = [

@@ -33,8 +33,6 @@ FEW_ROWS = 1_024
 """Draws of at most this many rows may share latents with other draws of the session."""
 POOL_CAP = 524_288
 MIN_EFFECTIVE = 100.0
-SAFE_LOGIT = 60.0
-"""Exponentials of smaller logits, and sums of them, are ordinary float32 numbers."""
 
 
 @dataclass(frozen=True)
@@ -133,9 +131,10 @@ def draw_rows(generator: Generator, n_rows: int, streams: Streams) -> Draw:
         # Whole blocks of rows: see `products.dense`.
         n = -(-(place.stop - place.start) // ROW_BLOCK) * ROW_BLOCK
         z = torch.randn(n, generator.settings.latent_dim, generator=rng, device=rng.device)
-        hidden, logits = generator(z)
-        codes = draw_codes(generator.axis, logits, rng)
-        rows.put(place, codes, generator.draw_positions(hidden, codes, rng))
+        hidden = generator.hidden(z)
+        law = generator.rank_head(hidden)
+        codes = draw_codes(generator.axis, generator.with_peaks(generator.logits(hidden), law), rng)
+        rows.put(place, codes, generator.draw_positions(hidden, codes, rng, law))
 
     _chunk_by_chunk(draw, n_rows, _chunk_rows(generator.axis), streams)
     return rows.draw(float(n_rows))
@@ -174,19 +173,11 @@ def draw_codes(axis: LevelAxis, logits: Tensor, rng: torch.Generator) -> Tensor:
         return axis.argmax(logits + gumbel_like(logits, rng))
     uniform = torch.rand(axis.n_columns, len(logits), generator=rng)
     codes = torch.empty(axis.n_columns, len(logits), dtype=torch.long)
-    for column, part in enumerate(axis.parts(_weights(axis, logits))):
-        below = part.cumsum(1)
+    for column, part in enumerate(axis.parts(logits)):
+        below = (part - part.amax(1, keepdim=True)).exp_().cumsum(1)
         ticks = uniform[column].unsqueeze(1) * below[:, -1:]
-        torch.sum(below <= ticks, 1, out=codes[column])
+        torch.searchsorted(below, ticks, right=True, out=codes[column].unsqueeze(1))
     return codes.T
-
-
-def _weights(axis: LevelAxis, logits: Tensor) -> Tensor:
-    """Exponentials, scaled column by column only where they would leave float32. Shape: ``(n_rows, n_levels)``."""
-    lowest, highest = logits.aminmax()
-    if lowest > -SAFE_LOGIT and highest < SAFE_LOGIT:
-        return logits.exp()
-    return torch.cat([part - part.amax(1, keepdim=True) for part in axis.parts(logits)], 1).exp_()
 
 
 @dataclass(frozen=True)

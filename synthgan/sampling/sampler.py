@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 import torch
 
+from synthgan.config import Precision
 from synthgan.errors import ConditionError
 from synthgan.networks.generator import Generator
 from synthgan.sampling.ahead import ahead
@@ -59,11 +60,12 @@ class Sampler:
         codec: the fitted codec.
         generator: the averaged generator; None when no column is modelled.
         seed: of every random choice in the session.
+        precision: that the generator was trained in.
     """
 
-    def __init__(self, codec: TableCodec, generator: Generator | None, seed: int) -> None:
+    def __init__(self, codec: TableCodec, generator: Generator | None, seed: int, *, precision: Precision) -> None:
         self._codec = codec
-        self._generator = generator
+        self._generator = generator = None if generator is None else generator.for_sampling(precision)
         torch_seed, decode_seed = np.random.SeedSequence(seed).generate_state(2, np.uint64)
         self._decoder: Decoder = codec.decoder(np.random.default_rng(decode_seed))
         device = torch.device("cpu") if generator is None else generator.axis.starts.device

@@ -9,7 +9,7 @@ import torch
 
 from synthgan.config import PRECISIONS, Precision
 from synthgan.errors import SettingsError
-from synthgan.networks.products import products_on_gpu
+from synthgan.networks.products import multiplies_bfloat16, products_on_gpu
 
 
 def resolve_device(name: str) -> torch.device:
@@ -48,10 +48,7 @@ def resolve_precision(precision: Precision, device: torch.device) -> Precision:
         )
     if precision != "auto":
         return precision
-    if device.type == "cuda":
-        return "bfloat16" if torch.cuda.is_bf16_supported(including_emulation=False) else "float32"
-    native = getattr(torch.cpu, "_is_avx512_bf16_supported", None)
-    return "bfloat16" if device.type == "cpu" and native is not None and native() else "float32"
+    return "bfloat16" if multiplies_bfloat16(device) else "float32"
 
 
 def autocast(precision: Precision, device: torch.device) -> AbstractContextManager[object]:
