@@ -178,8 +178,8 @@ class Generator(nn.Module):
             return self
         network = copy.deepcopy(self)
         for block in network.blocks:
-            for layer in (block.expand, block.contract):
-                layer.weight = nn.Parameter(layer.weight.bfloat16(), requires_grad=False)
+            assert isinstance(block, ResidualBlock)
+            block.round_weights()
         return network
 
     def draw(
@@ -194,9 +194,7 @@ class Generator(nn.Module):
         one_hot = self.axis.one_hot(codes) + (soft - soft.detach())
         return GeneratedRows(codes, probabilities, one_hot, self.draw_positions(hidden, codes, rng), condition_mask)
 
-    def draw_positions(
-        self, hidden: Tensor, codes: Tensor, rng: torch.Generator, law: RankLaw | None = None
-    ) -> Tensor:
+    def draw_positions(self, hidden: Tensor, codes: Tensor, rng: torch.Generator, law: RankLaw | None = None) -> Tensor:
         """Positions for drawn codes; ``law`` is what `rank_head` makes of the hidden state, None to make it here.
 
         Shape: ``(n_rows, width)``, ``(n_rows, n_columns)`` to ``(n_rows, n_positions)``.

@@ -67,6 +67,11 @@ class ResidualBlock(nn.Module):
         update: Tensor = self.contract(F.leaky_relu(self.expand(F.leaky_relu(x, LEAK)), LEAK))
         return x + update
 
+    def round_weights(self) -> None:
+        """To bfloat16, for good: the products without gradients are then in bfloat16, and there are no others."""
+        for layer in (self.expand, self.contract):
+            layer.weight = nn.Parameter(layer.weight.bfloat16(), requires_grad=False)
+
 
 class LevelAxis(nn.Module):
     """A `Layout` as tensors on the device, and the operations that follow its slices.
