@@ -68,7 +68,7 @@ class Synthesizer:
         time_limit: seconds after which training ends; the learning rate's schedule is shortened to fit. None for no
             limit.
         max_steps: most training steps; None for the effort's own number. The warm-up is cut with it, to a fifth of the
-            steps.
+            steps at most. For a fit known to be short it serves better than ``time_limit``.
         early_stopping: stop when the error of the two-way marginals on held-out rows no longer falls.
         device: ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"cuda:N"``.
         random_state: an int makes fit and sample repeatable on processors of one kind; a numpy Generator or RandomState

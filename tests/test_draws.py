@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from synthgan.config import GeneratorSettings, Precision
+from synthgan.errors import ModelFileError
 from synthgan.networks.generator import Generator
 from synthgan.sampling import draws
 from synthgan.sampling.draws import DeviceCondition, Draw, draw_conditioned, draw_rows
@@ -161,6 +162,15 @@ def test_no_level_without_probability_is_drawn_at_either_end_of_the_uniform(monk
         monkeypatch.setattr(torch, "rand", lambda *shape, generator, end=end: torch.full(shape, end))
         codes = draws.draw_codes(axis, logits, seeded())
         assert possible.gather(1, codes + axis.starts).all()
+
+
+@pytest.mark.parametrize("wrong", [float("nan"), float("inf"), -float("inf")], ids=str)
+def test_numbers_beyond_all_bounds_are_an_error(wrong: float) -> None:
+    axis = generator().axis
+    logits = torch.zeros(20, axis.n_levels)
+    logits[7, axis.starts[1] : axis.starts[2]] = wrong
+    with pytest.raises(ModelFileError, match="no row can be drawn"):
+        draws.draw_codes(axis, logits, seeded())
 
 
 def test_effective_sample_size_and_resampling_by_hand() -> None:

@@ -104,9 +104,13 @@ def test_only_a_generator_of_bfloat16_is_sampled_in_it_and_only_its_blocks(monke
     in_bfloat16 = {name for name, value in rounded.state_dict().items() if value.dtype == torch.bfloat16}
     assert in_bfloat16 == {"blocks.0.expand.weight", "blocks.0.contract.weight"}
     assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
+    assert rounded.logits.weight is network.logits.weight, "a small draw from a wide model copies next to nothing"
     z = torch.randn(500, network.settings.latent_dim, generator=torch.Generator().manual_seed(0))
     with torch.inference_mode():
         difference = rounded(z)[1] - network(z)[1]
     assert 0 < difference.abs().max() < 0.05
     monkeypatch.setattr(generator_module, "multiplies_bfloat16", lambda _: False)
     assert network.for_sampling("bfloat16") is network
+    monkeypatch.setattr(generator_module, "multiplies_bfloat16", lambda _: True)
+    elsewhere = generator().to("meta")
+    assert elsewhere.for_sampling("bfloat16") is elsewhere, "not measured but on a CPU"

@@ -20,6 +20,7 @@ import pytest
 
 import synthgan
 from synthgan import DataError, ModelFileError, OutputError, SettingsError
+from synthgan.networks.generator import Generator
 from synthgan.receipt import split
 from synthgan.review import write_bundle
 from synthgan.review.document import SCHEMA
@@ -88,7 +89,11 @@ def test_training_and_holdout_are_those_of_the_fit(parts: StandIn, open_release:
     assert bundle.n_rows == training.n_rows
 
 
-def test_the_rows_say_that_they_are_synthetic(parts: StandIn, open_release: ReviewedModel, tmp_path: Path) -> None:
+def test_the_rows_say_that_they_are_synthetic(
+    parts: StandIn, open_release: ReviewedModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    precisions: list[str] = []
+    monkeypatch.setattr(Generator, "for_sampling", lambda self, precision: precisions.append(precision) or self)
     write_bundle(open_release.model, open_release.data, tmp_path / "release", random_state=3, n_rows=50)
     shareable = tmp_path / "release" / "shareable"
     metadata = {
@@ -100,6 +105,7 @@ def test_the_rows_say_that_they_are_synthetic(parts: StandIn, open_release: Revi
     assert metadata["guarantee"].startswith("none: nothing is proved")
     rows = pd.read_parquet(shareable / "synthetic.parquet")
     pd.testing.assert_frame_equal(rows, synthgan.load(open_release.model).sample(50, random_state=3))
+    assert precisions == 2 * [synthgan.load(open_release.model).training_settings_.precision]
     written = pd.read_csv(shareable / "synthetic.csv")
     assert written["age"].tolist() == rows["age"].tolist()
     assert read(shareable / "review.json")["synthetic"]["n_rows"] == 50

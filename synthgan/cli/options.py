@@ -44,7 +44,9 @@ def force_option(function: F) -> F:
 
 def seed_option(function: F) -> F:
     """``--seed``: make the result reproducible."""
-    return click.option("--seed", type=click.IntRange(min=0), metavar="N", help="Same seed, same result.")(function)
+    return click.option(
+        "--seed", type=click.IntRange(min=0), metavar="N", help="Same seed, same result (on one kind of processor)."
+    )(function)
 
 
 def given(**options: Any) -> dict[str, Any]:

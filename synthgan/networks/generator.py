@@ -18,7 +18,6 @@ from synthgan.tables.layout import Layout
 POSITION_EPSILON = 1e-4
 MAX_LOCATION = 8.0
 LOG_SCALE_RANGE = (-4.0, 1.0)
-CPU = torch.device("cpu")
 
 
 @dataclass(frozen=True)
@@ -171,12 +170,15 @@ class Generator(nn.Module):
     def for_sampling(self, precision: Precision) -> Generator:
         """The same network to sample from, without gradients: trained in bfloat16, its blocks are multiplied in it.
 
-        Only on a CPU that multiplies it natively, and only the residual blocks: rounded logits can be told from exact
-        ones by their rows, and neighbouring ranks by less.
+        Only on a CPU that does so natively, and only the residual blocks: rounded logits made rows easier to tell from
+        real ones, and rounded locations do not keep neighbouring ranks apart. All but the blocks is shared.
         """
-        if precision != "bfloat16" or self.axis.starts.device.type != "cpu" or not multiplies_bfloat16(CPU):
+        device = self.axis.starts.device
+        if precision != "bfloat16" or device.type != "cpu" or not multiplies_bfloat16(device):
             return self
-        network = copy.deepcopy(self)
+        network = copy.copy(self)
+        network._modules = dict(self._modules)
+        network.blocks = copy.deepcopy(self.blocks)
         for block in network.blocks:
             assert isinstance(block, ResidualBlock)
             block.round_weights()

@@ -17,14 +17,14 @@ FEWEST_ROWS = 128
 
 
 def dense(rows: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-    """``rows @ weight.T + bias`` without gradients, in the full float32 of `torch.nn.functional.linear`.
+    """``rows @ weight.T + bias`` without gradients; with float32 weights, as `torch.nn.functional.linear` has it.
 
     On a CPU torch computes matrix products with MKL, which uses half of what a processor of another maker can do, and
     convolutions with oneDNN, which uses all of it. A convolution over single pixels is the same product: the rows,
     as they lie in memory, are an image of one channel per input in the channels-last layout. Only the order of
     summation differs. Numbers of rows that are not whole blocks take the usual way.
 
-    Weights in bfloat16 are multiplied with the rows rounded to bfloat16; the bias is added in float32.
+    With weights in bfloat16, the rows and the product are rounded to it; sums and the bias are in float32.
 
     Args:
         rows: ``(n_rows, n_inputs)`` float32.

@@ -54,8 +54,8 @@ class LowerBound:
         notion: what is assumed of the mechanism, see the module's text.
         delta: see ``epsilon``.
         confidence: probability, over the runs, with which the bound holds.
-        threshold: scores of at least this (at most, where ``below``) were called "with the canary"; midway between two
-            scores of the runs that chose it.
+        threshold: scores of at least this (at most, where ``below``) were called "with the canary"; midway between
+            neighbouring scores of the runs that chose it, or one of these scores.
         below: whether low scores tell of the canary.
         false_positives: of the judged runs without the canary, how many were called "with", and how many there were.
         true_positives: of the judged runs with the canary, likewise.
@@ -201,7 +201,7 @@ def _sizes(samples: Sequence[_Rates]) -> tuple[int, int]:
 
 
 def _thresholds(scores: _Rates) -> _Rates:
-    """Values to cut at: midway between neighbours of all that occur, or of those at well-spread ranks where many do.
+    """Values to cut at: the least that occurs, and midway between neighbours, all or those at well-spread ranks.
 
     A cut at a score itself would call new ones just below it the other side's, however far that is.
     """

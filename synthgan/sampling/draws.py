@@ -16,6 +16,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from synthgan.errors import ModelFileError
 from synthgan.networks.generator import Generator
 from synthgan.networks.layers import LevelAxis, gumbel_like
 from synthgan.networks.products import ROW_BLOCK
@@ -168,6 +169,9 @@ def draw_codes(axis: LevelAxis, logits: Tensor, rng: torch.Generator) -> Tensor:
     noise costs little, the Gumbel-max trick does.
 
     Shape: ``(n_rows, n_levels)`` to ``(n_rows, n_columns)`` int64.
+
+    Raises:
+        ModelFileError: when the weights of a model file are such that a row has no probabilities (on a CPU only).
     """
     if logits.device.type != "cpu":
         return axis.argmax(logits + gumbel_like(logits, rng))
@@ -177,6 +181,11 @@ def draw_codes(axis: LevelAxis, logits: Tensor, rng: torch.Generator) -> Tensor:
         below = (part - part.amax(1, keepdim=True)).exp_().cumsum(1)
         ticks = uniform[column].unsqueeze(1) * below[:, -1:]
         torch.searchsorted(below, ticks, right=True, out=codes[column].unsqueeze(1))
+    if any(int(part.max()) >= size for part, size in zip(codes, axis.sizes, strict=True)):
+        raise ModelFileError(
+            "the model's weights make numbers beyond what a computer holds, so no row can be drawn; fit the model again, "
+            "or take an unaltered copy of its file."
+        )
     return codes.T
 
 

@@ -65,7 +65,7 @@ class Sampler:
 
     def __init__(self, codec: TableCodec, generator: Generator | None, seed: int, *, precision: Precision) -> None:
         self._codec = codec
-        self._generator = generator = None if generator is None else generator.for_sampling(precision)
+        self._generator = None if generator is None else generator.for_sampling(precision)
         torch_seed, decode_seed = np.random.SeedSequence(seed).generate_state(2, np.uint64)
         self._decoder: Decoder = codec.decoder(np.random.default_rng(decode_seed))
         device = torch.device("cpu") if generator is None else generator.axis.starts.device

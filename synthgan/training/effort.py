@@ -35,8 +35,8 @@ def resolve(
 ) -> TrainingSettings:
     """Concrete settings: what an effort means for this table on this device, or given settings with "auto" filled in.
 
-    Where `max_steps` cuts the steps, the warm-up is cut to a fifth of them; with an effort, the average of the Gram
-    matrix is shortened too.
+    Where `max_steps` cuts the steps, the warm-up is cut to a fifth of them at most; with an effort, the average of the
+    Gram matrix is shortened too.
 
     Raises:
         SettingsError: for an unknown effort or a step limit below 1.
