@@ -183,8 +183,8 @@ def draw_codes(axis: LevelAxis, logits: Tensor, rng: torch.Generator) -> Tensor:
         torch.searchsorted(below, ticks, right=True, out=codes[column].unsqueeze(1))
     if any(int(part.max()) >= size for part, size in zip(codes, axis.sizes, strict=True)):
         raise ModelFileError(
-            "the model's weights make numbers beyond what a computer holds, so no row can be drawn; fit the model again, "
-            "or take an unaltered copy of its file."
+            "the model's weights make numbers beyond what a computer holds, so no row can be drawn from it; fit the "
+            "model again, or take an unaltered copy of its file."
         )
     return codes.T
 
