@@ -16,6 +16,7 @@ import importlib.metadata
 import json
 import time
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 from dpmm.pipelines import AIMPipeline, MSTPipeline
@@ -38,13 +39,14 @@ def main() -> None:
 
     train = pd.read_parquet(arguments.train)
     domain = json.loads(arguments.domain.read_text(encoding="utf-8"))
-    if not arguments.codes:
-        for name in train.columns:
-            if "categories" in domain[name]:
-                train[name] = train[name].astype("object").fillna("(missing)").astype("category")
-                domain[name]["categories"] = [*domain[name]["categories"], "(missing)"]
-            else:
-                train[name] = train[name].astype("int64" if train[name].dtype.kind in "iu" else "float64")
+    written = train.dtypes
+    listed = {} if arguments.codes else {n: domain[n]["categories"] for n in train.columns if "categories" in domain[n]}
+    for name in train.columns:
+        if name in listed:
+            train[name] = _as_labels(train[name], listed[name])
+            domain[name] = {"categories": _labels(listed[name])}
+        elif not arguments.codes:
+            train[name] = train[name].astype("int64" if train[name].dtype.kind in "iu" else "float64")
     began = time.perf_counter()
     pipeline = {"aim": AIMPipeline, "mst": MSTPipeline}[arguments.model](
         epsilon=arguments.epsilon,
@@ -57,11 +59,8 @@ def main() -> None:
     rows = pipeline.generate(n_records=len(train), random_state=arguments.seed)
     sampled = time.perf_counter()
     rows = rows[list(train.columns)]
-    if not arguments.codes:
-        for name in rows.columns:
-            if "categories" in domain[name]:
-                text = rows[name].astype("object")
-                rows[name] = text.where(text != "(missing)", None)
+    for name, categories in listed.items():
+        rows[name] = _as_categories(rows[name], categories).astype(written[name])
     rows.to_parquet(arguments.sample)
     cost = {
         "fit_seconds": fitted - began,
@@ -69,6 +68,22 @@ def main() -> None:
         "versions": {name: importlib.metadata.version(name) for name in ("dpmm", "pandas", "numpy", "opendp")},
     }
     arguments.meta.write_text(json.dumps(cost, indent=2), encoding="utf-8")
+
+
+def _labels(categories: list[Any]) -> list[str]:
+    """A text for each category and one for a missing cell: dpmm wants one type in a column, whatever the table has."""
+    return [*(f"level {place}" for place in range(len(categories))), "missing"]
+
+
+def _as_labels(column: pd.Series, categories: list[Any]) -> pd.Series:
+    *present, missing = _labels(categories)
+    texts = column.astype("object").map(dict(zip(categories, present, strict=True)))
+    return texts.where(column.notna(), missing).astype("category")
+
+
+def _as_categories(column: pd.Series, categories: list[Any]) -> pd.Series:
+    values = dict(zip(_labels(categories), [*categories, None], strict=True))
+    return column.astype("object").map(values).astype("object")
 
 
 if __name__ == "__main__":
