@@ -8,6 +8,8 @@ import pytest
 
 from synthgan.sampling.ahead import READY, ahead
 
+PATIENCE_SECONDS = 120.0
+
 
 def n_helpers() -> int:
     return sum(thread.name == "synthgan-ahead" for thread in threading.enumerate())
@@ -29,7 +31,7 @@ def test_the_next_items_are_made_while_the_caller_works_but_no_more() -> None:
 
     taken = ahead(items())
     assert next(taken) == 0
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + PATIENCE_SECONDS
     while len(made) < 1 + READY and time.monotonic() < deadline:
         time.sleep(0.001)
     time.sleep(0.05)
@@ -59,7 +61,7 @@ def test_an_error_of_the_caller_ends_the_thread() -> None:
 
     with pytest.raises(ValueError, match="enough"):
         use()
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + PATIENCE_SECONDS
     while n_helpers() and time.monotonic() < deadline:
         time.sleep(0.001)
     assert n_helpers() == 0

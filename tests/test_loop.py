@@ -3,6 +3,7 @@ from __future__ import annotations
 import dataclasses
 import math
 
+import numpy as np
 import pytest
 import torch
 
@@ -261,14 +262,25 @@ def test_target_slices_group_neighbouring_levels() -> None:
     assert target_slices(small_layout(), 1) == [[0], [1], [2]]
 
 
-# The first records of a small run, as of the commit that last meant to change training.
-GOLDEN = {50: (1.3867, 0.5727), 100: (0.7515, 0.6056), 150: (0.4697, 0.5871)}
+# Losses of generator and discriminator in the first five steps, as of the commit that last meant to change training.
+FIRST_LOSSES = [(1.36946, 0.65663), (1.35791, 0.69069), (1.35607, 0.66242), (1.35861, 0.66520), (1.35141, 0.62987)]
 
 
-def test_golden_losses() -> None:
+@pytest.mark.parametrize(("precision", "tolerance"), [("float32", 1e-3), ("bfloat16", 1e-2)])
+def test_the_first_steps_are_those_that_were_meant(precision: str, tolerance: float) -> None:
+    """Five steps are too few for rounding to grow: kinds of vector instructions and numbers of threads differ by 4e-5
+    of a loss in float32, bfloat16 by 2e-3. After 50 steps they differ as much as seeds do.
+    """
+    run = trainer(n_steps=5, evaluate_every=1, precision=precision)
+    run.run()
+    measured = [(record["generator"], record["discriminator"]) for record in run.history]
+    assert np.array(measured) == pytest.approx(np.array(FIRST_LOSSES), rel=tolerance)
+
+
+def test_a_short_run_learns_what_any_seed_learns() -> None:
+    """Twelve seeds and all paths of a processor gave errors of .032 to .054, and discriminators of .56 to .62."""
     run = trainer(n_steps=150)
     run.run()
-    measured = {int(r["step"]): (r["generator"], r["discriminator"]) for r in run.history}
-    assert measured.keys() == GOLDEN.keys()
-    for step, pair in GOLDEN.items():
-        assert measured[step] == pytest.approx(pair, rel=1e-2)
+    last = run.history[-1]
+    assert 0.01 < last["averaged_marginal_error"] < 0.08
+    assert 0.5 < last["discriminator"] < 0.68

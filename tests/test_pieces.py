@@ -51,7 +51,7 @@ def test_each_thread_has_one_core_and_the_others_keep_theirs(n_threads: int) -> 
     together = threading.Barrier(3)
 
     def work(_: int) -> None:
-        together.wait(10)  # so that no thread does two pieces
+        together.wait(120)  # so that no thread does two pieces
         seen.append((threading.current_thread().name, torch.get_num_threads()))
 
     for _ in range(2):  # the threads stay

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Iterator
 
 import torch
@@ -14,6 +15,9 @@ ROW_BLOCK = 16
 
 FEWEST_ROWS = 128
 """Below this the weights' change of layout costs more than the product saves."""
+
+WITHOUT_BFLOAT16 = ("SSE41", "AVX", "AVX2", "AVX2_VNNI", "AVX2_VNNI_2", "AVX512_CORE", "AVX512_CORE_VNNI")
+"""What ``ONEDNN_MAX_CPU_ISA`` may hold oneDNN to, of what does not multiply in bfloat16."""
 
 
 def dense(rows: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
@@ -45,9 +49,11 @@ def dense(rows: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
 
 
 def multiplies_bfloat16(device: torch.device) -> bool:
-    """Whether the hardware multiplies matrices in bfloat16 faster than in float32."""
+    """Whether the hardware multiplies matrices in bfloat16 faster than in float32, and oneDNN is free to use it."""
     if device.type == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)
+    if os.environ.get("ONEDNN_MAX_CPU_ISA", "").upper() in WITHOUT_BFLOAT16:
+        return False
     native = getattr(torch.cpu, "_is_avx512_bf16_supported", None)
     return device.type == "cpu" and native is not None and bool(native())
 

@@ -229,7 +229,7 @@ def test_a_process_that_is_told_to_end_leaves_no_unfinished_output(tmp_path: Pat
         assert process.stdout.readline() == "writing\n"
         assert [path.suffix for path in tmp_path.iterdir()] == [".partial"]
         process.send_signal(signal.SIGTERM)
-        _, told = process.communicate(timeout=30)
+        _, told = process.communicate(timeout=240)
     assert process.returncode == 143
     assert "Terminated:" in told
     assert "Traceback" not in told
