@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 from collections.abc import Iterator
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -18,6 +19,8 @@ from synthgan.tables.inference import infer_schema
 from synthgan.tables.schema import Bounds, ColumnSchema, Order, Sum, TableSchema, UniqueKey
 from synthgan.tables.schema_file import read_schema, schema_to_json
 from synthgan.tables.sources import open_source
+
+ROOT = Path(__file__).resolve().parent.parent
 
 
 class Unreadable(Source):
@@ -192,7 +195,7 @@ def test_no_constraint_on_the_unit() -> None:
 
 
 def test_adults_domain_is_declared_throughout() -> None:
-    schema = read_schema("benchmarks/domains/adult.json")
+    schema = read_schema(ROOT / "benchmarks" / "domains" / "adult.json")
     assert private_schema(table(**{c.name: pa.int64() if c.bounds else pa.string() for c in schema.columns}), schema)
     assert {len(c.levels.values) for c in schema.columns if c.levels} == {8, 16, 7, 14, 6, 5, 2, 41}
     assert (schema["age"].bounds.lower, schema["age"].bounds.upper) == (17, 90)
