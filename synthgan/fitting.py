@@ -91,6 +91,12 @@ class Request:
                 "protect_values=False (--no-protection) would store rare values and true extremes, which no budget "
                 "was paid for; leave it out of a private fit."
             )
+        if privacy is not None and limit is not None:
+            raise PrivacyError(
+                "time_limit (--time-limit) lets the clock say how many steps a fit takes and how often it measures, "
+                "and how fast they are hangs on the table; leave it out of a private fit, and set max_steps "
+                "(--max-steps) or effort (--effort) instead."
+            )
 
     def resolved(self, n_rows: float) -> TrainingSettings:
         """Concrete settings of an exact fit."""
@@ -230,7 +236,10 @@ def fit_privately(source: Source, privacy: Privacy, request: Request) -> Fitted:
 
             reason = _train(trainer, request, saver, on_step=_no_op if saver is None else save)
         private.close()
-    model = dataclasses.replace(_model(codec, trainer, settings, reason, request), ledger=private.ledger)
+    model = _model(codec, trainer, settings, reason, request)
+    # How long steps take hangs on the rows behind the doors; whoever watches a fit knows it, its results do not tell.
+    history = [{name: value for name, value in record.items() if name != "seconds"} for record in model.history]
+    model = dataclasses.replace(model, history=history, ledger=private.ledger)
     notices = private.notices + codec.notices + _expectations(model)
     return Fitted(model, notices, private.receipt, private.released)
 

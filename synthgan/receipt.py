@@ -10,7 +10,8 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -26,13 +27,19 @@ VERSION = 1
 NOTE = "Internal: tells which rows were fitted. Keep it with the table, never with the model."
 MOST_BYTES = 1 << 16
 
+STAYED = (
+    "this is a copy, and the receipt, which tells the rows that were fitted, stayed with the original: save the "
+    "original to have it written beside the model"
+)
+"""Among the notices of a copied or pickled synthesizer."""
+
 _MODEL_SUFFIX = ".synthgan"
 _RECEIPT_SUFFIX = ".receipt.json"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Receipt:
-    """What a fit was given.
+    """What a fit was given. Its ``repr``, which ends up in logs and notebooks, says none of what is secret or exact.
 
     Attributes:
         key: decides which units are held out, 16 bytes.
@@ -44,13 +51,13 @@ class Receipt:
         n_holdout: exact number of the rows that were not.
     """
 
-    key: bytes
+    key: bytes = field(repr=False)
     holdout: float
     unit: str
-    content: str
-    n_rows: int
-    n_training: int
-    n_holdout: int
+    content: str = field(repr=False)
+    n_rows: int = field(repr=False)
+    n_training: int = field(repr=False)
+    n_holdout: int = field(repr=False)
 
     @classmethod
     def of(cls, division: Division, *, key: bytes, holdout: float, unit: str) -> Receipt:
@@ -67,6 +74,13 @@ class Receipt:
             n_training=n_training,
             n_holdout=n_holdout,
         )
+
+
+def without_receipt(fitted: Mapping[str, Any]) -> dict[str, Any]:
+    """Attributes of a synthesizer for its copies and pickles, which travel further than a receipt may; they say so."""
+    if fitted.get("receipt_") is None:
+        return dict(fitted)
+    return {**fitted, "receipt_": None, "notices_": (*fitted["notices_"], STAYED)}
 
 
 def new_key() -> bytes:

@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+import copy
+import io
 import json
+import pickle
 import re
 import stat
 import sys
 import zipfile
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import joblib
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
 import synthgan
 from synthgan import DataError, ModelFileError, OutputError, Privacy, SettingsError, Synthesizer
 from synthgan.config import GeneratorSettings, TrainingSettings
-from synthgan.receipt import read_receipt, receipt_path, split
+from synthgan.receipt import STAYED, read_receipt, receipt_path, split
 from synthgan.tables.inference import infer_schema
 from synthgan.training.setup import build_trainer
 from tests.stand_in_mechanisms import ScriptedMechanisms
@@ -156,6 +162,61 @@ def test_a_private_model_file_holds_nothing_of_its_receipt(tmp_path: Path, monke
     other = fit(frame.head(50), privacy=Privacy(1.0), schema=DECLARED, holdout=0.5, target="colour")
     assert other.save(tmp_path / "other.synthgan").read_bytes() == path.read_bytes()
     assert synthgan.load(path).receipt_ is None
+
+
+def copied(made: Synthesizer) -> list[Synthesizer]:
+    in_file = io.BytesIO()
+    joblib.dump(made, in_file)
+    in_file.seek(0)
+    dumped = [pickle.loads(pickle.dumps(made, protocol)) for protocol in range(2, pickle.HIGHEST_PROTOCOL + 1)]
+    return [*dumped, joblib.load(in_file), copy.copy(made), copy.deepcopy(made)]
+
+
+@pytest.mark.parametrize("privacy", [Privacy(1.0), None])
+def test_copies_and_pickles_leave_the_receipt_behind(
+    privacy: Privacy | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("synthgan.private_fit.Mechanisms", ScriptedMechanisms)  # noisy counts that meet none by chance
+    made = fit(people(N_ROWS).drop(columns="who"), privacy=privacy, schema=DECLARED, holdout=0.5)
+    receipt, notices = made.receipt_, made.notices_
+    exact = {receipt.n_holdout} | ({N_ROWS, receipt.n_training} if privacy else set())
+    for each in copied(made):
+        assert each.receipt_ is None
+        assert each.notices_ == (*notices, STAYED)
+        content = pickle.dumps(each)
+        assert receipt.key not in content
+        assert receipt.content.encode() not in content
+        assert not exact & set(numbers_in(vars(each)))
+        assert len(each.sample(3)) == 3
+        assert copy.copy(each).notices_ == each.notices_, "said once"
+    assert made.receipt_ is receipt
+    assert made.notices_ is notices
+    assert not re.search(rf"{N_ROWS}|{receipt.content}|{re.escape(repr(receipt.key))}", f"{made!r} {receipt!r}")
+    copied(made)[0].save(tmp_path / "copy.synthgan")
+    assert [path.name for path in tmp_path.iterdir()] == ["copy.synthgan"]
+
+
+def test_a_pickle_of_an_earlier_version_loses_its_receipt() -> None:
+    made = fit(people(60), holdout=0.5)
+    old = Synthesizer.__new__(Synthesizer)
+    old.__setstate__(dict(vars(made)))
+    assert old.receipt_ is None
+    assert old.n_rows_ == made.n_rows_
+    assert "receipt_" not in vars(copy.copy(Synthesizer()))
+
+
+def numbers_in(value: Any, depth: int = 0) -> Iterator[int]:
+    """Every whole number that an object holds, whatever it is nested in."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        yield value
+    elif isinstance(value, Mapping):
+        yield from (number for each in value.values() for number in numbers_in(each, depth + 1))
+    elif isinstance(value, list | tuple | set | frozenset):
+        yield from (number for each in value for number in numbers_in(each, depth + 1))
+    elif depth < 12 and not isinstance(value, str | bytes | np.ndarray | torch.Tensor):
+        slots = [name for kind in type(value).__mro__ for name in getattr(kind, "__slots__", ())]
+        held = {name: getattr(value, name, None) for name in slots} | getattr(value, "__dict__", {})
+        yield from numbers_in(held, depth + 1)
 
 
 @pytest.mark.parametrize(

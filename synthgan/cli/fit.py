@@ -81,7 +81,10 @@ _BASES: dict[Basis, str] = {
 @click.option("--effort", type=click.Choice(EFFORTS), help="How long to train.  [default: default]")
 @click.option("--max-steps", type=click.IntRange(min=1), metavar="N", help="Train for at most N steps.")
 @click.option(
-    "--time-limit", type=click.FloatRange(min=0, min_open=True), metavar="SECONDS", help="Train for at most this long."
+    "--time-limit",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="SECONDS",
+    help="Train for at most this long; not with --epsilon.",
 )
 @click.option(
     "--min-count",

@@ -68,6 +68,16 @@ def test_the_time_limit_ends_the_fit(cli, table: Path, tmp_path: Path) -> None:
     assert outcome.code == 0, outcome.err
 
 
+def test_a_private_fit_has_no_time_limit(cli, table: Path, tmp_path: Path) -> None:
+    account = tmp_path / "fits.json"
+    outcome = cli(
+        "fit", table, "-o", tmp_path / "model", "--epsilon", "1", "--ledger", account, "--time-limit", "60", *QUICK
+    )
+    assert outcome.code == 8
+    assert "--max-steps" in outcome.err
+    assert not account.exists()
+
+
 def test_the_defaults_in_the_help_are_those_of_the_synthesizer(cli) -> None:
     defaults = {
         name: parameter.default for name, parameter in inspect.signature(synthgan.Synthesizer).parameters.items()
