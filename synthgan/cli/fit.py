@@ -154,8 +154,9 @@ def fit(
         from synthgan.receipt import receipt_path
 
         check_output(receipt_path(model), force=force)
-    if checkpoint is not None and checkpoint.resolve() == model.resolve():
-        raise SettingsError("--checkpoint and --output name the same file; give the checkpoint a file of its own.")
+    for option, path in (("--checkpoint", checkpoint), ("--ledger", ledger)):
+        if path is not None and path.resolve() == model.resolve():
+            raise SettingsError(f"{option} and --output name the same file; give {option} a file of its own.")
     synthesizer = Synthesizer(
         **given(
             target=target,
