@@ -6,7 +6,6 @@ import itertools
 import logging
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +13,7 @@ import numpy as np
 
 from synthgan.errors import NotFittedError, SettingsError
 from synthgan.random_state import RandomState, seed_from
+from synthgan.sampling.summary import SampleSummary
 from synthgan.tables.outputs import check_output
 from synthgan.tables.schema import TableSchema
 from synthgan.tables.sources import Data, open_source
@@ -34,21 +34,6 @@ __all__ = ["RandomState", "SampleSummary", "Synthesizer", "load"]
 logger = logging.getLogger("synthgan")
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class SampleSummary:
-    """What `Synthesizer.sample_to` wrote.
-
-    Attributes:
-        path: the file.
-        n_rows: rows in it.
-        effective_sample_size: of the latents behind conditioned rows; None without conditions.
-    """
-
-    path: Path
-    n_rows: int
-    effective_sample_size: float | None
-
-
 class Synthesizer:
     """A conditional GAN for one table, with scikit-learn's conventions.
 
@@ -66,7 +51,7 @@ class Synthesizer:
             `synthgan.receipt.split` tells them again.
         settings: concrete training settings, in place of ``effort``.
         time_limit: seconds after which training ends; the learning rate's schedule is shortened to fit. None for no
-            limit.
+            limit. Refused with ``privacy``: what a private fit releases must not hang on a clock.
         max_steps: most training steps; None for the effort's own number. The warm-up is cut with it, to a fifth of the
             steps at most. For a fit known to be short it serves better than ``time_limit``.
         early_stopping: stop when the error of the two-way marginals on held-out rows no longer falls.
@@ -82,11 +67,11 @@ class Synthesizer:
         training_settings_: the resolved settings, a `TrainingSettings`.
         history_: one dict per 50 steps: losses, marginal error, seconds; at each evaluation also what the averaged
             generator reaches (``mode_coverage``, ``frechet_distance`` and others, see docs/architecture.md). The last
-            one has these figures for the weights that stay.
+            one has these figures for the weights that stay. A private fit's leaves the seconds out.
         stopped_by_: why training ended: ``"steps"``, ``"time"`` or ``"early stopping"``.
         n_rows_: number of rows fitted; of a private fit, a noisy one.
         receipt_: which rows were fitted, a `synthgan.receipt.Receipt` for the table's owner alone; None without privacy
-            and holdout.
+            and holdout, and in copies and pickles.
         ledger_: what a private fit spent and on what, a `synthgan.privacy.ledger.Ledger`; None without privacy.
         n_features_in_: number of columns fitted.
         feature_names_in_: their names, in order.
@@ -151,6 +136,18 @@ class Synthesizer:
         """Constructor call with the arguments that differ from their defaults."""
         changed = [f"{k}={v!r}" for k, v in self.get_params().items() if v != _PARAMETERS[k]]
         return f"Synthesizer({', '.join(changed)})"
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What copies and pickles get: all but the receipt."""
+        from synthgan.receipt import without_receipt
+
+        return without_receipt(self.__dict__)
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Take a state; pickles of earlier versions have a receipt in it."""
+        from synthgan.receipt import without_receipt
+
+        self.__dict__ |= without_receipt(state)
 
     def __sklearn_is_fitted__(self) -> bool:
         """Whether `fit` has been called."""

@@ -41,12 +41,14 @@ class Division:
         training: the rows to fit.
         holdout: the others.
         content: keyed hash of column names and all rows in order, in hex.
+        sides: keyed hash of the share, the unit, and which rows were held out, in hex.
         n_rows: number of all rows.
     """
 
     training: ChosenRows
     holdout: ChosenRows
     content: str
+    sides: str
     n_rows: int
 
 
@@ -76,7 +78,15 @@ def divide(source: Source, share: float, *, key: bytes, unit: str | None = None)
             drawn = np.where(column.is_null().to_numpy(zero_copy_only=False), drawn, of_person)
         held_out.append(drawn < limit)
     chosen = np.concatenate(held_out)
-    return Division(ChosenRows(source, ~chosen), ChosenRows(source, chosen), content.hexdigest(), len(chosen))
+    sides = hashlib.blake2b(json.dumps([float(share), unit, len(chosen)]).encode(), key=key, digest_size=32)
+    sides.update(np.packbits(chosen).tobytes())
+    return Division(
+        training=ChosenRows(source, ~chosen),
+        holdout=ChosenRows(source, chosen),
+        content=content.hexdigest(),
+        sides=sides.hexdigest(),
+        n_rows=len(chosen),
+    )
 
 
 def check_unit_column(source: Source, unit: str) -> None:
