@@ -9,6 +9,7 @@ import pytest
 from synthgan.privacy.released_columns import in_words
 from synthgan.tables.axis import Axis
 from synthgan.tables.formats import Templates
+from synthgan.tables.grids import Grid
 from synthgan.tables.histogram import Histogram
 from synthgan.tables.level_counts import LevelCounts
 from synthgan.tables.schema import ColumnSchema, Kind, Levels
@@ -36,36 +37,42 @@ def column(kind: Kind, arrow_type: str = "int64", declared: tuple[str, ...] = ()
     ("axis", "kind", "lower", "upper", "words"),
     [
         (
-            Axis(arrow_type=pa.int64(), step=1),
+            Axis(arrow_type=pa.int64(), grid=Grid(step=1)),
             "integer",
             [0, 10],
             [9, 10],
             "counted in 1 range and 1 single value, in steps of 1",
         ),
-        (Axis(arrow_type=pa.int64(), step=5), "integer", [0, 5], [0, 5], "counted in 2 single values, in steps of 5"),
         (
-            Axis(arrow_type=pa.float64(), step=None),
+            Axis(arrow_type=pa.int64(), grid=Grid(step=5)),
+            "integer",
+            [0, 5],
+            [0, 5],
+            "counted in 2 single values, in steps of 5",
+        ),
+        (
+            Axis(arrow_type=pa.float64(), grid=None),
             "float",
             [0, 1],
             [1, 2],
             "counted in 2 ranges, with any number of decimals",
         ),
         (
-            Axis(arrow_type=pa.float64(), step=1, decimals=2),
+            Axis(arrow_type=pa.float64(), grid=Grid(step=1), decimals=2),
             "float",
             [0],
             [0],
             "counted in 1 single value, in steps of 0.01",
         ),
         (
-            Axis(arrow_type=pa.int64(), step=1234567),
+            Axis(arrow_type=pa.int64(), grid=Grid(step=1234567)),
             "integer",
             [0],
             [9],
             "counted in 1 range, in steps of 1234567",
         ),
-        (Axis(arrow_type=pa.timestamp("s"), step=60), "datetime", [0, 9], [8, 99], "counted in 2 ranges"),
-        (Axis(arrow_type=pa.int64(), step=1), "integer", [], [], "counted in 0 ranges, in steps of 1"),
+        (Axis(arrow_type=pa.timestamp("s"), grid=Grid(step=60)), "datetime", [0, 9], [8, 99], "counted in 2 ranges"),
+        (Axis(arrow_type=pa.int64(), grid=Grid(step=1)), "integer", [], [], "counted in 0 ranges, in steps of 1"),
     ],
 )
 def test_numbers_and_times(axis: Axis, kind: Kind, lower: list[int], upper: list[int], words: str) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
@@ -52,9 +51,7 @@ def test_nan_counts_as_missing() -> None:
 def test_histogram_counts_every_value_once(values: list[int | None], batch_rows: int) -> None:
     found = collect(pa.array(values, type=pa.int64()), "integer", batch_rows).histogram("x")
     present = [value for value in values if value is not None]
-    step = math.gcd(*present) or 1
-    assert found.axis.step == step
-    assert (found.lower * step).tolist() == sorted(set(present))
+    assert found.axis.write(found.lower, None).to_pylist() == sorted(set(present))
     assert found.counts.tolist() == [present.count(value) for value in sorted(set(present))]
     assert found.n_missing == values.count(None)
     assert found.rows_per_observation == 1

@@ -15,7 +15,11 @@ import pyarrow.types as pat
 from synthgan.errors import SchemaError
 from synthgan.privacy.estimates import Cell, Tick
 from synthgan.tables.arrow_types import NANOSECONDS, parse_type
-from synthgan.tables.axis import Axis, Numbers, find_axis
+from synthgan.tables.axis import Axis
+from synthgan.tables.decimal_digits import DecimalFrame
+from synthgan.tables.declared_grids import declared_axis, has_declared_grid
+from synthgan.tables.grids import Grid
+from synthgan.tables.raw_numbers import Numbers, raw_day
 from synthgan.tables.schema import ColumnSchema
 from synthgan.tables.whole_axis import WholeAxis
 
@@ -34,11 +38,21 @@ _LONGEST_SECONDS = 86_400 * 999_999_999  # Python's longest timedelta
 def public_axis(column: ColumnSchema, *, step: int | None = 1, decimals: int = 0) -> Axis:
     """The column's grid: the declared one, else ``step`` and ``decimals``, which nobody may read off the rows."""
     arrow_type = parse_type(column.arrow_type)
-    if column.granularity is not None:
-        return find_axis(column, arrow_type, divisor=1, decimals=0)
+    frame = _public_frame(column, arrow_type)
+    if has_declared_grid(column):
+        return declared_axis(column, arrow_type, frame)
     if pat.is_floating(arrow_type):
-        return Axis(arrow_type=arrow_type, step=step, decimals=decimals)
-    return Axis(arrow_type=arrow_type, step=step or 1)
+        return Axis(arrow_type=arrow_type, grid=None if step is None else Grid(step=step), decimals=decimals)
+    return Axis(arrow_type=arrow_type, grid=Grid(step=step or 1), decimals=frame.dropped, origin=frame.origin)
+
+
+def _public_frame(column: ColumnSchema, arrow_type: pa.DataType) -> DecimalFrame:
+    """How decimals are counted: from declared bounds, where there are both."""
+    bounds = column.bounds
+    if not pat.is_decimal(arrow_type) or bounds is None or bounds.lower is None or bounds.upper is None:
+        return DecimalFrame()
+    low, high = (WholeAxis(arrow_type).ticks(bound) for bound in (bounds.lower, bounds.upper))
+    return DecimalFrame.of_range(math.floor(low), math.ceil(high)).with_zeros()
 
 
 def type_range(axis: Axis) -> tuple[Tick, Tick]:
@@ -46,7 +60,7 @@ def type_range(axis: Axis) -> tuple[Tick, Tick]:
     arrow_type = axis.arrow_type
     if pat.is_floating(arrow_type):
         largest = float(np.finfo(arrow_type.to_pandas_dtype()).max)
-        return (-largest, largest) if axis.step is None else (-(2**50), 2**50)
+        return (-largest, largest) if axis.grid is None else (-(2**50), 2**50)
     low, high = WholeAxis(arrow_type).limits
     if pat.is_date32(arrow_type):
         low, high = _FIRST_SECOND // 86_400, _LAST_SECOND // 86_400
@@ -57,11 +71,12 @@ def type_range(axis: Axis) -> tuple[Tick, Tick]:
         longest = _LONGEST_SECONDS * (10**9 // NANOSECONDS[arrow_type.unit])
         low, high = max(low, -longest), min(high, longest)
     elif pat.is_decimal(arrow_type):
+        low, high = (axis.frame.raw_one(end) for end in (low, high))
         low, high = max(low, -(2**63)), min(high, 2**63 - 1)
     if axis.is_shifted:
         return low - 2**63, high - 2**63
-    step = axis.step or 1
-    return -(-low // step), high // step
+    grid = Grid(step=1) if axis.grid is None else axis.grid
+    return grid.ceil_one(low), grid.floor_one(high)
 
 
 def declared_range(column: ColumnSchema, axis: Axis) -> tuple[Tick | None, Tick | None]:
@@ -134,10 +149,8 @@ def _cuts(axis: Axis) -> Sequence[Tick]:
 
 
 def _year_tick(axis: Axis, year: int) -> int:
-    seconds = (datetime(year, 1, 1) - datetime(1970, 1, 1)).days * 86_400
-    if pat.is_date32(axis.arrow_type):
-        return seconds // 86_400 // (axis.step or 1)
-    return seconds * (10**9 // NANOSECONDS[axis.arrow_type.unit]) // (axis.step or 1)
+    assert axis.grid is not None
+    return axis.grid.ceil_one((datetime(year, 1, 1) - datetime(1970, 1, 1)).days * raw_day(axis.arrow_type))
 
 
 def without_ticks(axis: Axis, cell: Cell, ticks: Sequence[Tick]) -> list[Cell]:

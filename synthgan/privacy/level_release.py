@@ -14,10 +14,10 @@ from synthgan.privacy.column_release import EXACT_KEYS, Budget, Counter, Counts,
 from synthgan.privacy.estimates import TRUST, norm_sub, towards_their_mean
 from synthgan.privacy.heavy_values import bucket_of
 from synthgan.tables.arrow_types import is_text, parse_type
-from synthgan.tables.axis import conform
 from synthgan.tables.constraints.counters import hash_rows
 from synthgan.tables.formats import VARIES, Format, Templates
 from synthgan.tables.level_counts import LevelCounts
+from synthgan.tables.raw_numbers import conform
 from synthgan.tables.schema import ColumnSchema
 
 _UUID = "-".join("h" * length for length in (8, 4, 4, 4, 12))

@@ -14,7 +14,8 @@ import pyarrow.types as pat
 from synthgan.privacy.column_release import Counts
 from synthgan.privacy.estimates import Cell, Tick
 from synthgan.privacy.grids import tick_array, time_steps
-from synthgan.tables.axis import MAX_DECIMALS, Axis, Numbers, conform, read_floats, read_whole
+from synthgan.tables.axis import Axis
+from synthgan.tables.raw_numbers import MAX_DECIMALS, Numbers, conform, read_floats, read_whole
 
 N_SPECIAL = 3
 """Missing, plus infinity, minus infinity: the last cells of a whole histogram."""

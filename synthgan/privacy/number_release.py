@@ -43,8 +43,10 @@ from synthgan.privacy.heavy_values import heavy_numbers
 from synthgan.privacy.level_release import without_noise
 from synthgan.privacy.number_cells import N_SPECIAL, CellCounter, Reader, StepCounter, candidate_steps
 from synthgan.tables.arrow_types import parse_type
-from synthgan.tables.axis import Axis, Numbers
+from synthgan.tables.axis import Axis
+from synthgan.tables.declared_grids import has_declared_grid
 from synthgan.tables.histogram import Histogram
+from synthgan.tables.raw_numbers import Numbers
 from synthgan.tables.schema import ColumnSchema
 
 FEW_TICKS = 256
@@ -97,7 +99,7 @@ def n_cells_expected(column: ColumnSchema) -> float:
 def discovers_values(column: ColumnSchema) -> bool:
     """Whether the column's release may have to discover single values: not where a few ticks are all there are."""
     axis = public_axis(column)
-    grid_is_found = column.granularity is None and pat.is_floating(parse_type(column.arrow_type))  # and may be fine
+    grid_is_found = not has_declared_grid(column) and pat.is_floating(parse_type(column.arrow_type))  # and may be fine
     return grid_is_found or n_ticks(axis, *public_range(column, axis)) > FEW_TICKS
 
 
@@ -139,7 +141,7 @@ def _axis(column: ColumnSchema, budget: Budget) -> Generator[Counter, None, tupl
     """The column's grid, and the share of its budget that is left."""
     arrow_type = parse_type(column.arrow_type)
     steps = candidate_steps(arrow_type)
-    if column.granularity is not None or (len(steps) == 1 and not pat.is_floating(arrow_type)):
+    if has_declared_grid(column) or (len(steps) == 1 and not pat.is_floating(arrow_type)):
         return public_axis(column), 1.0
     counter = StepCounter(column.name, arrow_type)
     yield counter
@@ -300,4 +302,5 @@ def _histogram(
         n_missing=missing,
         n_positive_infinite=positive,
         n_negative_infinite=negative,
+        n_lost_digits=axis.frame.dropped if pat.is_decimal(axis.arrow_type) else 0,
     )

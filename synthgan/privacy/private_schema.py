@@ -83,11 +83,10 @@ def _refuse_inferred(declaration: Declaration) -> None:
 
 
 def _inferred(column: ColumnDeclaration) -> Iterator[str]:
-    """Which facts of a column were inferred; its own source speaks for its kind and granularity."""
+    """Which facts of a column were inferred; its own source speaks for its kind and grid."""
     if column.facts.get("source") == "inferred-exact":
         yield "kind"
-        if "granularity" in column.facts:
-            yield "granularity"
+        yield from (fact for fact in ("granularity", "offset", "calendar") if fact in column.facts)
     for fact in ("bounds", "levels"):
         if column.facts.get(fact, {}).get("source") == "inferred-exact":
             yield fact

@@ -18,7 +18,6 @@ from synthgan.tables.codec_settings import CodecSettings
 from synthgan.tables.columns import ENCODERS
 from synthgan.tables.columns.levels import LevelEncoder
 from synthgan.tables.columns.numeric import NumericEncoder
-from synthgan.tables.columns.numeric_conditions import has_clock_changes
 from synthgan.tables.columns.protocol import ColumnEncoder, LevelCondition
 from synthgan.tables.composites import split_texts
 from synthgan.tables.constraints import ViolationCounter, grid_columns, reparametrise, with_grids
@@ -100,7 +99,7 @@ class TableCodec:
         """
         settings = settings or CodecSettings()
         if statistics is None:
-            schema, statistics = _read_statistics(_source(source), schema)
+            schema, statistics = _read_statistics(_source(source), schema, settings.min_count)
         rules = settings.resolve(statistics.n_rows(), counts_are_public=statistics.provenance == "released")
         columns = reparametrise(schema).internal.columns
         encoders = tuple(ENCODERS[column.kind].fit(column, statistics, rules) for column in columns)
@@ -193,7 +192,7 @@ class TableCodec:
                 continue
             if isinstance(encoder, NumericEncoder) and name not in derived:
                 snapped[name] = predicate
-                if not has_clock_changes(encoder.axis):
+                if not encoder.axis.has_clock_changes:
                     continue
             residual.update((wanted, conditions[wanted]) for wanted in self._users_of(name) if wanted in conditions)
         numeric = {name: encoder for name in snapped if isinstance(encoder := by_name[name], NumericEncoder)}
@@ -295,11 +294,11 @@ def _user_batches(source: Source, schema: TableSchema, batch_size: int = BATCH_R
     return source.batches(learned or schema.names[:1], batch_size)
 
 
-def _read_statistics(source: Source, schema: TableSchema) -> tuple[TableSchema, ExactStatistics]:
+def _read_statistics(source: Source, schema: TableSchema, min_count: int) -> tuple[TableSchema, ExactStatistics]:
     """Exact statistics of the internal columns, and the schema with what constraints need to know."""
     if wanted := grid_columns(schema):
         own = TableSchema(columns=tuple(schema[name] for name in wanted))
-        schema = with_grids(schema, ExactStatistics.collect(_user_batches(source, own), own))
+        schema = with_grids(schema, ExactStatistics.collect(_user_batches(source, own), own, min_count=min_count))
     rules = reparametrise(schema)
     broken = ViolationCounter(schema)
 
@@ -308,7 +307,7 @@ def _read_statistics(source: Source, schema: TableSchema) -> tuple[TableSchema, 
             broken.update(batch)
             yield rules.forward(batch)
 
-    statistics = ExactStatistics.collect(internal_batches(), rules.internal)
+    statistics = ExactStatistics.collect(internal_batches(), rules.internal, min_count=min_count)
     broken.check()
     return schema, statistics
 

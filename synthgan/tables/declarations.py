@@ -37,7 +37,8 @@ VERSION: Final = 1
 _WITH_LEVELS: Final[frozenset[Kind]] = frozenset({"categorical", "boolean", "constant"})
 _PROVENANCES: Final = get_args(Provenance)
 _COLUMN_TEXTS: Final = ("kind", "source", "reason", "arrow_type", "stored_type", "pandas_dtype", "time_zone", "text")
-_COLUMN_KEYS: Final = ("name", "label", *_COLUMN_TEXTS, "bounds", "levels", "granularity")
+_GRID: Final = ("granularity", "offset", "calendar")
+_COLUMN_KEYS: Final = ("name", "label", *_COLUMN_TEXTS, "bounds", "levels", *_GRID)
 _RULES: Final[dict[str, tuple[type[Any], tuple[str, ...], tuple[str, ...]]]] = {
     "order": (Order, ("low", "high"), ()),
     "sum": (Sum, ("total",), ("parts",)),
@@ -141,9 +142,10 @@ def _parse_facts(name: str, facts: Mapping[str, Any]) -> dict[str, Any]:
         parsed["bounds"] = _long_bounds(parsed["bounds"], where)
     if "levels" in parsed:
         parsed["levels"] = _long_levels(parsed["levels"], where)
-    granularity = parsed.get("granularity")
-    number = isinstance(granularity, int | float) and not isinstance(granularity, bool)
-    _need(granularity is None or number, f"the granularity of {where} must be a number")
+    for key in ("granularity", "offset"):
+        number = isinstance(parsed.get(key, 0), int | float) and not isinstance(parsed.get(key), bool)
+        _need(number, f"the {key} of {where} must be a number")
+    _need(isinstance(parsed.get("calendar", ""), str), f"the calendar of {where} must be text")
     return parsed
 
 
@@ -255,7 +257,7 @@ def overrule(column: ColumnSchema, declared: ColumnDeclaration) -> ColumnSchema:
         reason=reason,
         levels=_declared_levels(column, facts.get("levels"), data_type) if kind in _WITH_LEVELS else None,
         bounds=_declared_bounds(column, facts.get("bounds"), data_type),
-        granularity=facts.get("granularity", column.granularity if kind in NUMERIC_KINDS else None),
+        **_declared_grid(column, facts, kind),
         text=facts.get("text", column.text),
     )
     if "text" in facts and kind != "text" and facts["text"] != "empty":
@@ -307,7 +309,7 @@ _CONVERSIONS: Final = {
 
 def _implied_kind(column: ColumnSchema, facts: Mapping[str, Any], data_type: pa.DataType) -> Kind | None:
     """The kind that declared facts stand for when no kind is declared and the guess does not go with them."""
-    numeric = "bounds" in facts or "granularity" in facts
+    numeric = "bounds" in facts or any(fact in facts for fact in _GRID)
     if numeric and column.kind not in NUMERIC_KINDS and natural_kind(data_type) in NUMERIC_KINDS:
         return natural_kind(data_type)
     if "levels" in facts and column.kind not in _WITH_LEVELS:
@@ -315,6 +317,13 @@ def _implied_kind(column: ColumnSchema, facts: Mapping[str, Any], data_type: pa.
     if facts.get("text", "empty") != "empty" and column.kind != "text" and is_text(data_type):
         return "text"
     return None
+
+
+def _declared_grid(column: ColumnSchema, facts: Mapping[str, Any], kind: Kind) -> dict[str, Any]:
+    """The facts of a grid belong together: those of the column stay only where none is declared."""
+    if any(fact in facts for fact in _GRID) or kind not in NUMERIC_KINDS:
+        return {fact: facts.get(fact) for fact in _GRID}
+    return {fact: getattr(column, fact) for fact in _GRID}
 
 
 def _declared_bounds(column: ColumnSchema, bounds: Mapping[str, Any] | None, data_type: pa.DataType) -> Bounds | None:
@@ -368,6 +377,8 @@ def declared_table(declaration: Declaration) -> TableSchema:
             stored_type=facts.get("stored_type"),
             pandas_dtype=facts.get("pandas_dtype"),
             granularity=facts.get("granularity"),
+            offset=facts.get("offset"),
+            calendar=facts.get("calendar"),
             time_zone=facts.get("time_zone"),
             text=facts.get("text", "empty"),
         )

@@ -13,17 +13,11 @@ import pyarrow.types as pat
 
 from synthgan.errors import SchemaError
 from synthgan.tables.arrow_types import parse_type
-from synthgan.tables.axis import (
-    Axis,
-    Numbers,
-    conform,
-    decimals_needed,
-    digits_to_drop,
-    find_axis,
-    is_numeric,
-    read_floats,
-    read_whole,
-)
+from synthgan.tables.axis import Axis
+from synthgan.tables.axis_search import AxisSearch, distinct
+from synthgan.tables.decimal_digits import DecimalFrame, DecimalReader
+from synthgan.tables.declared_grids import declared_axis, has_declared_grid
+from synthgan.tables.raw_numbers import Numbers, conform, is_numeric, read_floats, read_whole, wall_times
 from synthgan.tables.schema import ColumnSchema
 
 MAX_DISTINCT = 2**18
@@ -48,6 +42,7 @@ class Histogram:
         n_missing: rows without a number.
         n_positive_infinite: rows at plus infinity.
         n_negative_infinite: rows at minus infinity.
+        n_lost_digits: last digits of a decimal column's values that its range leaves no room for.
     """
 
     axis: Axis
@@ -58,15 +53,23 @@ class Histogram:
     n_missing: float = 0.0
     n_positive_infinite: float = 0.0
     n_negative_infinite: float = 0.0
+    n_lost_digits: int = 0
 
 
 class NumberCounter:
     """Counts a numeric column's values and finds its grid."""
 
-    def __init__(self, column: ColumnSchema, rng: np.random.Generator) -> None:
-        """Count for ``column``; ``rng`` draws the sample when there are too many distinct values."""
+    def __init__(self, column: ColumnSchema, rng: np.random.Generator, *, exception_rows: float = math.inf) -> None:
+        """Count for ``column``.
+
+        Args:
+            column: its schema; a declared grid wins over what would be found.
+            rng: draws the sample when there are too many distinct values.
+            exception_rows: see `AxisSearch`.
+        """
         self._column = column
         self._rng = rng
+        self._exception_rows = exception_rows
         self._arrow_type = parse_type(column.arrow_type)
         if not is_numeric(self._arrow_type):
             raise SchemaError(
@@ -77,11 +80,11 @@ class NumberCounter:
         self._counts: list[npt.NDArray[np.int64]] = []
         self._n_pending = 0
         self._sample: _RowSample | None = None
+        self._search: AxisSearch | None = None
         self._n_finite = 0
         self._n_missing = 0
         self._n_infinite = {1: 0, -1: 0}
-        self._divisor = 0
-        self._decimals: int | None = 0
+        self._decimals = DecimalReader()
 
     def add(self, array: pa.Array) -> None:
         """Take a batch.
@@ -94,20 +97,19 @@ class NumberCounter:
         if not len(values):
             return
         if self._sample is not None:
-            self._widen_grid(values)
+            if self._search is not None:
+                self._search.add(values)
             self._sample.add(values)
             return
         counted = pa.array(values).value_counts()
-        distinct = counted.field(0).to_numpy(zero_copy_only=False)
-        self._widen_grid(distinct)
-        self._values.append(distinct)
+        self._values.append(counted.field(0).to_numpy(zero_copy_only=False))
         self._counts.append(counted.field(1).to_numpy())
-        self._n_pending += len(distinct)
+        self._n_pending += len(counted)
         if self._n_pending > 2 * MAX_DISTINCT:
             self._merge()
 
     def _read(self, array: pa.Array) -> npt.NDArray[Any]:
-        """Finite raw values of a batch."""
+        """Finite raw values of a batch; datetimes in a zone as instants."""
         array = conform(array, self._arrow_type, self._column.name)
         if pat.is_floating(array.type):
             floats, missing, infinite = read_floats(array)
@@ -119,37 +121,29 @@ class NumberCounter:
             self._n_missing += 0 if missing is None else int(missing.sum())
             return floats if keep.all() else floats[keep]
         if pat.is_decimal(array.type):
-            self._drop_digits(digits_to_drop(array))
-        raw, absent = read_whole(array, self._decimals or 0)
+            before = self._decimals.frame
+            if self._decimals.widen(array, [*self._values, *(self._sample.values if self._sample is not None else ())]):
+                self._recount(before)
+        raw, absent = read_whole(array, self._decimals.frame, "utc")
         self._n_missing += 0 if absent is None else int(absent.sum())
         return raw if absent is None else raw[~absent]
 
-    def _drop_digits(self, digits: int) -> None:
-        have = self._decimals or 0
-        if digits > have:
-            self._values = [values // 10 ** (digits - have) for values in self._values]
-            if self._sample is not None:
-                self._sample.divide(10 ** (digits - have))
-            is_whole = self._divisor % 10 ** (digits - have) == 0
-            self._divisor = self._divisor // 10 ** (digits - have) if is_whole else 1
-            self._decimals = digits
+    def _recount(self, before: DecimalFrame) -> None:
+        """Bring what was counted in another frame to the present one."""
+        frame = self._decimals.frame
+        self._values = [before.moved(values, frame)[0] for values in self._values]
+        if self._sample is not None:
+            self._sample.values = [before.moved(values, frame)[0] for values in self._sample.values]
+            self._search = self._new_search(np.arange(2), np.ones(2))  # what held in the old unit is not known in this
 
-    def _widen_grid(self, values: npt.NDArray[Any]) -> None:
-        if self._column.granularity is not None or self._decimals is None:
-            return
-        if not pat.is_floating(self._arrow_type):
-            self._divisor = math.gcd(self._divisor, int(np.gcd.reduce(values)))
-            return
-        needed = decimals_needed(values, at_least=self._decimals, single_precision=not pat.is_float64(self._arrow_type))
-        if needed is not None:
-            whole = np.rint(values * 10.0**needed).astype(np.int64)
-            self._divisor = int(np.gcd.reduce(whole, initial=self._divisor * 10 ** (needed - self._decimals)))
-        self._decimals = needed
+    def _new_search(self, values: npt.NDArray[Any], counts: npt.NDArray[Any]) -> AxisSearch:
+        return AxisSearch(self._arrow_type, values, counts, exception_rows=self._exception_rows)
 
     def _merge(self) -> None:
-        values, counts = _sum_counts(np.concatenate(self._values), np.concatenate(self._counts))
+        values, counts = distinct(np.concatenate(self._values), np.concatenate(self._counts))
         if len(values) > MAX_DISTINCT:
             self._sample = _RowSample(self._rng, values, counts)
+            self._search = None if has_declared_grid(self._column) else self._new_search(values, counts)
             self._values, self._counts, self._n_pending = [], [], 0
         else:
             self._values, self._counts, self._n_pending = [values], [counts], len(values)
@@ -158,7 +152,6 @@ class NumberCounter:
         """The histogram of all batches."""
         if self._values:
             self._merge()
-        axis = find_axis(self._column, self._arrow_type, divisor=self._divisor, decimals=self._decimals)
         weight = 1.0
         if self._sample is not None:
             values, counts = np.unique(self._sample.finish(), return_counts=True)
@@ -167,7 +160,14 @@ class NumberCounter:
             values, counts = self._values[0], self._counts[0]
         else:
             values, counts = np.zeros(0), np.zeros(0, dtype=np.int64)
-        ticks, counts = _sum_counts(axis.ticks_of_raw(values), counts)
+        if has_declared_grid(self._column):
+            axis = declared_axis(self._column, self._arrow_type, self._decimals.frame)
+        else:
+            search = self._new_search(values, counts) if self._search is None else self._search
+            axis = search.axis(self._decimals.frame)
+        if axis.has_clock_changes and len(values):
+            values = wall_times(values, self._arrow_type)
+        ticks, counts = distinct(axis.ticks_of_raw(values), counts)
         ticks = ticks.astype(axis.dtype, copy=False)
         return Histogram(
             axis=axis,
@@ -178,6 +178,7 @@ class NumberCounter:
             n_missing=float(self._n_missing),
             n_positive_infinite=float(self._n_infinite[1]),
             n_negative_infinite=float(self._n_infinite[-1]),
+            n_lost_digits=self._decimals.n_lost_digits,
         )
 
 
@@ -190,42 +191,27 @@ class _RowSample:
         # Counted rows are thinned before they are written out, so that a heavy value does not take its rows' memory.
         self._highest_key = min(1.0, 4 * SAMPLE_ROWS / max(1, int(counts.sum())))
         kept = rng.binomial(counts, self._highest_key)
-        self._values = [np.repeat(values, kept)]
-        self._keys = [rng.random(len(self._values[0])) * self._highest_key]
+        self.values = [np.repeat(values, kept)]
+        self._keys = [rng.random(len(self.values[0])) * self._highest_key]
         self._n_pending = len(self._keys[0])
 
     def add(self, values: npt.NDArray[Any]) -> None:
         keys = self._rng.random(len(values))
         kept = keys < self._highest_key
-        self._values.append(values[kept])
+        self.values.append(values[kept])
         self._keys.append(keys[kept])
         self._n_pending += int(kept.sum())
         if self._n_pending > 2 * SAMPLE_ROWS:
             self._shrink()
 
     def _shrink(self) -> None:
-        values, keys = np.concatenate(self._values), np.concatenate(self._keys)
+        values, keys = np.concatenate(self.values), np.concatenate(self._keys)
         if len(keys) > SAMPLE_ROWS:
             chosen = np.argpartition(keys, SAMPLE_ROWS)[:SAMPLE_ROWS]
             values, keys = values[chosen], keys[chosen]
             self._highest_key = float(keys.max())
-        self._values, self._keys, self._n_pending = [values], [keys], len(keys)
-
-    def divide(self, by: int) -> None:
-        self._values = [values // by for values in self._values]
+        self.values, self._keys, self._n_pending = [values], [keys], len(keys)
 
     def finish(self) -> npt.NDArray[Any]:
         self._shrink()
-        return self._values[0]
-
-
-def _sum_counts(
-    values: npt.NDArray[Any], counts: npt.NDArray[np.int64]
-) -> tuple[npt.NDArray[Any], npt.NDArray[np.int64]]:
-    """Distinct values in ascending order with their summed counts."""
-    if not len(values):
-        return values, counts
-    order = np.argsort(values, kind="stable")
-    values, counts = values[order], counts[order]
-    first = np.flatnonzero(np.concatenate(([True], values[1:] != values[:-1])))
-    return values[first], np.add.reduceat(counts, first)
+        return self.values[0]

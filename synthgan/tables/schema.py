@@ -11,6 +11,7 @@ from numbers import Real
 from typing import Any, Literal, get_args
 
 from synthgan.errors import SchemaError, did_you_mean
+from synthgan.tables.calendars import parse_calendar
 
 Kind = Literal[
     "categorical",
@@ -76,6 +77,9 @@ class ColumnSchema:
         levels: categories of a categorical column, None when they are to be found in the data.
         granularity: spacing of the grid a numeric kind lives on, in the column's own unit (an integer step; 0.01 for
             cents; for datetimes and timedeltas a number of nanoseconds; days for dates), None for "detect it".
+        offset: where that grid starts, in the same unit (times: from 1970, on the clock of the wall); None is 0.
+        calendar: the days that a date or datetime is on (see `synthgan.tables.calendars.parse_calendar`), None for
+            every day. The granularity is one day then, unless another one is given.
         time_zone: IANA name for datetimes with a time zone.
         text: for kind ``text``: ``"empty"``, ``"drop"``, or ``"faker:PROVIDER"``.
 
@@ -94,6 +98,8 @@ class ColumnSchema:
     bounds: Bounds | None = None
     levels: Levels | None = None
     granularity: float | int | None = None
+    offset: float | int | None = None
+    calendar: str | None = None
     time_zone: str | None = None
     text: str = "empty"
 
@@ -108,6 +114,7 @@ class ColumnSchema:
             _is_number(self.granularity) and math.isfinite(self.granularity) and self.granularity > 0
         ):
             raise SchemaError(f"the granularity of column {self.name!r} must be a positive, finite number")
+        self._check_grid()
         for fact, value in (("bounds", self.bounds), ("granularity", self.granularity)):
             if value is not None and self.kind not in NUMERIC_KINDS:
                 raise SchemaError(
@@ -119,6 +126,23 @@ class ColumnSchema:
             raise SchemaError(
                 f"column {self.name!r} has an unknown text option: "
                 f"'empty', 'drop' or 'faker:PROVIDER' (like faker:name) are expected"
+            )
+
+    def _check_grid(self) -> None:
+        if self.offset is not None and not (_is_number(self.offset) and math.isfinite(self.offset)):
+            raise SchemaError(f"the offset of column {self.name!r} must be a finite number")
+        if self.offset is not None and self.granularity is None and self.calendar is None:
+            raise SchemaError(f"the offset of column {self.name!r} needs a granularity or a calendar beside it")
+        if self.calendar is None:
+            return
+        if self.kind not in ("date", "datetime"):
+            raise SchemaError(
+                f"column {self.name!r} is {self.kind} and cannot have a calendar: drop it or declare date or datetime"
+            )
+        if parse_calendar(self.calendar) is None:
+            raise SchemaError(
+                f"the calendar of column {self.name!r} is none that synthgan knows: use one like 'business-days', "
+                "'mon+thu', 'month-start', 'month-15', 'quarter-end' or 'year-start+3' (docs/schema.md)"
             )
 
     def _check_bounds(self, bounds: Bounds) -> None:

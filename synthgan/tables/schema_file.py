@@ -52,6 +52,8 @@ def _column_to_json(column: ColumnSchema) -> dict[str, Any]:
         "bounds": _bounds_to_json(column.bounds),
         "levels": _levels_to_json(column.levels),
         "granularity": column.granularity,
+        "offset": column.offset,
+        "calendar": column.calendar,
         "time_zone": column.time_zone,
         "text": column.text if column.kind == "text" else None,
         "arrow_type": column.arrow_type or None,

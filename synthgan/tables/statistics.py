@@ -30,6 +30,10 @@ __all__ = [
 ]
 
 
+MIN_COUNT = 10
+"""Rows behind a single value by default."""
+
+
 class ColumnStatistics(Protocol):
     """What the codec may know of the table. The exact and the private twin both satisfy it."""
 
@@ -90,15 +94,24 @@ class ExactStatistics:
         return self._templates[column]
 
     @classmethod
-    def collect(cls, batches: Iterable[pa.RecordBatch], schema: TableSchema) -> ExactStatistics:
+    def collect(
+        cls, batches: Iterable[pa.RecordBatch], schema: TableSchema, *, min_count: int = MIN_COUNT
+    ) -> ExactStatistics:
         """Count every column of ``schema`` over the batches, except text, which is never read.
+
+        Args:
+            batches: the rows.
+            schema: the columns to count.
+            min_count: rows that a value off the grid of all others needs to be kept as it is.
 
         Raises:
             DataError: when there are no rows, or a column is not in the batches.
             SchemaError: when a column's kind does not fit its values.
         """
         counters = {
-            column.name: _counter(column, index) for index, column in enumerate(schema.columns) if column.kind != "text"
+            column.name: _counter(column, index, min_count)
+            for index, column in enumerate(schema.columns)
+            if column.kind != "text"
         }
         n_rows = 0
         for batch in batches:
@@ -116,9 +129,10 @@ class ExactStatistics:
         return cls(n_rows, levels, histograms, templates)
 
 
-def _counter(column: ColumnSchema, index: int) -> LevelCounter | NumberCounter | FormatCounter:
+def _counter(column: ColumnSchema, index: int, min_count: int) -> LevelCounter | NumberCounter | FormatCounter:
     if column.kind in NUMERIC_KINDS:
-        return NumberCounter(column, np.random.default_rng([index, SAMPLE_ROWS]))
+        rng = np.random.default_rng([index, SAMPLE_ROWS])
+        return NumberCounter(column, rng, exception_rows=max(min_count, MIN_COUNT))
     if column.kind == "identifier":
         return FormatCounter(column)
     return LevelCounter()

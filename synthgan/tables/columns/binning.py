@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from synthgan.tables.axis import Numbers
 from synthgan.tables.columns.protocol import LARGEST_POSITION, FitRules
+from synthgan.tables.raw_numbers import Numbers
 
 MAX_SPIKES = 60
 """Most levels for single values of a column with many distinct values."""

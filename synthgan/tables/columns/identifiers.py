@@ -14,11 +14,11 @@ import pyarrow.types as pat
 
 from synthgan.errors import ConditionError, SchemaError
 from synthgan.tables.arrow_types import is_text, parse_type
-from synthgan.tables.axis import Mask
 from synthgan.tables.columns.fresh_values import FormatWriter, NumberWriter
 from synthgan.tables.columns.protocol import Codes, Facts, FitRules, LevelCondition, Positions
 from synthgan.tables.formats import VARIES, Format, in_order, merge_coarsely, with_room
 from synthgan.tables.predicates import AnyOf, Missing, Predicate
+from synthgan.tables.raw_numbers import Mask
 from synthgan.tables.schema import ColumnSchema
 from synthgan.tables.statistics import ColumnStatistics
 

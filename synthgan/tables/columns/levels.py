@@ -16,10 +16,10 @@ import pyarrow.types as pat
 
 from synthgan.errors import ConditionError
 from synthgan.tables.arrow_types import is_text, parse_type
-from synthgan.tables.axis import conform
 from synthgan.tables.columns.binning import share_before
 from synthgan.tables.columns.protocol import LARGEST_POSITION, Codes, Facts, FitRules, LevelCondition, Positions
 from synthgan.tables.predicates import Predicate, matches
+from synthgan.tables.raw_numbers import conform
 from synthgan.tables.schema import ColumnSchema
 from synthgan.tables.statistics import ColumnStatistics
 

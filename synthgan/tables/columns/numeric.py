@@ -10,15 +10,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.types as pat
 
-from synthgan.tables.axis import Axis, Mask, Numbers, conform
+from synthgan.tables.axis import Axis
 from synthgan.tables.columns.binning import Binning, Cells, Segments, make_binning
 from synthgan.tables.columns.bounds import clip_to_bounds, declared_bounds, rows_beyond
 from synthgan.tables.columns.curve import TickCurve, TickLookup
 from synthgan.tables.columns.numeric_conditions import compile_numeric, snap_numeric
 from synthgan.tables.columns.protocol import Codes, Facts, FitRules, LevelCondition, Positions
 from synthgan.tables.predicates import Predicate
+from synthgan.tables.raw_numbers import Mask, Numbers, conform
 from synthgan.tables.schema import ColumnSchema
 from synthgan.tables.statistics import ColumnStatistics
 
@@ -46,6 +46,7 @@ class NumericEncoder:
         spread: their standard deviation in ticks.
         n_merged: how many distinct values went to the nearest level for want of rows.
         clipped_rows: rows beyond the declared bounds; known to a fit, not to a loaded model.
+        n_lost_digits: last digits of decimals that come out as zeros; likewise.
     """
 
     name: str
@@ -61,6 +62,7 @@ class NumericEncoder:
     spread: float
     n_merged: int = 0
     clipped_rows: float = 0.0
+    n_lost_digits: int = 0
 
     @classmethod
     def fit(cls, column: ColumnSchema, statistics: ColumnStatistics, rules: FitRules) -> NumericEncoder:
@@ -105,6 +107,7 @@ class NumericEncoder:
             spread=spread,
             n_merged=binning.n_merged,
             clipped_rows=rows_beyond(histogram, bounds),
+            n_lost_digits=histogram.n_lost_digits,
         )
 
     @property
@@ -186,7 +189,7 @@ class NumericEncoder:
         missing = None if self.missing is None else codes == self.missing
         ticks = self.curve.ticks(codes, positions)
         array = self.axis.write(ticks, missing)
-        if pat.is_timestamp(self.axis.arrow_type) and self.axis.arrow_type.tz is not None:
+        if self.axis.has_clock_changes:
             array = self._outside_clock_changes(array, ticks, codes, missing)
         if any(name in self.special for name in _INFINITIES):
             values = array.to_numpy(zero_copy_only=False).copy()
@@ -197,8 +200,8 @@ class NumericEncoder:
         return array
 
     def _outside_clock_changes(self, array: pa.Array, ticks: Numbers, codes: Codes, missing: Mask | None) -> pa.Array:
-        """Move wall times that a clock change skips to the nearest one with the same code, where there is one."""
-        wrong = self.axis.read(array).ticks != ticks
+        """Move wall times that a clock change skips to the nearest one with the same code; if need be, to any other."""
+        wrong = self.axis.are_skipped(ticks)
         if missing is not None:
             wrong &= ~missing
         rows = np.flatnonzero(wrong)
@@ -206,9 +209,10 @@ class NumericEncoder:
             return array
         ticks, wanted = ticks.copy(), codes[rows]
         found = np.zeros(len(rows), dtype=bool)
-        for candidate in self.axis.around_clock_change(ticks[rows]):
-            exists = self.axis.read(self.axis.write(candidate, None)).ticks == candidate
-            good = ~found & exists & (self.lookup.codes(candidate) == wanted)
+        around = self.axis.around_clock_change(ticks[rows])
+        for candidate, code in [*((each, wanted) for each in around), *((each, None) for each in around)]:
+            exists = ~self.axis.are_skipped(candidate)
+            good = ~found & exists if code is None else ~found & exists & (self.lookup.codes(candidate) == code)
             ticks[rows[good]] = candidate[good]
             found |= good
         return self.axis.write(ticks, missing)
@@ -245,12 +249,18 @@ class NumericEncoder:
             "missing": self.missing is not None,
             "merged": self.n_merged,
             "granularity": self.axis.granularity,
+            **self.axis.describe_grid(),
             "lowest": ends[0],
             "highest": ends[1],
         }
 
     def notices(self) -> tuple[str, ...]:
-        """Says when nothing of the column is left, and what declared bounds cut."""
+        """Says when nothing of the column is left, what declared bounds cut, and what digits are lost."""
+        if self.n_lost_digits:
+            return (
+                f"column '{self.name}' spans more digits than 64 bits hold, so the last {self.n_lost_digits} of them "
+                "come out as zeros; round the column, or declare it categorical if its values are codes",
+            )
         if self.n_merged and self.missing is not None and self.n_levels == 1:
             return (f"column '{self.name}' has too few rows with a value and will be emitted empty; lower min_count",)
         if self.clipped_rows >= 1:
@@ -330,6 +340,8 @@ class NumericEncoder:
             and (segments.start[1:] > segments.last[:-1]).all()
             and (self.marginal >= 0).all()
             and math.isclose(self.marginal.sum(), 1, abs_tol=1e-6)
+            and all(self.axis.covers(ticks[0], ticks[-1]) for ticks in (self.spikes, segments.start) if len(ticks))
+            and (not len(segments) or self.axis.covers(segments.start[0], segments.last[-1]))
         )
         if not fits:
             raise ValueError(f"the levels of column '{self.name}' do not fit together")

@@ -9,9 +9,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from synthgan.errors import ConditionError
-from synthgan.tables.axis import Axis, Numbers
+from synthgan.tables.axis import Axis
 from synthgan.tables.columns.protocol import LevelCondition
 from synthgan.tables.predicates import AnyOf, Between, Equals, Missing, Predicate
+from synthgan.tables.raw_numbers import Numbers
 
 if TYPE_CHECKING:
     from synthgan.tables.columns.numeric import NumericEncoder
@@ -60,7 +61,7 @@ def compile_numeric(encoder: NumericEncoder, predicate: Predicate) -> LevelCondi
             "extremes are not learned, so ask for a wider range or for commoner values"
         )
     # Ticks are wall times: where a clock change repeats an hour, they do not tell its two halves apart.
-    exact &= isinstance(predicate, Missing) or not has_clock_changes(encoder.axis)
+    exact &= isinstance(predicate, Missing) or not encoder.axis.has_clock_changes
     return LevelCondition(allowed=allowed, lower=lower, upper=upper, is_exact=exact)
 
 
@@ -87,11 +88,6 @@ def snap_numeric(encoder: NumericEncoder, array: pa.Array, predicate: Predicate)
         middle = near[:-1] + (near[1:] - near[:-1]) / 2
         moved = values.take(pa.array(usable[np.searchsorted(middle, readings.ticks.astype(np.float64))]))
     return moved if finite is None else pc.if_else(pa.array(finite), moved, array)
-
-
-def has_clock_changes(axis: Axis) -> bool:
-    """Whether the column's wall times belong to a time zone."""
-    return isinstance(axis.arrow_type, pa.TimestampType) and axis.arrow_type.tz is not None
 
 
 def _wanted(predicate: Predicate) -> tuple[Any, ...]:

@@ -11,7 +11,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.types as pat
 
-from synthgan.tables.axis import read_whole
+from synthgan.tables.raw_numbers import read_whole
 from synthgan.tables.whole_axis import WholeAxis
 
 Hashes = npt.NDArray[np.uint64]

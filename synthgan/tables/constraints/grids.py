@@ -7,9 +7,12 @@ import dataclasses
 import pyarrow.types as pat
 
 from synthgan.tables.arrow_types import parse_type
+from synthgan.tables.axis import Axis
 from synthgan.tables.constraints.order import OrderStep
 from synthgan.tables.constraints.planning import make_plan
-from synthgan.tables.schema import TableSchema
+from synthgan.tables.declared_grids import has_declared_grid
+from synthgan.tables.raw_numbers import has_zone
+from synthgan.tables.schema import ColumnSchema, TableSchema
 from synthgan.tables.statistics import ColumnStatistics
 
 
@@ -26,14 +29,14 @@ def grid_columns(schema: TableSchema) -> tuple[str, ...]:
         column.name
         for column in schema.columns
         if column.name in derived
-        and column.granularity is None
+        and not has_declared_grid(column)
         and column.kind != "constant"
         and not pat.is_floating(parse_type(column.arrow_type))
     )
 
 
 def with_grids(schema: TableSchema, statistics: ColumnStatistics) -> TableSchema:
-    """The schema with the granularity of `grid_columns` filled in.
+    """The schema with the grids of `grid_columns` filled in.
 
     Args:
         schema: the user's schema.
@@ -43,9 +46,17 @@ def with_grids(schema: TableSchema, statistics: ColumnStatistics) -> TableSchema
     return dataclasses.replace(
         schema,
         columns=tuple(
-            dataclasses.replace(column, granularity=statistics.histogram(column.name).axis.granularity)
-            if column.name in wanted
-            else column
+            _on_grid(column, statistics.histogram(column.name).axis) if column.name in wanted else column
             for column in schema.columns
         ),
+    )
+
+
+def _on_grid(column: ColumnSchema, axis: Axis) -> ColumnSchema:
+    """The column with its grid as a declaration; exceptions have no place in one, so it is fine enough for them."""
+    if axis.grid is None or (has_zone(axis.arrow_type) and not axis.has_clock_changes):
+        return column  # derived on the clock of the wall, which knows nothing of steps in UTC
+    even = dataclasses.replace(axis, grid=axis.grid.without_exceptions())
+    return dataclasses.replace(
+        column, granularity=even.granularity, **{"offset": None, "calendar": None, **even.describe_grid()}
     )

@@ -72,6 +72,8 @@ class Reparametrisation:
                 reason="declared as a unique key",
                 bounds=None,
                 granularity=None,
+                offset=None,
+                calendar=None,
             )
         if column.name in self._limits:
             return dataclasses.replace(column, bounds=declared_bounds(self._limits[column.name], column))

@@ -21,7 +21,7 @@ import pyarrow.types as pat
 
 from synthgan.errors import DataError
 from synthgan.tables.arrow_types import NANOSECONDS, parse_type
-from synthgan.tables.axis import Axis, read_whole
+from synthgan.tables.axis import Axis
 from synthgan.tables.constraints.limits import (
     LARGEST_TICK,
     LARGEST_UNSCALED,
@@ -29,6 +29,9 @@ from synthgan.tables.constraints.limits import (
     declared_step,
     natural_tick,
 )
+from synthgan.tables.declared_grids import declared_axis, has_declared_grid
+from synthgan.tables.grids import Grid
+from synthgan.tables.raw_numbers import has_zone, read_whole
 from synthgan.tables.schema import Bounds, ColumnSchema, Kind
 
 Ticks = npt.NDArray[Any]
@@ -37,7 +40,7 @@ Ticks = npt.NDArray[Any]
 Mask = npt.NDArray[np.bool_]
 
 _MAX_DECIMALS = 8
-_HOUR = 3_600 * 10**9
+_QUARTER_HOUR = 900 * 10**9  # clocks of all zones differ by whole ones
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,13 +108,14 @@ class WholeScale:
         self._result = result
         self._type = parse_type(result.arrow_type)
         self._tick = min(natural_tick(parse_type(column.arrow_type)) for column in (result, *others))
-        own_tick = natural_tick(self._type)
-        grid = declared_step(result) or own_tick
-        self._own = int(own_tick / self._tick)
-        self._step = int(max(own_tick, grid) / self._tick)
-        zoned = pat.is_timestamp(self._type) and self._type.tz is not None
-        # On a grid of whole hours or days gaps are those of the clock on the wall, or a day of 23 hours would leave it.
-        self._wall_zone = self._type.tz if zoned and grid % _HOUR == 0 else None
+        self._own = int(natural_tick(self._type) / self._tick)
+        declared = declared_axis(result, self._type).grid if has_declared_grid(result) else None
+        self._grid = Grid(step=1) if declared is None else declared
+        # On such grids gaps are those of the clock on the wall, or a day of 23 hours would leave them; grids of minutes
+        # are the same in every zone.
+        steps = declared_step(result)
+        shifts = declared is not None and (declared.calendar is not None or _QUARTER_HOUR % (steps or 1))
+        self._wall_zone = self._type.tz if has_zone(self._type) and shifts else None
 
     def read(self, array: pa.Array) -> Numbers:
         """See `Scale.read`.
@@ -148,14 +152,20 @@ class WholeScale:
         room = _unsigned(np.maximum(low, last)) - _unsigned(low)
         total: Ticks = (_unsigned(low) + np.minimum(_unsigned(gap), room)).view(np.int64)
         total = np.maximum(total, first)
-        if self._step == 1:
+        if self._own == 1 and self._grid == Grid(step=1):
             return total
-        up = total + (-total) % self._step
+        up, down = self._around(total)
         # Where the next grid point is out of bounds, the one before will do if it keeps the order, else the bound.
-        down = total - total % self._step
         total = np.where(down >= np.maximum(low, first), down, np.maximum(low, last))
         snapped: Ticks = np.where(up <= last, up, total)
         return snapped
+
+    def _around(self, ticks: Ticks) -> tuple[Ticks, Ticks]:
+        """The first grid point that is not below each tick, and the last one that is not above."""
+        raw = ticks * self.direction
+        above, below = self._grid.above(-(-raw // self._own)), self._grid.below(raw // self._own)
+        ends = above * (self._own * self.direction), below * (self._own * self.direction)
+        return ends if self.direction > 0 else (ends[1], ends[0])
 
     def in_ticks(self, limits: Limits) -> tuple[int, int]:
         """See `Scale.in_ticks`; the limits lie on the column's own ticks."""
@@ -283,7 +293,7 @@ def whole_array(raw: npt.NDArray[np.int64], valid: Mask, arrow_type: pa.DataType
         return pa.array(raw.astype(np.uint64), mask=missing)
     if pat.is_timestamp(arrow_type):
         return pa.array(raw, mask=missing).cast(arrow_type)
-    return Axis(arrow_type=arrow_type, step=1).write(raw, missing)
+    return Axis(arrow_type=arrow_type, grid=Grid(step=1)).write(raw, missing)
 
 
 def plain(column: pa.Array | pa.ChunkedArray) -> pa.Array:

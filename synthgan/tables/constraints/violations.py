@@ -67,7 +67,7 @@ class ViolationCounter:
 
 def _readers(result: str, others: tuple[str, ...], schema: TableSchema) -> tuple[Callable[[pa.Array], Numbers], bool]:
     # Without its granularity a zoned column is compared as instants, whatever its days look like on the wall.
-    column = dataclasses.replace(schema[result], granularity=None)
+    column = dataclasses.replace(schema[result], granularity=None, offset=None, calendar=None)
     scale = make_scale(column, [schema[name] for name in others])
     return scale.read, isinstance(scale, DecimalScale)
 
