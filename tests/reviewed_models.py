@@ -5,9 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from enum import Enum
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -19,6 +17,8 @@ from synthgan import Privacy, Synthesizer
 from synthgan.config import GeneratorSettings, TrainingSettings
 from synthgan.evaluation.scores import Score, Scores
 from synthgan.review import findings
+from synthgan.review.gates import Outcome, Verdicts, apply
+from synthgan.review.policy import Gate, Policy
 
 SMALL = TrainingSettings(
     n_steps=10, batch_size=32, generator=GeneratorSettings(width=8, n_blocks=1, latent_dim=4), evaluate_every=5
@@ -74,28 +74,6 @@ def private_model(folder: Path) -> ReviewedModel:
     return fit_and_save(folder, people(), holdout=0.25, privacy=Privacy(epsilon=2.0), schema=DECLARED)
 
 
-class Outcome(str, Enum):
-    PASS = "pass"
-    FAIL = "fail"
-    INCONCLUSIVE = "inconclusive"
-
-
-@dataclass(frozen=True)
-class StandInVerdicts:
-    """Verdicts as `synthgan.review.gates.Verdicts` offers them."""
-
-    verdicts: tuple[Any, ...]
-    outcome: Outcome
-
-    @property
-    def exit_code(self) -> int:
-        return {Outcome.PASS: 0, Outcome.FAIL: 10, Outcome.INCONCLUSIVE: 11}[self.outcome]
-
-    def to_dict(self) -> dict[str, Any]:
-        gates = [{"gate": v.gate.name, "outcome": v.outcome.value, "why": v.why} for v in self.verdicts]
-        return {"outcome": self.outcome.value, "verdicts": gates}
-
-
 def real_scores(real: pd.DataFrame, synthetic: pd.DataFrame, holdout: pd.DataFrame | None, salt: float) -> Scores:
     """Two scores that depend on every part of the real rows, and on ``salt``."""
     value = abs(float(real["weight"].mean()) - float(synthetic["weight"].mean())) + salt / 7
@@ -142,10 +120,11 @@ class StandIn:
         real = real if isinstance(real, pd.DataFrame) else pd.read_parquet(real)
         return real_scores(real, pd.read_parquet(synthetic), holdout, self.salt)
 
-    def verdicts_on(self, scores: Scores, policy: Any) -> StandInVerdicts:
-        gate = SimpleNamespace(name="shape-below-five")
-        why = f"the figure {scores['shape'].value:.6f} was looked at"
-        return StandInVerdicts((SimpleNamespace(gate=gate, outcome=self.outcome, why=why),), self.outcome)
+    def verdicts_on(self, scores: Scores, policy: Any) -> Verdicts:
+        """A gate whose threshold gives the outcome that is wanted."""
+        limit = {Outcome.PASS: 1e6, Outcome.FAIL: -1e6, Outcome.INCONCLUSIVE: scores["shape"].value}[self.outcome]
+        gate = Gate(name="shape-below-five", score="shape", at_most=limit, reason="the threshold of a test")
+        return apply(Policy(gates=(gate,), name="of a test"), scores)
 
 
 def render_report(**parts: Any) -> str:
@@ -156,15 +135,16 @@ def render_report(**parts: Any) -> str:
     return f"<!doctype html><pre>{json.dumps(shown, default=str)}</pre>"
 
 
-def install(monkeypatch: pytest.MonkeyPatch) -> StandIn:
-    """Put stand-ins in the places of evaluation, gates and report."""
+def install(monkeypatch: pytest.MonkeyPatch, *, page: bool = True) -> StandIn:
+    """Put stand-ins in the places of evaluation, policy and, unless ``page`` is off, report."""
     import sys
     from types import ModuleType
 
     stand_in = StandIn()
-    page = ModuleType("synthgan.review.report")
-    page.render_report = render_report  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "synthgan.review.report", page)
+    if page:
+        module = ModuleType("synthgan.review.report")
+        module.render_report = render_report  # type: ignore[attr-defined]
+        monkeypatch.setitem(sys.modules, "synthgan.review.report", module)
     monkeypatch.setattr(synthgan, "evaluate", stand_in.evaluate)  # before its home: the name is kept when first used
     monkeypatch.setattr(synthgan.evaluation, "evaluate", stand_in.evaluate)
     monkeypatch.setattr(findings, "policy_of", lambda path: path)

@@ -85,6 +85,7 @@ def test_training_and_holdout_are_those_of_the_fit(parts: StandIn, open_release:
         "n_holdout": holdout.n_rows,
         "checked_by": "receipt",
         "holdout_from": "receipt",
+        "table": "people.parquet",
     }
     assert bundle.n_rows == training.n_rows
 
@@ -190,7 +191,7 @@ def test_a_private_tier_is_the_same_whatever_the_real_rows_say(
     """Non-interference: other scores, other verdicts, other real rows, byte for byte the same tier."""
     from synthgan.review import bundle as written
 
-    write_bundle(private_release.model, private_release.data, tmp_path / "a", random_state=3)
+    write_bundle(private_release.model, private_release.data, tmp_path / "a", random_state=3, date="2026-11-30")
     parts.salt, parts.outcome = 12.5, Outcome.FAIL
     original = written.real_rows
 
@@ -199,7 +200,9 @@ def test_a_private_tier_is_the_same_whatever_the_real_rows_say(
         return dataclasses.replace(real, training=people(77, seed=9), holdout=None, limits=("Other rows.",))
 
     monkeypatch.setattr(written, "real_rows", other_rows)
-    second = write_bundle(private_release.model, private_release.data, tmp_path / "b", random_state=3)
+    second = write_bundle(
+        private_release.model, private_release.data, tmp_path / "b", random_state=3, date="2026-11-30"
+    )
     assert second.verdicts.outcome is Outcome.FAIL
     for name in SHAREABLE:
         first = (tmp_path / "a" / "shareable" / name).read_bytes()
@@ -268,7 +271,9 @@ def test_provenance_says_where_facts_came_from(private_release: ReviewedModel, o
 
 def test_equal_inputs_give_equal_bundles(parts: StandIn, open_release: ReviewedModel, tmp_path: Path) -> None:
     digests = [
-        write_bundle(open_release.model, open_release.data, tmp_path / name, random_state=3).manifest_sha256
+        write_bundle(
+            open_release.model, open_release.data, tmp_path / name, random_state=3, date="2026-11-30"
+        ).manifest_sha256
         for name in ("a", "b")
     ]
     assert digests[0] == digests[1]
@@ -276,6 +281,40 @@ def test_equal_inputs_give_equal_bundles(parts: StandIn, open_release: ReviewedM
         assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
     fresh = write_bundle(open_release.model, open_release.data, tmp_path / "c")
     assert fresh.manifest_sha256 != digests[0]
+
+
+def test_what_the_reviewer_says_stands_in_both_tiers(
+    parts: StandIn, private_release: ReviewedModel, tmp_path: Path
+) -> None:
+    said = {"title": "Claims <2025>", "purpose": "Tests of\nthe new system", "date": "2026-11-30"}
+    write_bundle(private_release.model, private_release.data, tmp_path / "release", **said)
+    for tier in ("internal", "shareable"):
+        review = read(tmp_path / "release" / tier / "review.json")
+        assert review["occasion"] == {**said, "purpose": "Tests of the new system"}
+        assert review["deployment"]["basic"]["name"] == "Claims <2025>"
+        assert review["deployment"]["basic"]["intended_use"] == "Tests of the new system"
+        card = (tmp_path / "release" / tier / "model_card.md").read_text(encoding="utf-8")
+        assert "Stated purpose: Tests of the new system" in card
+
+
+def test_the_name_of_the_file_stays_inside(parts: StandIn, open_release: ReviewedModel, tmp_path: Path) -> None:
+    write_bundle(open_release.model, open_release.data, tmp_path / "release")
+    assert open_release.data.name in texts_of_tier(tmp_path / "release" / "internal")
+    assert open_release.data.name not in texts_of(tmp_path / "release" / "shareable")
+
+
+def test_what_is_known_of_copies_is_said_and_no_more(
+    parts: StandIn, open_release: ReviewedModel, private_release: ReviewedModel, tmp_path: Path
+) -> None:
+    """That no row is anybody's was never shown: the stand-in counts no copies, and a private tier may not tell."""
+    for name, release, told in (
+        ("open", open_release, "how many do was not counted"),
+        ("private", private_release, "how many do is not told here"),
+    ):
+        write_bundle(release.model, release.data, tmp_path / name)
+        limits = read(tmp_path / name / "shareable" / "review.json")["limits"]
+        assert any(told in limit for limit in limits)
+        assert not any("record of a person" in limit for limit in limits)
 
 
 def test_nothing_names_the_machine(parts: StandIn, open_release: ReviewedModel, tmp_path: Path) -> None:
@@ -363,7 +402,8 @@ def test_without_a_receipt_the_limits_say_so(parts: StandIn, plain: ReviewedMode
     assert not plain.receipt.exists()
     write_bundle(plain.model, plain.data, tmp_path / "release")
     review = read(tmp_path / "release" / "internal" / "review.json")
-    assert review["real"] == {"n_training": 400, "n_holdout": 0, "checked_by": "shape", "holdout_from": "none"}
+    counts = {"n_training": 400, "n_holdout": 0, "table": "people.parquet"}
+    assert review["real"] == {**counts, "checked_by": "shape", "holdout_from": "none"}
     assert any("no noise floor" in limit for limit in review["limits"])
     assert any("No receipt" in limit for limit in review["limits"])
 
@@ -399,6 +439,9 @@ def test_a_table_of_another_shape_is_refused(
         ({"n_rows": True}, "n_rows"),
         ({"random_state": -1}, "random_state"),
         ({"target": "color"}, "did you mean 'colour'"),
+        ({"title": "  "}, "title must be a text"),
+        ({"purpose": "x" * 501}, "purpose must be a text"),
+        ({"date": "30.11.2026"}, "date must be a day"),
     ],
 )
 def test_arguments_out_of_range(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
+import re
 from typing import Any
 
 import pytest
@@ -67,11 +68,13 @@ def test_an_interval_that_does_not_hold_its_value_is_stretched_to_it() -> None:
 
 def test_a_verdict_says_why() -> None:
     why = judge(gate(at_most=5), scores(4, (3, 5.125))).why
-    assert why == "the score, 4 % (interval 3 to 5.125), is not surely on either side of the threshold, at most 5 %."
+    assert (
+        why == "the score, 4.00 % (interval 3.00 to 5.12), is not surely on either side of the threshold, at most 5 %."
+    )
     why = judge(gate(score="c2st", at_least=0.5), scores(0.7, (0.6, 0.8), name="c2st", unit="")).why
-    assert why == "the score, 0.7 (interval 0.6 to 0.8), is on the good side of the threshold, at least 0.5."
+    assert why == "the score, 0.700 (interval 0.600 to 0.800), is on the good side of the threshold, at least 0.5."
     why = judge(gate(at_most=5, against="value", least_rows=1), scores(6)).why
-    assert why == "the score, 6 %, is on the bad side of the threshold, at most 5 %."
+    assert why == "the score, 6.00 %, is on the bad side of the threshold, at most 5 %."
 
 
 def test_a_verdict_holds_the_figures() -> None:
@@ -161,6 +164,16 @@ def test_an_excess_is_over_the_reference() -> None:
     assert outcome(gate(at_most=2, against="excess", least_rows=301), scores(1, reference=3.0)) is INCONCLUSIVE
 
 
+@pytest.mark.parametrize("value", [5.0049, 4.9951, 5.0, 4.99999])
+def test_a_rounded_figure_stays_on_its_side_of_the_threshold(value: float) -> None:
+    """5.0049 is no "5.00 %, on the bad side of at most 5 %"."""
+    verdict = judge(gate(at_most=5), scores(value, (value, value)))
+    shown = float(re.findall(r"the score, ([\d.]+) %", verdict.why)[0])
+    assert (shown > 5) == (value > 5)
+    assert (shown < 5) == (value < 5)
+    assert verdict.because in ("all of the interval keeps to the limit", "none of the interval keeps to the limit")
+
+
 def test_the_interval_of_an_excess_is_that_of_a_difference() -> None:
     # 10 (8 to 12) less 4 exactly: 4 to 8. With 4 (2.5 to 5.5) the half width is the root of 4 + 2.25, which is 2.5.
     exact = scores(10, (8, 12), reference=4.0)
@@ -170,7 +183,7 @@ def test_the_interval_of_an_excess_is_that_of_a_difference() -> None:
         assert (outcome(asked, exact), outcome(asked, uncertain)) == (of_exact, of_uncertain)
     asked = gate(at_most=3.4, against="excess", least_rows=1)
     assert outcome(asked, uncertain) is FAIL
-    assert "the score above its reference, 6 % (interval 3.5 to 8.5)" in judge(asked, uncertain).why
+    assert "the score above its reference, 6.00 % (interval 3.50 to 8.50)" in judge(asked, uncertain).why
     broken = scores(10, (8, 12), reference=4.0, details={"reference_interval": [None, 5.5]})
     assert outcome(gate(at_most=8.4, against="excess", least_rows=1), broken) is PASS
 
@@ -221,7 +234,7 @@ def test_verdicts_print_what_needs_attention_first() -> None:
         "  g1    inconclusive, not required  so.",
         "  g0    pass                        so.",
     ]
-    assert str(made((PASS, True))).startswith("Pass: of 1 gates 1 passed, 0 failed, 0 inconclusive.")
+    assert str(made((PASS, True))).startswith("Pass: of 1 gate 1 passed, 0 failed, 0 inconclusive.")
 
 
 def test_verdicts_are_looked_up_by_the_name_of_the_gate() -> None:

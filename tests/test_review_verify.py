@@ -11,12 +11,18 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from synthgan.errors import BundleError
 from synthgan.review import manifest, verify_bundle, write_bundle
+from synthgan.review.document import content_of
+from synthgan.review.environment import environment
+from synthgan.review.json_files import json_text
 from synthgan.review.manifest import differences, read_manifest, write_manifest
+from synthgan.review.written_files import written_files
+from synthgan.tables.writers import open_writer
 from tests.reviewed_models import ReviewedModel, install
 
 
@@ -26,10 +32,10 @@ def written(
 ) -> dict[str, Path]:
     folder = tmp_path_factory.mktemp("written")
     with pytest.MonkeyPatch.context() as patch:
-        install(patch)
-        for name, release in (("open", open_release), ("private", private_release)):
-            write_bundle(release.model, release.data, folder / name, random_state=1)
-    return {name: folder / name for name in ("open", "private")}
+        install(patch, page=False)
+        for name, release in (("open", open_release), ("private", private_release), ("other", private_release)):
+            write_bundle(release.model, release.data, folder / name, random_state=2 if name == "other" else 1)
+    return {name: folder / name for name in ("open", "private", "other")}
 
 
 @pytest.fixture
@@ -213,11 +219,19 @@ REVIEW_EDITS: list[tuple[Callable[[Any], None], str]] = [
     (lambda content: content["synthetic"].update(n_rows=7), "rows, and 'review.json' says 7"),
     (lambda content: content["synthetic"]["columns"].pop(), "has other columns"),
     (lambda content: content["synthetic"].update(files=["synthetic.parquet"]), "synthetic.csv"),
-    (lambda content: content["model"].update(guarantee="perfect"), "another guarantee"),
+    (lambda content: content["model"].update(guarantee="perfect"), "'model' does not follow from the rest"),
     (
         lambda content: content["deployment"]["privacy_loss"]["privacy_parameters"].update(epsilon=0.1),
-        "promise different things",
+        "'deployment' does not follow from the rest",
     ),
+    (lambda content: content["ledger"]["guarantee"].update(epsilon=0.1), "do not rely on its guarantee"),
+    (lambda content: content["ledger"].clear(), "contradicts itself"),
+    (lambda content: content["limits"].pop(), "'limits' does not follow from the rest"),
+    (lambda content: content["model"].update(min_count=99), "'report.html' is not what follows"),
+    (lambda content: content["environment"].update(synthgan="0.0.1"), "'generator' does not follow"),
+    (lambda content: content["environment"]["libraries"].update(torch="9.9"), "'environment.json' is not what follows"),
+    (lambda content: content["occasion"].update(purpose="medical decisions"), "'deployment' does not follow"),
+    (lambda content: content.update(version=1), "is of version 1"),
     (
         lambda content: content["deployment"]["dp_variant"].update(unprotected_quantities="- nothing"),
         "unprotected_quantities does not have the form",
@@ -235,8 +249,8 @@ def test_a_false_review_is_noticed_under_a_fresh_manifest(
 
 
 def test_the_internal_tier_knows_the_manifest_of_the_other(bundle: Path, written: dict[str, Path]) -> None:
-    (bundle / "shareable" / "report.html").write_text("all is well")
-    seal(bundle / "shareable")
+    shutil.rmtree(bundle / "shareable")
+    shutil.copytree(written["other"] / "shareable", bundle / "shareable")
     assert verify_bundle(bundle / "shareable").is_whole
     assert "shareable/ is not the one that internal/ was written with" in problems(bundle)
 
@@ -270,10 +284,10 @@ def test_rows_that_are_no_parquet(bundle: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        (lambda content: content["ledger"]["guarantee"].update(epsilon=1.0), "do not rely on its guarantee"),
-        (lambda content: content.update(ledger=None), "another guarantee"),
-        (lambda content: content.update(guarantee="none", ledger=None), "another guarantee"),
-        (lambda content: content.clear(), "no account"),
+        (lambda content: content["ledger"]["guarantee"].update(epsilon=1.0), "'ledger.json' is not what follows"),
+        (lambda content: content.update(ledger=None), "'ledger.json' is not what follows"),
+        (lambda content: content.update(guarantee="none", ledger=None), "'ledger.json' is not what follows"),
+        (lambda content: content.clear(), "'ledger.json' is not what follows"),
     ],
     ids=["epsilon", "no ledger", "no guarantee", "empty"],
 )
@@ -281,6 +295,213 @@ def test_a_false_account_is_noticed(bundle: Path, change: Callable[[Any], None],
     edit(bundle / "shareable" / "ledger.json", change)
     seal(bundle / "shareable")
     assert says in problems(bundle / "shareable")
+
+
+def reseal(bundle: Path) -> None:
+    """Write both manifests anew and the hash that ties them, so that nothing but the content tells."""
+    seal(bundle / "shareable")
+    digest = hashlib.sha256((bundle / "shareable" / "MANIFEST.json").read_bytes()).hexdigest()
+    edit(bundle / "internal" / "review.json", lambda content: content.update(shareable_manifest_sha256=digest))
+    path = bundle / "internal" / "review.json"
+    path.write_text(json_text(json.loads(path.read_text(encoding="utf-8"))), encoding="utf-8")
+    seal(bundle / "internal")
+
+
+def replace(text: str, by: str) -> Callable[[Path], None]:
+    def change(path: Path) -> None:
+        whole = path.read_text(encoding="utf-8")
+        assert text in whole
+        path.write_text(whole.replace(text, by, 1), encoding="utf-8")
+
+    return change
+
+
+def other_rows(path: Path) -> None:
+    """As many rows with the same columns and metadata: real ones, say."""
+    table = pq.read_table(path)
+    frame = table.to_pandas()
+    frame["age"] = 100 - frame["age"]
+    pq.write_table(pa.Table.from_pandas(frame, table.schema, preserve_index=False), path)
+
+
+def csv_from_parquet(folder: Path) -> None:
+    (folder / "synthetic.csv").unlink()
+    table = pq.read_table(folder / "synthetic.parquet")
+    with open_writer(folder / "synthetic.csv", table.schema) as writer:
+        writer.write(table)
+
+
+def flip_the_verdict(path: Path) -> None:
+    def change(content: Any) -> None:
+        content["gates"].update(outcome="fail", exit_code=10)
+        content["gates"]["verdicts"][0].update(outcome="fail")
+
+    edit(path, change)
+
+
+def better_score(path: Path) -> None:
+    edit(path, lambda content: content["evaluation"]["scores"][0].update(value=0.0, interval=[0.0, 0.0]))
+
+
+SCRIPT = "<script>fetch('https://example.invalid')</script></body>"
+TAMPERING: dict[str, tuple[str, str, Callable[[Path], None], str]] = {
+    "a script in the report": ("open", "report.html", replace("</body>", SCRIPT), "'report.html' is not what follows"),
+    "a report of one's own": ("open", "report.html", lambda path: path.write_text("safe"), "'report.html' is not what"),
+    "a better figure in the report": ("open", "report.html", replace("Shape", "Good"), "'report.html' is not what"),
+    "a card that claims a guarantee": (
+        *("open", "model_card.md", replace("Guarantee: none: nothing", "Guarantee: differential privacy, epsilon 1")),
+        "'model_card.md' is not what follows",
+    ),
+    "another guarantee in the card": (
+        *("private", "model_card.md", replace("epsilon 2", "epsilon 0.1"), "'model_card.md' is not what follows"),
+    ),
+    "a verdict that was flipped": ("open", "review.json", flip_the_verdict, "does not follow from its score"),
+    "a score that was improved": ("open", "review.json", better_score, "does not follow from its score"),
+    "an account that was edited": (
+        *("private", "ledger.json", replace('"epsilon": 2.0', '"epsilon": 0.2'), "'ledger.json' is not what follows"),
+    ),
+    "another environment": (
+        *("private", "environment.json", replace('"synthgan": "', '"synthgan": "9.'), "'environment.json' is not what"),
+    ),
+    "other rows in the CSV": (
+        *("open", "synthetic.csv", replace("red", "blue"), "'synthetic.csv' does not hold the rows"),
+    ),
+    "more rows in the CSV": (
+        *("open", "synthetic.csv", lambda path: path.write_text(path.read_text() + "red,1,2.0,true\n")),
+        "'synthetic.csv' does not hold the rows",
+    ),
+    "other rows in Parquet": ("open", "synthetic.parquet", other_rows, "'synthetic.csv' does not hold the rows"),
+}
+
+
+BOTH = ("report.html", "model_card.md", "review.json")
+TAMPERED = [(what, tier) for what, how in TAMPERING.items() for tier in ("shareable", *["internal"] * (how[1] in BOTH))]
+
+
+@pytest.mark.parametrize(("what", "tier"), TAMPERED)
+def test_what_was_changed_is_noticed_under_fresh_hashes(
+    written: dict[str, Path], tmp_path: Path, what: str, tier: str
+) -> None:
+    kind, name, change, says = TAMPERING[what]
+    shutil.copytree(written[kind], tmp_path / "release")
+    change(tmp_path / "release" / tier / name)
+    reseal(tmp_path / "release")
+    said = problems(tmp_path / "release")
+    assert f"{tier}/: " in said
+    assert says in said
+
+
+def test_the_control_of_fresh_hashes(written: dict[str, Path], tmp_path: Path) -> None:
+    """Sealing alone changes nothing: what is noticed above is the change."""
+    shutil.copytree(written["open"], tmp_path / "release")
+    reseal(tmp_path / "release")
+    assert problems(tmp_path / "release") == ""
+
+
+def test_metadata_that_somebody_added_is_noticed(bundle: Path) -> None:
+    path = bundle / "shareable" / "synthetic.parquet"
+    table = pq.read_table(path)
+    pq.write_table(table.replace_schema_metadata({**table.schema.metadata, b"real rows": b"1,2,3"}), path)
+    seal(bundle / "shareable")
+    assert "metadata that synthgan did not write" in problems(bundle / "shareable")
+
+
+def test_the_model_tells_rows_that_it_did_not_draw(
+    written: dict[str, Path], open_release: ReviewedModel, tmp_path: Path
+) -> None:
+    """Parquet and CSV exchanged together, hashes and all: only the model can tell."""
+    shutil.copytree(written["open"], tmp_path / "release")
+    assert verify_bundle(tmp_path / "release", model=open_release.model).problems == ()
+    other_rows(tmp_path / "release" / "shareable" / "synthetic.parquet")
+    csv_from_parquet(tmp_path / "release" / "shareable")
+    reseal(tmp_path / "release")
+    assert verify_bundle(tmp_path / "release").is_whole
+    (said,) = verify_bundle(tmp_path / "release", model=open_release.model).problems
+    frame = pd.read_parquet(written["open"] / "shareable" / "synthetic.parquet")
+    changed = int((frame["age"] != 50).sum())
+    assert f"{changed} of {len(frame)} rows are not those that the model draws with the stored seed" in said
+    assert "a machine of this kind" in said
+
+
+def test_rows_of_another_kind_of_machine_are_said_to_be_such(
+    written: dict[str, Path], open_release: ReviewedModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from synthgan.review import verify_rows
+
+    shutil.copytree(written["open"], tmp_path / "release")
+    other_rows(tmp_path / "release" / "shareable" / "synthetic.parquet")
+    csv_from_parquet(tmp_path / "release" / "shareable")
+    reseal(tmp_path / "release")
+    here = environment()
+    monkeypatch.setattr(
+        verify_rows, "environment", lambda: {**here, "platform": {**here["platform"], "arithmetic": "X"}}
+    )
+    (said,) = verify_bundle(tmp_path / "release", model=open_release.model).problems
+    assert f"another kind of machine (arithmetic {here['platform']['arithmetic']}, here X)" in said
+    assert "cannot be told here" in said
+
+
+def test_a_model_of_another_bundle_is_noticed(
+    written: dict[str, Path], open_release: ReviewedModel, private_release: ReviewedModel
+) -> None:
+    assert (
+        "the model is not the one of internal/"
+        in verify_bundle(written["open"], model=private_release.model).problems[0]
+    )
+    assert verify_bundle(written["private"], model=private_release.model).is_whole
+
+
+def test_a_ledger_that_is_not_the_models_is_noticed(
+    written: dict[str, Path], private_release: ReviewedModel, open_release: ReviewedModel, tmp_path: Path
+) -> None:
+    """A private bundle written anew from an open model's words: consistent in itself, and not what the model says."""
+    shutil.copytree(written["private"], tmp_path / "release")
+    for tier in ("internal", "shareable"):
+        path = tmp_path / "release" / tier / "review.json"
+        edit(path, lambda content: content["model"].update(min_count=3))
+        for name, text in written_files(content_of(json.loads(path.read_text(encoding="utf-8")))).items():
+            (path.parent / name).write_bytes(text.encode())
+    reseal(tmp_path / "release")
+    assert verify_bundle(tmp_path / "release").is_whole
+    said = verify_bundle(tmp_path / "release", model=private_release.model).problems
+    assert len(said) == 2
+    assert all("something else of the model than the model itself: model.min_count" in problem for problem in said)
+
+
+def test_it_says_what_it_checked_and_what_not(written: dict[str, Path], open_release: ReviewedModel) -> None:
+    found = verify_bundle(written["open"])
+    assert any("not signed" in item for item in found.unchecked)
+    assert any("--model" in item for item in found.unchecked)
+    assert not any("drawn again" in item for item in found.checked)
+    assert any("synthetic.csv" in item for item in found.checked)
+    with_model = verify_bundle(written["open"], model=open_release.model)
+    assert any("drawn again" in item for item in with_model.checked)
+    assert not any("--model" in item for item in with_model.unchecked)
+    alone = verify_bundle(written["open"] / "shareable", model=open_release.model)
+    assert alone.is_whole
+    assert any("the seed stands in the internal tier" in item for item in alone.unchecked)
+    assert not any("drawn again" in item for item in alone.checked)
+    assert verify_bundle(written["private"] / "internal").unchecked[2:] != alone.unchecked[2:]
+
+
+def test_a_report_of_other_versions_names_them(bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from synthgan.review import verify_statements
+
+    here = environment()
+    other = {**here, "libraries": {**here["libraries"], "matplotlib": "0.1"}}
+    monkeypatch.setattr(verify_statements, "environment", lambda: other)
+    assert verify_bundle(bundle).is_whole  # the same bytes, whatever wrote them
+    (bundle / "internal" / "report.html").write_text("<p>")
+    reseal(bundle)
+    assert f"other versions wrote it (matplotlib {here['libraries']['matplotlib']}, here 0.1)" in problems(bundle)
+
+
+def test_the_parts_that_gates_rest_on_may_leave_the_building() -> None:
+    """Whoever gets the rows alone can judge again; nothing else of a score's parts is there."""
+    from synthgan.review import gates
+    from synthgan.review.document import PUBLIC_DETAILS
+
+    assert set(PUBLIC_DETAILS) == {*gates._ROW_COUNTS, *gates._REFERENCE_INTERVALS}
 
 
 def test_a_file_that_does_not_belong_is_noticed_under_a_fresh_manifest(bundle: Path) -> None:

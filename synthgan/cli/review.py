@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,7 +21,9 @@ if TYPE_CHECKING:
     epilog=examples(
         "synthgan review model.synthgan --data data.parquet -o release/",
         "synthgan review model.synthgan --data train.parquet --holdout test.parquet --policy policy.toml -o release/",
+        "synthgan review model.synthgan --data data.parquet -o release/ --title Claims --purpose 'software tests'",
         "synthgan review --verify release/",
+        "synthgan review --verify release/ --model model.synthgan",
     ),
 )
 @click.argument("model", type=PATH, required=False)
@@ -31,6 +32,13 @@ if TYPE_CHECKING:
 )
 @click.option("-o", "--output", type=PATH, metavar="FOLDER", help="Where to write the bundle.")
 @click.option("--verify", type=PATH, metavar="FOLDER", help="Check a bundle, or one tier of it, and write nothing.")
+@click.option(
+    "--model",
+    "model_file",
+    type=PATH,
+    metavar="FILE",
+    help="With --verify: the model that the rows are said to be drawn from; they are drawn again.",
+)
 @click.option(
     "--holdout", type=PATH, metavar="FILE", help="Real rows that the fit has not seen, if it held out none itself."
 )
@@ -52,6 +60,9 @@ if TYPE_CHECKING:
 )
 @click.option("--policy", type=PATH, metavar="FILE", help="Gates to judge by (TOML).  [default: those that ship]")
 @click.option("--jobs", type=click.IntRange(min=1), metavar="N", help="Most threads.  [default: all cores]")
+@click.option("--title", metavar="TEXT", help="Name of the table, as the report and both tiers show it.")
+@click.option("--purpose", metavar="TEXT", help="What the rows are wanted for; the report and both tiers show it.")
+@click.option("--date", metavar="DAY", help="Day of the review, as 2026-11-30.  [default: today, UTC]")
 @click.option("--no-csv", is_flag=True, help="Write the rows as Parquet only.")
 @seed_option
 @force_option
@@ -62,12 +73,16 @@ def review(
     data: tuple[Path, ...],
     output: Path | None,
     verify: Path | None,
+    model_file: Path | None,
     holdout: Path | None,
     n_rows: int | None,
     target: str | None,
     secrets: tuple[str, ...],
     policy: Path | None,
     jobs: int | None,
+    title: str | None,
+    purpose: str | None,
+    date: str | None,
     no_csv: bool,
     seed: int | None,
     force: bool,
@@ -79,13 +94,18 @@ def review(
     nothing that was computed from real rows. The receipt beside MODEL says which rows were fitted, and another table is
     refused. The exit code is that of the gates; the bundle is written in any case.
 
-    With --verify, recheck hashes, files and statements of a bundle.
+    With --verify, recheck a bundle: every file that follows from review.json is written again and compared, and with
+    --model the rows are drawn again. What was checked is printed, and what was not.
     """
-    given_besides = (model, output, holdout, n_rows, target, secrets or None, policy, jobs, seed)
+    given_besides = (model, output, holdout, n_rows, target, secrets or None, policy, jobs, title, purpose, date, seed)
     if verify is not None:
         if data or no_csv or force or any(value is not None for value in given_besides):
-            raise click.UsageError("--verify takes a folder and goes with no other option; leave the rest out.")
-        return _verify(verify)
+            raise click.UsageError(
+                "--verify takes a folder and goes with no other option but --model FILE; leave the rest out."
+            )
+        return _verify(verify, model_file)
+    if model_file is not None:
+        raise click.UsageError("--model goes with --verify; to review a model, name it first: synthgan review MODEL.")
     if model is None or not data or output is None:
         raise click.UsageError(
             "name the model, its table and the folder to write: synthgan review MODEL --data FILE -o FOLDER; or check "
@@ -100,6 +120,7 @@ def review(
         data[0] if len(data) == 1 else list(data),
         output,
         **given(holdout=holdout, n_rows=n_rows, target=target, policy=policy, random_state=seed, n_jobs=jobs),
+        **given(title=title, purpose=purpose, date=date),
         secrets=secrets or None,
         csv=not no_csv,
         force=force,
@@ -123,12 +144,8 @@ def show_gates(verdicts: Verdicts) -> None:
 
 
 def in_one_word(verdicts: Verdicts) -> str:
-    """What all gates come to, with their number."""
-    counts = Counter(verdict.outcome.value for verdict in verdicts.verdicts)
-    listed = ", ".join(
-        f"{counts[outcome]} {outcome}" for outcome in ("pass", "fail", "inconclusive") if counts[outcome]
-    )
-    return f"the gates say {verdicts.outcome.value} ({listed or 'no gate'})"
+    """What all gates come to, with their numbers."""
+    return f"the gates say {verdicts.outcome.value} ({verdicts.counts if verdicts.verdicts else 'no gate'})"
 
 
 def bundle_facts(bundle: Bundle) -> list[tuple[str, str]]:
@@ -144,12 +161,12 @@ def bundle_facts(bundle: Bundle) -> list[tuple[str, str]]:
     ]
 
 
-def _verify(path: Path) -> int:
+def _verify(path: Path, model: Path | None) -> int:
     """Check a bundle, say what differs, and return 0; a bundle that is not whole is an error."""
     from synthgan.errors import BundleError
     from synthgan.review.verify import verify_bundle
 
-    found = verify_bundle(path)
+    found = verify_bundle(path, model=model)
     if not found.is_whole:
         for problem in found.problems:
             click.echo(problem)
@@ -158,4 +175,8 @@ def _verify(path: Path) -> int:
     facts = [("guarantee", found.guarantee), ("tiers", ", ".join(found.tiers))]
     facts += [(f"{tier} manifest", digest) for tier, digest in found.manifests.items()]
     summary(f"{path} is whole: {found.n_files} files are as their manifests say, and agree with each other.", facts)
+    for heading, items in (("Checked:", found.checked), ("NOT checked:", found.unchecked)):
+        click.echo(heading)
+        for item in items:
+            click.echo(f"  - {item}")
     return 0

@@ -63,6 +63,13 @@ class Score:
         """The fields as JSON values; numbers that are not finite become None."""
         return {name: _plain(getattr(self, name)) for name in self.__slots__}
 
+    @classmethod
+    def from_dict(cls, content: Mapping[str, Any]) -> Score:
+        """The score that `to_dict` wrote; a figure that is None was undefined."""
+        value, interval = content["value"], content["interval"]
+        ends = None if interval is None else tuple(math.nan if end is None else end for end in interval)
+        return cls(**{**content, "value": math.nan if value is None else value, "interval": ends})
+
 
 @dataclass(frozen=True, kw_only=True, slots=True, repr=False)
 class Scores:
@@ -111,6 +118,12 @@ class Scores:
             "notes": list(self.notes),
             "evidence": _plain(self.evidence),
         }
+
+    @classmethod
+    def from_dict(cls, content: Mapping[str, Any]) -> Scores:
+        """The scores that `to_dict` wrote."""
+        scores = tuple(Score.from_dict(score) for score in content["scores"])
+        return cls(**{**content, "scores": scores, "notes": tuple(content["notes"])})
 
     def to_json(self, indent: int | None = 2) -> str:
         """Everything as JSON text."""

@@ -16,26 +16,15 @@ import numpy as np
 from synthgan.errors import SettingsError
 from synthgan.random_state import fresh_seed
 from synthgan.review import findings as parts
-from synthgan.review.document import Findings, TierContent, document
-from synthgan.review.environment import environment
-from synthgan.review.json_files import write_json, write_text
-from synthgan.review.layout import (
-    ENVIRONMENT,
-    INTERNAL,
-    LEDGER,
-    MODEL_CARD,
-    PARQUET,
-    REPORT,
-    REVIEW,
-    SHAREABLE,
-    Tier,
-    is_bundle,
-)
+from synthgan.review.document import Findings, TierContent
+from synthgan.review.json_files import write_text
+from synthgan.review.layout import INTERNAL, PARQUET, SHAREABLE, Tier, is_bundle
 from synthgan.review.manifest import write_manifest
-from synthgan.review.model_card import model_card
+from synthgan.review.occasion import Occasion
 from synthgan.review.real_rows import RealRows, real_rows
-from synthgan.review.release import Release
+from synthgan.review.release import opened
 from synthgan.review.synthetic_rows import write_rows
+from synthgan.review.written_files import as_reread, written_files
 from synthgan.tables.outputs import atomic_folder, check_folder_output
 
 if TYPE_CHECKING:
@@ -78,6 +67,9 @@ def write_bundle(
     random_state: int | None = None,
     n_jobs: int | None = None,
     csv: bool = True,
+    title: str | None = None,
+    purpose: str | None = None,
+    date: str | None = None,
     force: bool = False,
 ) -> Bundle:
     """Draw rows from a model, review them against the table that was fitted, and write the bundle.
@@ -99,6 +91,9 @@ def write_bundle(
         random_state: seed of rows and scores; None for fresh rows, and the evaluation's own default.
         n_jobs: most threads of the evaluation; None for all cores.
         csv: whether to write the rows as CSV, too.
+        title: name of the table, for both tiers.
+        purpose: what the rows are wanted for, for both tiers.
+        date: day of the review, as ``"2026-11-30"``; None for today (UTC).
         force: replace an earlier bundle. Any other folder is left alone.
 
     Raises:
@@ -110,7 +105,8 @@ def write_bundle(
     check_folder_output(output, force=force, replaceable=is_bundle)
     _check_count(n_rows, "n_rows")
     gates = parts.policy_of(policy)
-    release = Release.of(model, target=target)
+    occasion = Occasion.of(title=title, purpose=purpose, date=date)
+    fitted, release = opened(model, target=target)
     real = real_rows(release, model, data, holdout=holdout)
     wanted = release.n_rows if n_rows is None else int(n_rows)
     seed = _seed(random_state)
@@ -121,23 +117,23 @@ def write_bundle(
         internal, shareable = folder / INTERNAL, folder / SHAREABLE
         internal.mkdir(mode=0o700)
         shareable.mkdir()
-        write_rows(release, shareable, wanted, seed=seed, with_csv=csv)
+        write_rows(fitted, release, shareable, wanted, seed=seed, with_csv=csv)
 
         def found() -> Findings:
-            schema = release.model.codec.schema
+            schema = fitted.codec.schema
             return parts.findings(
                 real, shareable / PARQUET, schema=schema, target=release.target, policy=gates, **options
             )
 
         def content(tier: Tier, findings: Findings | None, **internals: Any) -> TierContent:
-            return TierContent(tier, release, wanted, csv, findings, internals)
+            return TierContent(tier, release, wanted, csv, findings, internals, occasion)
 
         if release.is_private:
-            digest = _write_shareable(shareable, content(SHAREABLE, None))
+            digest = _write_tier(shareable, content(SHAREABLE, None))
             all_found = found()
         else:
             all_found = found()
-            digest = _write_shareable(shareable, content(SHAREABLE, all_found.without_details()))
+            digest = _write_tier(shareable, content(SHAREABLE, all_found.without_details()))
         inside = {"random_state": seed, "real": _about(real), "shareable_manifest_sha256": digest}
         _write_tier(internal, content(INTERNAL, all_found, **inside))
     return Bundle(
@@ -150,21 +146,13 @@ def write_bundle(
     )
 
 
-def _write_shareable(folder: Path, content: TierContent) -> str:
-    """What the shareable tier has besides its rows; returns the SHA-256 of its manifest."""
-    ledger = content.release.model.ledger
-    guarantee = "none" if ledger is None else "differential privacy"
-    account = {"guarantee": guarantee, "ledger": None if ledger is None else ledger.to_json()}
-    write_json(account, folder / LEDGER)
-    write_json(environment(), folder / ENVIRONMENT)
-    return _write_tier(folder, content)
-
-
 def _write_tier(folder: Path, content: TierContent) -> str:
-    """What both tiers have; returns the SHA-256 of the manifest."""
-    write_json(document(content), folder / REVIEW)
-    write_text(model_card(content), folder / MODEL_CARD)
-    write_text(parts.report(content), folder / REPORT)
+    """What a tier has besides its rows; returns the SHA-256 of its manifest.
+
+    Everything is written from what ``review.json`` says and from nothing else, so that anybody can write it again.
+    """
+    for name, text in written_files(as_reread(content)).items():
+        write_text(text, folder / name)
     return write_manifest(folder, content.tier)
 
 
@@ -174,6 +162,7 @@ def _about(real: RealRows) -> dict[str, Any]:
         "n_holdout": 0 if real.holdout is None else len(real.holdout),
         "checked_by": real.checked_by,
         "holdout_from": real.holdout_from,
+        "table": real.table,
     }
 
 

@@ -15,11 +15,16 @@ from typing import Any
 from synthgan.errors import PrivacyError
 from synthgan.privacy.parameters import ROW
 from synthgan.privacy.wording import DOOR_NAMES
+from synthgan.review.occasion import Occasion
 from synthgan.review.release import Release
 
 
-def deployment_record(release: Release) -> dict[str, Any]:
+def deployment_record(release: Release, occasion: Occasion | None = None) -> dict[str, Any]:
     """The record of a private release. Nothing in it is computed from real rows.
+
+    Args:
+        release: the release.
+        occasion: what the reviewer calls the table, and wants the rows for.
 
     Raises:
         PrivacyError: when the release has no guarantee.
@@ -31,11 +36,11 @@ def deployment_record(release: Release) -> dict[str, Any]:
     by_row = ledger["unit"] == ROW
     return {
         "basic": {
-            "name": None,
+            "name": None if occasion is None else occasion.title,
             "data_curators": None,
             "description": f"Synthetic rows of one table of {len(release.columns)} columns, from a generator that was "
             "fitted with differential privacy.",
-            "intended_use": None,
+            "intended_use": None if occasion is None else occasion.purpose,
             "data_product_type": "Synthetic data",
             "data_product_region": None,
             "data_product_sector": None,

@@ -25,7 +25,7 @@ LIBRARIES: Final = (
 """Distributions whose versions may change what a bundle holds."""
 
 FORMAT: Final = "synthgan-environment"
-VERSION: Final = 1
+VERSION: Final = 2
 
 
 def environment() -> dict[str, Any]:
@@ -35,9 +35,16 @@ def environment() -> dict[str, Any]:
         "version": VERSION,
         "synthgan": __version__,
         "python": {"version": platform.python_version(), "implementation": platform.python_implementation()},
-        "platform": {"system": platform.system(), "machine": platform.machine()},
+        "platform": {"system": platform.system(), "machine": platform.machine(), "arithmetic": _arithmetic()},
         "libraries": {name: _version(name) for name in LIBRARIES},
     }
+
+
+def _arithmetic() -> str:
+    """What rows are drawn with: CUDA, or the widest arithmetic that torch uses on this processor, such as AVX2."""
+    import torch
+
+    return "CUDA" if torch.cuda.is_available() else str(torch.backends.cpu.get_cpu_capability())
 
 
 def _version(distribution: str) -> str | None:

@@ -15,13 +15,10 @@ class JsonFileError(ValueError):
     """A file cannot be read as JSON; the message completes the sentence "this file ..."."""
 
 
-def write_json(content: Any, path: Path) -> None:
-    """Write JSON values.
-
-    Raises:
-        OutputError: when the file exists or cannot be written.
-    """
-    write_text(json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n", path)
+def json_text(content: Any) -> str:
+    """JSON values as text, such as UTF-8 can hold: equal content gives equal text."""
+    text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    return text.encode("utf-8", "replace").decode("utf-8")
 
 
 def write_text(text: str, path: Path) -> None:
@@ -31,7 +28,12 @@ def write_text(text: str, path: Path) -> None:
         OutputError: when the file exists or cannot be written.
     """
     with atomic_path(path) as temporary:
-        temporary.write_bytes(text.encode("utf-8", "replace"))
+        temporary.write_bytes(as_bytes(text))
+
+
+def as_bytes(text: str) -> bytes:
+    """The bytes that `write_text` writes."""
+    return text.encode("utf-8", "replace")
 
 
 def read_json(path: Path, *, most_bytes: int = MOST_BYTES) -> Any:

@@ -35,7 +35,7 @@ def model_card(content: TierContent) -> str:
     release = content.release
     sections = (
         _details(content),
-        _use(release),
+        _use(content),
         _factors(release),
         _metrics(content),
         _evaluation_data(content),
@@ -65,9 +65,11 @@ def _details(content: TierContent) -> str:
     return "\n".join([_bullets(f"{name}: {escaped(value)}" for name, value in content.facts.items()), f"- {kind}"])
 
 
-def _use(release: Release) -> str:
+def _use(content: TierContent) -> str:
+    release, purpose = content.release, content.occasion.purpose
+    stated = "" if purpose is None else f"Stated purpose: {escaped(purpose)}\n\n"
     target = "" if release.target is None else f" The column {escaped(release.target)} got extra attention in the fit."
-    return (
+    return stated + (
         "Rows for developing and testing software and analyses where the real table may not go." + target + "\n\n"
         "Out of scope: decisions about persons, linking with other tables by person, final figures of a study, and "
         "anything that rests on rare groups or on the order of rows."
@@ -78,9 +80,11 @@ def _factors(release: Release) -> str:
     counts = Counter(column["kind"] for column in release.columns)
     kinds = ", ".join(f"{count} {kind}" for kind, count in counts.most_common())
     rows = [(escaped(column["name"]), column["kind"], escaped(column["type"])) for column in release.columns]
-    rare = "Groups smaller than noise can hide are not learned." if release.is_private else "Rare values are merged."
-    if not release.is_private and not release.model.codec.settings.protect_values:
-        rare = "Rare values and true extremes of the table are stored in the model, and appear in the rows."
+    rare = (
+        "Groups smaller than noise can hide are not learned."
+        if release.is_private
+        else f"Value protection: {release.value_protection}."
+    )
     return f"{len(release.columns)} columns: {kinds}. {rare}\n\n" + _table(("Column", "Kind", "Type"), rows)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from synthgan.errors import DataError, ModelFileError, SettingsError
@@ -37,6 +38,7 @@ class RealRows:
         checked_by: "receipt" where the table is known to be the one fitted, else "shape".
         holdout_from: who says that the holdout was held out.
         limits: sentences for the report.
+        table: name of the table's file, without its folder; None for a table that came from no file.
     """
 
     training: pd.DataFrame
@@ -44,6 +46,7 @@ class RealRows:
     checked_by: Literal["receipt", "shape"]
     holdout_from: Literal["receipt", "given", "none"]
     limits: tuple[str, ...]
+    table: str | None = None
 
 
 def real_rows(release: Release, model: str | os.PathLike[str], data: Data, *, holdout: Data | None = None) -> RealRows:
@@ -85,25 +88,38 @@ def real_rows(release: Release, model: str | os.PathLike[str], data: Data, *, ho
         )
     else:
         frame, fresh, checked_by = _by_shape(release, open_source(data, minimum_rows=1), data), None, "shape"
-    limits = [] if checked_by == "receipt" else [NO_RECEIPT]
     holdout_from: Literal["receipt", "given", "none"] = "none" if fresh is None else "receipt"
     if holdout is not None:
         fresh, holdout_from = as_frame(holdout), "given"
-        limits.append(GIVEN_HOLDOUT)
-    elif fresh is None:
-        limits.append(NO_HOLDOUT)
     return RealRows(
         training=_modelled(frame, release),
         holdout=None if fresh is None else _modelled(fresh, release),
         checked_by=checked_by,
         holdout_from=holdout_from,
-        limits=tuple(limits),
+        limits=comparison_limits(checked_by, holdout_from),
+        table=_file_names(data),
     )
+
+
+def comparison_limits(checked_by: str, holdout_from: str) -> tuple[str, ...]:
+    """What must be said of real rows that were come by in this way."""
+    limits = () if checked_by == "receipt" else (NO_RECEIPT,)
+    of_holdout = {"given": (GIVEN_HOLDOUT,), "none": (NO_HOLDOUT,)}
+    return limits + of_holdout.get(holdout_from, ())
+
+
+def _file_names(data: Data) -> str | None:
+    """The name of a file, or of the first of several."""
+    paths = data if isinstance(data, list | tuple) else [data]
+    names = [Path(path).name for path in paths if isinstance(path, str | os.PathLike)]
+    if not names:
+        return None
+    return names[0] if len(names) == 1 else f"{names[0]} and {len(names) - 1} more"
 
 
 def _by_shape(release: Release, source: Source, data: Data) -> pd.DataFrame:
     """The table, if it has the columns and the number of rows that the model file states."""
-    names = release.model.codec.schema.names
+    names = release.fitted_names
     if tuple(source.names) != tuple(names):
         raise DataError(
             f"{source.description} is not the table of this model: it has other columns ({len(source.names)}, and the "
@@ -120,5 +136,5 @@ def _by_shape(release: Release, source: Source, data: Data) -> pd.DataFrame:
 
 def _modelled(frame: pd.DataFrame, release: Release) -> pd.DataFrame:
     """Without the columns that the model drops."""
-    dropped = set(release.model.codec.schema.names) - set(release.model.codec.arrow_schema.names)
+    dropped = set(release.fitted_names) - set(release.column_names)
     return frame[[label for label in frame.columns if str(label) not in dropped]]

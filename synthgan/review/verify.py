@@ -1,4 +1,4 @@
-"""Checks a review bundle, or one tier of it, against its manifests and its own statements."""
+"""Checks a review bundle, or one tier of it, and says what it checked and what it could not."""
 
 from __future__ import annotations
 
@@ -6,33 +6,52 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
-import pyarrow as pa
-import pyarrow.parquet as pq
+from synthgan.errors import BundleError
+from synthgan.review.layout import CSV, INTERNAL, MANIFEST, SHAREABLE, TIERS, Tier
+from synthgan.review.manifest import read_manifest, sha256_of
+from synthgan.review.verify_rows import check_against_model, check_rows
+from synthgan.review.verify_statements import check_files, check_statements, read_review
 
-from synthgan.errors import BundleError, SynthganError
-from synthgan.privacy.ledger import Ledger
-from synthgan.privacy.wording import in_words
-from synthgan.review.document import SCHEMA
-from synthgan.review.json_files import JsonFileError, read_json
-from synthgan.review.json_schema import violations
-from synthgan.review.layout import (
-    CSV,
-    INTERNAL,
-    LEDGER,
-    MANIFEST,
-    OPTIONAL,
-    PARQUET,
-    REQUIRED,
-    REVIEW,
-    SHAREABLE,
-    TIERS,
-    Tier,
+SHARED: Final = (
+    "occasion",
+    "guarantee",
+    "generator",
+    "model",
+    "synthetic",
+    "deployment",
+    "ledger",
+    "provenance",
+    "environment",
 )
-from synthgan.review.manifest import differences, read_manifest, sha256_of
+"""Parts of ``review.json`` that both tiers have in common, whatever is withheld from one of them."""
 
-_MOST_VIOLATIONS = 20
+FILES: Final = "size and SHA-256 of every file, against the manifest and the other way round"
+STATEMENTS: Final = (
+    "report, model card, ledger and environment: written again from review.json, byte for byte the same",
+    "review.json: follows its schema, and guarantee, record and limits follow from the ledger, whose sums are right",
+)
+VERDICTS: Final = "verdicts: judged again from the scores that stand there"
+ROWS: Final = "synthetic.parquet: number of rows, columns, and what it says of itself"
+CSV_ROWS: Final = "synthetic.csv: written again from synthetic.parquet, byte for byte the same"
+TIERS_AGREE: Final = "the two tiers: one belongs to the other, and they say the same"
+MODEL: Final = "the model file: it is the one that the bundle names, with the guarantee, ledger and columns stated"
+DRAWN: Final = "the rows: drawn again from the model with the seed that was stored, and the same"
+
+NOBODY: Final = (
+    "who made the bundle: it is not signed, and whoever knows the format can write another one; compare the SHA-256 of "
+    "the manifest with what the sender tells you by another way"
+)
+NO_SCORES: Final = (
+    "whether the scores are right: they were computed from real rows; review the model again with its table and the "
+    "seed to see"
+)
+NO_MODEL: Final = "whether the rows, the ledger and the provenance are the model's: give the model with --model FILE"
+NO_SEED: Final = "whether the rows are drawn from the model: the seed stands in the internal tier, which is not here"
+NO_ROWS: Final = "the synthetic rows: they are in the shareable tier, which is not here"
+NO_TIE: Final = "whether this tier belongs to the other one, which is not here"
+WORDS: Final = "title, purpose and date: they are the reviewer's word"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -46,6 +65,8 @@ class Verification:
         manifests: SHA-256 of each tier's manifest, in hex. Compare the shareable one with what the sender says.
         guarantee: of the release, in words; empty where it cannot be told.
         problems: what is wrong, a sentence each; empty when all is well.
+        checked: what was checked and found right, a clause each; empty when something is wrong.
+        unchecked: what no look at these files can tell, a clause each.
     """
 
     path: Path
@@ -54,6 +75,8 @@ class Verification:
     manifests: Mapping[str, str]
     guarantee: str
     problems: tuple[str, ...]
+    checked: tuple[str, ...]
+    unchecked: tuple[str, ...]
 
     @property
     def is_whole(self) -> bool:
@@ -61,40 +84,46 @@ class Verification:
         return not self.problems
 
 
-def verify_bundle(path: str | os.PathLike[str]) -> Verification:
-    """Recheck hashes, files, the form of ``review.json``, the metadata of the rows, and the account of the budget.
+def verify_bundle(path: str | os.PathLike[str], *, model: str | os.PathLike[str] | None = None) -> Verification:
+    """Recheck the files of a bundle, what they say, and with the model the rows.
+
+    Every file that follows from ``review.json`` is written again and compared, so that fresh hashes hide nothing.
 
     Args:
         path: the folder that `synthgan.review.write_bundle` wrote, or one of its tiers (who was given the shareable one
             has no more).
+        model: the model file that the rows are said to be drawn from.
 
     Raises:
         BundleError: when the folder is missing or is no review bundle.
+        ModelFileError: when the model cannot be read.
     """
     path = Path(path)
     folders = _tiers(path)
     problems: list[str] = []
     manifests: dict[str, str] = {}
     documents: dict[str, Any] = {}
-    n_files, guarantee = 0, ""
+    n_files = 0
     if not (path / MANIFEST).is_file():
         others = sorted(file.name for file in path.iterdir() if file.name not in TIERS)
         problems += [f"{name!r} does not belong into a bundle" for name in others]
         problems += [f"the tier {tier}/ is missing" for tier in TIERS if tier not in folders]
     for tier, folder in folders.items():
-        found, listed = _check_files(tier, folder)
+        found, listed = check_files(tier, folder)
         n_files += listed
         if (folder / MANIFEST).is_file():
             manifests[tier] = sha256_of(folder / MANIFEST)
-        documents[tier], broken = _review(tier, folder)
+        documents[tier], broken = read_review(tier, folder)
         found += broken
-        if tier == SHAREABLE and not found:
-            found += _check_release(folder, documents[tier])
+        if not found:
+            found += check_statements(folder, documents[tier])
+            found += check_rows(folder, documents[tier]) if tier == SHAREABLE else []
         problems += [f"{tier}/: {problem}" for problem in found]
     if not problems and len(folders) == len(TIERS):
         problems += _check_tie(documents, manifests)
-    for content in documents.values():
-        guarantee = content["model"]["guarantee"] if not problems else ""
+    if not problems and model is not None:
+        problems += check_against_model(model, folders.get(SHAREABLE), documents)
+    guarantee = "" if problems else next(iter(documents.values()))["model"]["guarantee"]
     return Verification(
         path=path,
         tiers=tuple(folders),
@@ -102,6 +131,8 @@ def verify_bundle(path: str | os.PathLike[str]) -> Verification:
         manifests=manifests,
         guarantee=guarantee,
         problems=tuple(problems),
+        checked=() if problems else _checked(documents, with_model=model is not None),
+        unchecked=_unchecked(documents, with_model=model is not None),
     )
 
 
@@ -117,92 +148,52 @@ def _tiers(path: Path) -> dict[Tier, Path]:
     return found
 
 
-def _check_files(tier: Tier, folder: Path) -> tuple[list[str], int]:
-    """What is wrong with the files of a tier, and how many its manifest lists."""
-    try:
-        manifest = read_manifest(folder)
-    except BundleError as error:
-        return [str(error)], 0
-    problems = [] if manifest.tier == tier else [f"its manifest is that of the tier {manifest.tier}/"]
-    listed = {entry.path for entry in manifest.files}
-    problems += [f"'{name}' is not listed" for name in sorted(REQUIRED[tier] - listed)]
-    unknown = sorted(listed - REQUIRED[tier] - OPTIONAL[tier])
-    problems += [f"'{name}' is listed and does not belong there" for name in unknown]
-    return problems + differences(folder, manifest), len(listed)
-
-
-def _review(tier: Tier, folder: Path) -> tuple[Any, list[str]]:
-    """The content of ``review.json``, and what is wrong with its form."""
-    try:
-        content = read_json(folder / REVIEW)
-        broken = violations(content, SCHEMA)
-    except JsonFileError as error:
-        return None, [f"'{REVIEW}' {error}"]
-    except RecursionError:
-        return None, [f"'{REVIEW}' is nested too deeply"]
-    if not broken and content["tier"] != tier:
-        broken = [f"$.tier is not {tier}"]
-    more = [f"... and {len(broken) - _MOST_VIOLATIONS} more"] if len(broken) > _MOST_VIOLATIONS else []
-    return content, [f"'{REVIEW}' breaks its schema: {problem}" for problem in [*broken[:_MOST_VIOLATIONS], *more]]
-
-
-def _check_release(folder: Path, review: Mapping[str, Any]) -> list[str]:
-    """Whether rows and account are what ``review.json`` says."""
-    problems = _check_rows(folder / PARQUET, review)
-    if (CSV in review["synthetic"]["files"]) != (folder / CSV).is_file():
-        problems.append(f"'{CSV}' is there and '{REVIEW}' does not say so, or the other way round")
-    return problems + _check_ledger(folder / LEDGER, review)
-
-
-def _check_rows(path: Path, review: Mapping[str, Any]) -> list[str]:
-    try:
-        file = pq.read_metadata(path)
-        metadata, names = file.metadata or {}, file.schema.to_arrow_schema().names
-    except (pa.ArrowException, OSError, ValueError):
-        return [f"'{PARQUET}' cannot be read as Parquet"]
-    stated = {key: metadata.get(key.encode(), b"").decode("utf-8", "replace") for key in ("synthetic", "guarantee")}
-    problems = []
-    if stated["synthetic"] != "true" or metadata.get(b"generator") != b"synthgan" or not metadata.get(b"version"):
-        problems.append(f"'{PARQUET}' does not say in its metadata that it is synthetic, and what made it")
-    if stated["guarantee"] != review["model"]["guarantee"]:
-        problems.append(f"'{PARQUET}' states another guarantee than '{REVIEW}'")
-    if file.num_rows != review["synthetic"]["n_rows"]:
-        problems.append(
-            f"'{PARQUET}' has {file.num_rows:,} rows, and '{REVIEW}' says {review['synthetic']['n_rows']:,}"
-        )
-    if names != [column["name"] for column in review["synthetic"]["columns"]]:
-        problems.append(f"'{PARQUET}' has other columns than '{REVIEW}' says")
-    return problems
-
-
-def _check_ledger(path: Path, review: Mapping[str, Any]) -> list[str]:
-    try:
-        content = read_json(path)
-        stated, values = content["guarantee"], content["ledger"]
-        ledger = None if values is None else Ledger.from_json(values)
-    except JsonFileError as error:
-        return [f"'{LEDGER}' {error}"]
-    except (KeyError, TypeError):
-        return [f"'{LEDGER}' is no account of a budget"]
-    except SynthganError as error:
-        return [f"'{LEDGER}': {error}"]
-    if stated != review["guarantee"] or (ledger is None) != (stated == "none"):
-        return [f"'{LEDGER}' states another guarantee than '{REVIEW}'"]
-    if ledger is None:
-        return []
-    parameters = review["deployment"]["privacy_loss"]["privacy_parameters"]
-    if (parameters["epsilon"], parameters["delta"]) != ledger.guarantee() or review["model"]["guarantee"] != in_words(
-        ledger
-    ):
-        return [f"'{LEDGER}' and '{REVIEW}' promise different things"]
-    return []
-
-
 def _check_tie(documents: Mapping[str, Any], manifests: Mapping[str, str]) -> list[str]:
     """Whether the two tiers belong together."""
     inside, shared = documents[INTERNAL], documents[SHAREABLE]
     if inside["shareable_manifest_sha256"] != manifests[SHAREABLE]:
         return ["shareable/ is not the one that internal/ was written with"]
-    if any(inside[key] != shared[key] for key in ("model", "synthetic", "deployment", "provenance")):
+    if any(inside[key] != shared[key] for key in SHARED):
         return ["internal/ and shareable/ describe different releases"]
+    if shared["gates"] is not None and (shared["gates"], shared["comparison"]) != (
+        inside["gates"],
+        inside["comparison"],
+    ):
+        return ["internal/ and shareable/ come to different verdicts"]
+    if shared["evaluation"] is not None and _figures(shared) != _figures(inside):
+        return ["internal/ and shareable/ state different scores"]
     return []
+
+
+def _figures(document: Mapping[str, Any]) -> Any:
+    """The scores without their parts, which the shareable tier lacks."""
+    scores = [{**score, "details": None} for score in document["evaluation"]["scores"]]
+    return {**document["evaluation"], "scores": scores, "evidence": None}
+
+
+def _checked(documents: Mapping[str, Any], *, with_model: bool) -> tuple[str, ...]:
+    found = [FILES, *STATEMENTS]
+    if any(document["gates"] is not None for document in documents.values()):
+        found.append(VERDICTS)
+    if SHAREABLE in documents:
+        found.append(ROWS)
+        found += [CSV_ROWS] if CSV in documents[SHAREABLE]["synthetic"]["files"] else []
+    if len(documents) == len(TIERS):
+        found.append(TIERS_AGREE)
+    if with_model:
+        found.append(MODEL)
+        found += [DRAWN] if len(documents) == len(TIERS) else []
+    return tuple(found)
+
+
+def _unchecked(documents: Mapping[str, Any], *, with_model: bool) -> tuple[str, ...]:
+    found = [NOBODY, NO_SCORES]
+    if not with_model:
+        found.append(NO_MODEL)
+    elif INTERNAL not in documents:
+        found.append(NO_SEED)
+    if SHAREABLE not in documents:
+        found.append(NO_ROWS)
+    if len(documents) < len(TIERS):
+        found.append(NO_TIE)
+    return (*found, WORDS)

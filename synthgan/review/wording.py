@@ -9,7 +9,7 @@ from typing import Any
 
 from synthgan.evaluation.harmless_text import harmless, short
 
-__all__ = ["counted", "figure", "finite", "harmless", "listed", "numbers", "percent", "short", "span"]
+__all__ = ["beside", "counted", "figure", "finite", "harmless", "listed", "numbers", "percent", "short", "span"]
 
 _SPACE = "\N{NO-BREAK SPACE}"
 
@@ -25,20 +25,30 @@ def finite(value: Any) -> float | None:
     return number if math.isfinite(number) else None
 
 
-def figure(value: Any, unit: str = "") -> str:
-    """A number for people, with as many digits as it can carry; a dash for what is not one."""
+def figure(value: Any, unit: str = "", *, more: int = 0) -> str:
+    """A number for people, with as many digits as it can carry, or ``more``; a dash for what is not one."""
     number = finite(value)
     if number is None:
         return "\N{EN DASH}"
     size = abs(number)
     if size >= 1e7 or 0 < size < 1e-4:
-        text = f"{number:.2e}"
+        text = f"{number:.{2 + more}e}"
     else:
         decimals = 0 if size >= 1000 else 1 if size >= 100 else 2 if unit or size >= 10 else 3
-        text = f"{number:,.{decimals}f}" if round(size, 4) else "0"
+        text = f"{number:,.{decimals + more}f}" if round(size, 4) else "0"
         if size and not float(text.replace(",", "")):
             text = f"{number:.1g}"
     return f"{text.replace('-', chr(0x2212))}{_SPACE + unit if unit else ''}"
+
+
+def beside(value: float, limit: float, unit: str = "") -> str:
+    """A number for people, with digits enough to stay on its side of the limit beside it."""
+    for more in range(12):
+        text = figure(value, unit, more=more)
+        shown = float(text.removesuffix(f"{_SPACE}{unit}").replace(",", "").replace("\N{MINUS SIGN}", "-"))
+        if value == limit or ((shown > limit) == (value > limit) and (shown < limit) == (value < limit)):
+            break
+    return text
 
 
 def percent(value: Any) -> str:

@@ -26,9 +26,10 @@ def test_the_exit_code_is_that_of_the_gates(
     done = cli("review", open_release.model, "--data", open_release.data, "-o", output, "--seed", 5, "-n", 30)
     assert (done.code, done.err) == (code, "")
     text = re.sub(r"\s+", " ", done.out)
-    assert f"shape-below-five {outcome.value} the figure" in text
+    assert f"shape-below-five {outcome.value} the score," in text
     assert "Reviewed 30 synthetic rows in " in text
-    assert f"the gates say {outcome.value} (1 {outcome.value})" in text
+    words = {Outcome.PASS: "1 passed", Outcome.FAIL: "1 failed", Outcome.INCONCLUSIVE: "1 inconclusive"}
+    assert re.search(rf"the gates say {outcome.value} \([^()]*\b{words[outcome]}\b", text)
     assert f"{output / 'internal'} (scores on real rows: keep it with the table, never publish it)" in text
     assert done.out.endswith(f"Next: synthgan review --verify {output}\n")
     assert json.loads((output / "internal" / "review.json").read_text(encoding="utf-8"))["random_state"] == 5
@@ -39,6 +40,14 @@ def test_the_exit_code_is_that_of_the_gates(
     assert "is whole: 10 files are as their manifests say" in verified.out
     assert digest in verified.out
     assert "none: nothing is proved" in verified.out
+    checked, unchecked = verified.out.split("NOT checked:")
+    assert "Checked:\n  - size and SHA-256" in checked
+    assert "not signed" in unchecked
+    assert "--model FILE" in unchecked
+
+    with_model = cli("review", "--verify", output, "--model", open_release.model)
+    assert (with_model.code, with_model.err) == (0, "")
+    assert "drawn again from the model" in with_model.out
 
 
 def test_options_reach_the_review(cli, parts: StandIn, tmp_path: Path, private_release: ReviewedModel) -> None:
@@ -84,6 +93,8 @@ def test_several_files_are_one_table(cli, parts: StandIn, tmp_path: Path, open_r
         (["--data", "DATA", "-o", "OUT"], 2, "name the model"),
         (["--verify", "OUT", "--force"], 2, "no other option"),
         (["MODEL", "--verify", "OUT"], 2, "no other option"),
+        (["MODEL", "--data", "DATA", "-o", "OUT", "--model", "MODEL"], 2, "goes with --verify"),
+        (["MODEL", "--data", "DATA", "-o", "OUT", "--date", "1.2.2026"], 2, "date must be a day"),
         (["MODEL", "--data", "DATA", "-o", "OUT", "-n", "0"], 2, "'-n' / '--rows'"),
         (["MODEL", "--data", "nowhere.parquet", "-o", "OUT"], 3, "does not exist"),
         (["nothing.synthgan", "--data", "DATA", "-o", "OUT"], 5, "does not exist"),
@@ -123,6 +134,23 @@ def test_what_differs_is_listed(cli, parts: StandIn, tmp_path: Path, open_releas
     assert "internal/: 'report.html' has" in done.out
     assert done.err.startswith(f"Error: '{output}' is not what was written (2 differences")
     assert "Traceback" not in done.err
+
+
+def test_a_forgery_under_fresh_hashes_is_an_error(
+    cli, parts: StandIn, tmp_path: Path, open_release: ReviewedModel
+) -> None:
+    from synthgan.review.manifest import write_manifest
+
+    output = tmp_path / "release"
+    assert cli("review", open_release.model, "--data", open_release.data, "-o", output).code == 0
+    shutil.rmtree(output / "internal")
+    (output / "shareable" / "report.html").write_text("<script>alert('all is well')</script>")
+    (output / "shareable" / "MANIFEST.json").unlink()
+    write_manifest(output / "shareable", "shareable")
+    done = cli("review", "--verify", output / "shareable")
+    assert done.code == 5
+    assert "'report.html' is not what follows from 'review.json'" in done.out
+    assert "Checked:" not in done.out
 
 
 def test_the_shareable_tier_alone(cli, parts: StandIn, tmp_path: Path, private_release: ReviewedModel) -> None:
