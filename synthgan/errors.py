@@ -115,7 +115,13 @@ class SynthganWarning(UserWarning):
     """The result is usable, with a limit worth reading."""
 
 
+_LONGEST_MISSPELT = 200
+
+
 def did_you_mean(name: object, known: Iterable[object]) -> str:
     """The clause ``; did you mean 'age'?`` when ``name`` is close to a known name, else an empty string."""
-    near = difflib.get_close_matches(str(name), [str(other) for other in known], n=1)
+    text = str(name)
+    if len(text) > _LONGEST_MISSPELT:  # comparing takes time that grows with its square, and no name is that long
+        return ""
+    near = difflib.get_close_matches(text, [str(other) for other in known if len(str(other)) <= _LONGEST_MISSPELT], n=1)
     return f"; did you mean {near[0]!r}?" if near else ""

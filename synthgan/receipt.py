@@ -16,6 +16,7 @@ from typing import Any
 
 from synthgan.errors import DataError, ModelFileError
 from synthgan.privacy.parameters import ROW
+from synthgan.strict_json import read_json
 from synthgan.tables.derived_source import ChosenRows
 from synthgan.tables.holdout import KEY_BYTES, Division, divide
 from synthgan.tables.outputs import atomic_path, check_output
@@ -108,8 +109,7 @@ def read_receipt(path: str | os.PathLike[str], *, model: str | os.PathLike[str] 
     """
     path = Path(path)
     try:
-        with path.open("rb") as file:
-            values: dict[str, Any] = json.loads(file.read(MOST_BYTES))
+        values: dict[str, Any] = read_json(path, most_bytes=MOST_BYTES)
         if (values.pop("format"), values.pop("version")) != (FORMAT, VERSION):
             raise ValueError
         values.pop("note")

@@ -16,6 +16,7 @@ from synthgan.errors import SettingsError, did_you_mean
 
 if TYPE_CHECKING:
     from synthgan.model_file import ModelFile
+    from synthgan.privacy.ledger import Ledger
     from synthgan.tables.codec import TableCodec
 
 
@@ -39,18 +40,15 @@ def inspect(*, model: Path, column: str | None, as_json: bool) -> None:
     The file is checked first, as before each use: members, sizes and checksums. "Stored" means in plain sight: whoever
     has the file can read these values. What the weights remember cannot be listed.
     """
-    from synthgan.model_file import load_model
-    from synthgan.tables.codec import TableCodec
-    from synthgan.tables.schema_file import schema_from_json
+    from synthgan.model_file import read_parts
 
-    file = load_model(model)
-    codec = TableCodec.from_json(file.codec, schema_from_json(file.schema))
+    file, codec, ledger = read_parts(model)
     if column is not None:
         click.echo(json.dumps(_stored_about(column, file, codec), indent=2, ensure_ascii=False))
     elif as_json:
         click.echo(json.dumps(_contents(file, codec, model), indent=2, ensure_ascii=False))
     else:
-        _show(file, codec, model)
+        _show(file, codec, ledger, model)
 
 
 def _stored_about(column: str, file: ModelFile, codec: TableCodec) -> dict[str, Any]:
@@ -79,16 +77,13 @@ def _contents(file: ModelFile, codec: TableCodec, path: Path) -> dict[str, Any]:
     }
 
 
-def _show(file: ModelFile, codec: TableCodec, path: Path) -> None:
+def _show(file: ModelFile, codec: TableCodec, ledger: Ledger | None, path: Path) -> None:
     """The text for people."""
-    from synthgan.privacy.ledger import Ledger
-
     table(
         ("column", "kind", "stored in the file"),
         [(facts["column"], facts["kind"], stored(facts)) for facts in codec.describe()],
     )
     click.echo()
-    ledger = None if file.ledger is None else Ledger.from_json(file.ledger)
     if ledger is not None:
         show_spending(ledger)
     weights = file.manifest["members"]["model.safetensors"]["size"]

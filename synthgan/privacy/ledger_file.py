@@ -24,6 +24,7 @@ from typing import Any, TypeVar
 from synthgan.errors import BudgetError, OutputError, PrivacyError, SettingsError, SynthganError
 from synthgan.privacy.journal import PRIVATE_MODE, lock, sync_folder
 from synthgan.privacy.parameters import ROW, check_delta, check_epsilon, check_unit
+from synthgan.strict_json import read_json
 
 FORMAT = "synthgan-ledger"
 VERSION = 1
@@ -33,6 +34,8 @@ COMPOSITION = (
     "reserved and counts too."
 )
 LOCK_SECONDS = 30.0
+MOST_BYTES = 64 * 2**20
+"""A file of a hundred thousand fits is smaller."""
 
 T = TypeVar("T")
 
@@ -261,18 +264,16 @@ def _locked(target: Path) -> Iterator[None]:
 
 def _load(path: Path) -> Account | None:
     try:
-        content = path.read_bytes()
-    except FileNotFoundError:
-        return None
-    except OSError:
-        raise PrivacyError(f"cannot read the ledger file '{path}'; run as the user who wrote it") from None
-    try:
-        values = json.loads(content)
+        values = read_json(path, most_bytes=MOST_BYTES)
         account = _from_json(values)
         prose = values["composition"]  # may be worded otherwise by another version
         if not isinstance(prose, str) or values != _to_json(account) | {"composition": prose}:
             raise ValueError
-    except (KeyError, TypeError, ValueError, AttributeError, RecursionError, SynthganError):
+    except FileNotFoundError:
+        return None
+    except OSError:
+        raise PrivacyError(f"cannot read the ledger file '{path}'; run as the user who wrote it") from None
+    except (KeyError, TypeError, ValueError, AttributeError, ArithmeticError, SynthganError):
         raise PrivacyError(
             f"'{path}' is no whole ledger file of this version of synthgan; restore it from a copy, as nobody knows "
             "what was spent"

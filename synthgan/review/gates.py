@@ -17,8 +17,9 @@ from typing import Any, Final
 from synthgan.errors import PolicyError, did_you_mean
 from synthgan.evaluation.intervals import difference
 from synthgan.evaluation.scores import Score, Scores
-from synthgan.review.policy import Gate, Policy, check_keys, shown
+from synthgan.review.policy import Gate, Policy, check_keys
 from synthgan.review.wording import finite
+from synthgan.visible_text import shown
 
 HEADINGS: Final = ("Gate", "Verdict", "Why")
 

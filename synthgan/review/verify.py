@@ -15,7 +15,7 @@ from synthgan.errors import BundleError, SynthganError
 from synthgan.privacy.ledger import Ledger
 from synthgan.privacy.wording import in_words
 from synthgan.review.document import SCHEMA
-from synthgan.review.json_files import JsonFileError, read_json
+from synthgan.review.json_files import read_json
 from synthgan.review.json_schema import violations
 from synthgan.review.layout import (
     CSV,
@@ -31,6 +31,7 @@ from synthgan.review.layout import (
     Tier,
 )
 from synthgan.review.manifest import differences, read_manifest, sha256_of
+from synthgan.strict_json import JsonError
 
 _MOST_VIOLATIONS = 20
 
@@ -136,7 +137,7 @@ def _review(tier: Tier, folder: Path) -> tuple[Any, list[str]]:
     try:
         content = read_json(folder / REVIEW)
         broken = violations(content, SCHEMA)
-    except JsonFileError as error:
+    except JsonError as error:
         return None, [f"'{REVIEW}' {error}"]
     except RecursionError:
         return None, [f"'{REVIEW}' is nested too deeply"]
@@ -180,7 +181,7 @@ def _check_ledger(path: Path, review: Mapping[str, Any]) -> list[str]:
         content = read_json(path)
         stated, values = content["guarantee"], content["ledger"]
         ledger = None if values is None else Ledger.from_json(values)
-    except JsonFileError as error:
+    except JsonError as error:
         return [f"'{LEDGER}' {error}"]
     except (KeyError, TypeError):
         return [f"'{LEDGER}' is no account of a budget"]
