@@ -16,7 +16,8 @@ The tree::
     ├── TrainingError (RuntimeError)      training diverged
     ├── PrivacyError (ValueError)         something cannot be private, or its account cannot be kept
     │   └── BudgetError                   a spend would overshoot the privacy budget
-    └── AuditError (RuntimeError)         an audit proved that more leaks than was claimed
+    ├── AuditError (RuntimeError)         an audit proved that more leaks than was claimed
+    └── MachineError (RuntimeError)       the machine has too little memory for a command
 
     SynthganWarning (UserWarning)         the result is usable, with a limit worth reading
 
@@ -109,6 +110,12 @@ class AuditError(SynthganError, RuntimeError):
     """An audit's lower bound of epsilon is above the claim: the guarantee does not hold."""
 
     exit_code = 9
+
+
+class MachineError(SynthganError, RuntimeError):
+    """The machine has too little memory for a command."""
+
+    exit_code = 12
 
 
 class SynthganWarning(UserWarning):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from synthgan.cli.guarantee import NO_GUARANTEE, in_words, show_spending, unprotected
-from synthgan.cli.messages import command_line, file_size, size, summary, table
-from synthgan.cli.options import PATH, debug_option, examples
+from synthgan.cli.messages import command_line, file_size, say, say_json, size, summary, table
+from synthgan.cli.options import PATH, Command, debug_option, examples
 from synthgan.errors import SettingsError, did_you_mean
 
 if TYPE_CHECKING:
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
 
 
 @click.command(
+    cls=Command,
     short_help="Show what a model file holds.",
     epilog=examples(
         "synthgan inspect model.synthgan",
@@ -44,9 +44,9 @@ def inspect(*, model: Path, column: str | None, as_json: bool) -> None:
 
     file, codec, ledger = read_parts(model)
     if column is not None:
-        click.echo(json.dumps(_stored_about(column, file, codec), indent=2, ensure_ascii=False))
+        say_json(_stored_about(column, file, codec))
     elif as_json:
-        click.echo(json.dumps(_contents(file, codec, model), indent=2, ensure_ascii=False))
+        say_json(_contents(file, codec, model))
     else:
         _show(file, codec, ledger, model)
 
@@ -83,7 +83,7 @@ def _show(file: ModelFile, codec: TableCodec, ledger: Ledger | None, path: Path)
         ("column", "kind", "stored in the file"),
         [(facts["column"], facts["kind"], stored(facts)) for facts in codec.describe()],
     )
-    click.echo()
+    say()
     if ledger is not None:
         show_spending(ledger)
     weights = file.manifest["members"]["model.safetensors"]["size"]
