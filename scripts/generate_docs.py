@@ -32,7 +32,7 @@ from benchmarks import (  # noqa: E402  (the path above makes them importable)
     report,
     speed_report,
 )
-from synthgan.cli.main import EXIT_CODES, group  # noqa: E402
+from synthgan.cli.commands import EXIT_CODES, group  # noqa: E402
 
 DOCS = ROOT / "docs"
 

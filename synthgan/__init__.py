@@ -15,9 +15,12 @@ Names are loaded when they are first used, so that ``import synthgan`` does not 
 from __future__ import annotations
 
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+
+TYPE_CHECKING = False  # as in typing, which takes longer to load than all else here
 
 if TYPE_CHECKING:
+    from typing import Any
+
     from synthgan import datasets
     from synthgan.errors import (
         BudgetError,

@@ -16,7 +16,8 @@ The tree::
     ├── TrainingError (RuntimeError)      training diverged
     ├── PrivacyError (ValueError)         something cannot be private, or its account cannot be kept
     │   └── BudgetError                   a spend would overshoot the privacy budget
-    └── AuditError (RuntimeError)         an audit proved that more leaks than was claimed
+    ├── AuditError (RuntimeError)         an audit proved that more leaks than was claimed
+    └── MachineError (RuntimeError)       the machine has too little memory for a command
 
     SynthganWarning (UserWarning)         the result is usable, with a limit worth reading
 
@@ -111,11 +112,23 @@ class AuditError(SynthganError, RuntimeError):
     exit_code = 9
 
 
+class MachineError(SynthganError, RuntimeError):
+    """The machine has too little memory for a command."""
+
+    exit_code = 12
+
+
 class SynthganWarning(UserWarning):
     """The result is usable, with a limit worth reading."""
 
 
+_LONGEST_MISSPELT = 200
+
+
 def did_you_mean(name: object, known: Iterable[object]) -> str:
     """The clause ``; did you mean 'age'?`` when ``name`` is close to a known name, else an empty string."""
-    near = difflib.get_close_matches(str(name), [str(other) for other in known], n=1)
+    text = str(name)
+    if len(text) > _LONGEST_MISSPELT:  # comparing takes time that grows with its square, and no name is that long
+        return ""
+    near = difflib.get_close_matches(text, [str(other) for other in known if len(str(other)) <= _LONGEST_MISSPELT], n=1)
     return f"; did you mean {near[0]!r}?" if near else ""

@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from synthgan.config import TrainingSettings, from_dict, to_dict
-from synthgan.errors import ModelFileError, SettingsError, SynthganError
-from synthgan.model_file import ModelFile, load_model, save_model
+from synthgan.errors import SettingsError
+from synthgan.model_file import ModelFile, consistent, load_model, save_model, stated
 from synthgan.networks.generator import Generator
 from synthgan.privacy.ledger import Ledger
 from synthgan.tables.codec import TableCodec
-from synthgan.tables.schema_file import schema_from_json, schema_to_json
+from synthgan.tables.schema_file import schema_to_json
 from synthgan.training.device import resolve_device
 from synthgan.training.loop import Record
 
@@ -77,16 +77,10 @@ def read_model(path: str | os.PathLike[str], *, device: str = "auto") -> Model:
     """
     on = resolve_device(device)
     file = load_model(path)
-    try:
-        codec, settings, details = _parts(file)
-        ledger = None if file.ledger is None else Ledger.from_json(file.ledger)
+    with consistent(path):
+        codec, ledger = stated(file)
+        settings, details = _training(file)
         generator = _generator(file, codec, settings)
-    except SynthganError as error:
-        if isinstance(error, ModelFileError):
-            raise
-        raise _inconsistent(path) from None
-    except (KeyError, TypeError, ValueError, IndexError, AttributeError, OverflowError, RuntimeError):
-        raise _inconsistent(path) from None
     return Model(
         codec=codec,
         generator=None if generator is None else generator.to(on),
@@ -98,14 +92,13 @@ def read_model(path: str | os.PathLike[str], *, device: str = "auto") -> Model:
     )
 
 
-def _parts(file: ModelFile) -> tuple[TableCodec, TrainingSettings, Mapping[str, Any]]:
+def _training(file: ModelFile) -> tuple[TrainingSettings, Mapping[str, Any]]:
     details = file.details
     if not {"training", "stopped_by", "target"} <= details.keys():
         raise KeyError
     if not isinstance(details["target"], str | None):
         raise TypeError
-    codec = TableCodec.from_json(file.codec, schema_from_json(file.schema))
-    return codec, from_dict(TrainingSettings, details["training"]), details
+    return from_dict(TrainingSettings, details["training"]), details
 
 
 def _generator(file: ModelFile, codec: TableCodec, settings: TrainingSettings) -> Generator | None:
@@ -121,10 +114,3 @@ def _generator(file: ModelFile, codec: TableCodec, settings: TrainingSettings) -
     tensors = file.tensors({name: (tuple(t.shape), t.dtype) for name, t in generator.state_dict().items()})
     generator.load_state_dict(tensors, assign=True)
     return generator.eval().requires_grad_(False)
-
-
-def _inconsistent(path: str | os.PathLike[str]) -> ModelFileError:
-    return ModelFileError(
-        f"model file '{path}' is whole but its parts do not fit together; this version of synthgan did not write it: "
-        "fit the model again"
-    )

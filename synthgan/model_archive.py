@@ -1,8 +1,7 @@
-"""The zip that a model file is: its members and their largest sizes, reading it with suspicion, strict JSON.
+"""The zip that a model file is: its members and their largest sizes, reading it with suspicion.
 
 Nothing here knows what the members mean. Every size is bounded before anything is allocated, the zip must hold exactly
-the declared members, stored plainly and one after the other, and JSON is refused that is too deep, repeats a key or
-has a number that is none.
+the declared members, stored plainly and one after the other, and JSON is read strictly (`synthgan.strict_json`).
 """
 
 from __future__ import annotations
@@ -18,6 +17,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from synthgan.errors import ModelFileError
+from synthgan.strict_json import JsonError, parse_json
 
 MANIFEST = "manifest.json"
 TENSORS = "model.safetensors"
@@ -33,7 +33,6 @@ MEMBERS = {
 }
 OPTIONAL = {"history.json", "ledger.json"}
 LARGEST_FILE = sum(MEMBERS.values()) + _MEBIBYTE
-_DEEPEST_JSON = 64
 _COMMENT = b"synthgan manifest sha256 "
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 
@@ -165,30 +164,6 @@ def to_json(content: Any, indent: int | None = None) -> bytes:
 def from_json(content: bytes, path: Path) -> Any:
     """The parsed values; `ModelFileError` for anything but strict, shallow JSON."""
     try:
-        parsed = json.loads(content, object_pairs_hook=_without_repeats, parse_constant=_refuse)
-    except (ValueError, RecursionError):
+        return parse_json(content)
+    except JsonError:
         raise damaged(path) from None
-    # Level by level, since a deep value could exhaust whoever walks it by recursion.
-    level = [parsed]
-    for _ in range(_DEEPEST_JSON):
-        level = [
-            inner
-            for value in level
-            if isinstance(value, dict | list)
-            for inner in (value.values() if isinstance(value, dict) else value)
-            if isinstance(inner, dict | list)
-        ]
-        if not level:
-            return parsed
-    raise damaged(path)
-
-
-def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        raise ValueError("a key is there twice")
-    return found
-
-
-def _refuse(_: str) -> Any:
-    raise ValueError("JSON has no NaN")

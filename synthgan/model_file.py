@@ -15,12 +15,13 @@ from __future__ import annotations
 import hashlib
 import os
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from synthgan.errors import ModelFileError
+from synthgan.errors import ModelFileError, SynthganError
 from synthgan.model_archive import (
     MANIFEST,
     MEMBERS,
@@ -41,6 +42,9 @@ from synthgan.tables.outputs import atomic_path
 
 if TYPE_CHECKING:
     import torch
+
+    from synthgan.privacy.ledger import Ledger
+    from synthgan.tables.codec import TableCodec
 
 FORMAT = "synthgan-model"
 FORMAT_VERSION = 1
@@ -183,6 +187,44 @@ def save_model(
     with atomic_path(path, force=force) as temporary:
         write_archive(temporary, contents)
     return Path(path)
+
+
+def read_parts(path: str | os.PathLike[str]) -> tuple[ModelFile, TableCodec, Ledger | None]:
+    """What a model file states, without its network: the file, the codec and the account of a private fit.
+
+    Raises:
+        ModelFileError: as `load_model`, and when schema, codec or ledger make no sense.
+    """
+    file = load_model(path)
+    with consistent(path):
+        return file, *stated(file)
+
+
+@contextmanager
+def consistent(path: str | os.PathLike[str]) -> Iterator[None]:
+    """Whatever goes wrong inside is the file's fault: its parts are whole, and make no sense together."""
+    path = os.fspath(path)
+    try:
+        yield
+    except ModelFileError as error:
+        if str(path) in str(error):
+            raise
+        raise ModelFileError(f"model file '{path}' cannot be used: {error}") from None
+    except (SynthganError, LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RuntimeError):
+        raise ModelFileError(
+            f"model file '{path}' is whole but its parts do not fit together; this version of synthgan did "
+            "not write it: fit the model again"
+        ) from None
+
+
+def stated(file: ModelFile) -> tuple[TableCodec, Ledger | None]:
+    """The codec and the account of a private fit; raises whatever makes them unreadable, see `consistent`."""
+    from synthgan.privacy.ledger import Ledger
+    from synthgan.tables.codec import TableCodec
+    from synthgan.tables.schema_file import schema_from_json
+
+    codec = TableCodec.from_json(file.codec, schema_from_json(file.schema))
+    return codec, None if file.ledger is None else Ledger.from_json(file.ledger)
 
 
 def read_manifest(path: str | os.PathLike[str]) -> dict[str, Any]:

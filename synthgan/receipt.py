@@ -21,6 +21,7 @@ from typing import Any
 
 from synthgan.errors import DataError, ModelFileError
 from synthgan.privacy.parameters import ROW
+from synthgan.strict_json import read_json
 from synthgan.tables.derived_source import ChosenRows
 from synthgan.tables.holdout import KEY_BYTES, Division, divide
 from synthgan.tables.outputs import atomic_path, check_output
@@ -135,8 +136,7 @@ def read_receipt(path: str | os.PathLike[str], *, model: str | os.PathLike[str] 
     """
     path = Path(path)
     try:
-        with path.open("rb") as file:
-            content: dict[str, Any] = json.loads(file.read(MOST_BYTES))
+        content: dict[str, Any] = read_json(path, most_bytes=MOST_BYTES)
         if content["format"] != FORMAT or content["version"] not in (1, VERSION):
             raise ValueError
         seal = content.pop("seal") if content["version"] == VERSION else None

@@ -102,7 +102,7 @@ def test_links_lead_somewhere(page: Path) -> None:
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_commands_in_prose_exist(page: Path) -> None:
     """`make x` and `synthgan x` name targets and commands that there are."""
-    from synthgan.cli.main import group
+    from synthgan.cli.commands import group
 
     text = page.read_text(encoding="utf-8")
     code = "\n".join([*re.findall(r"```\w*\n(.*?)```", text, flags=re.DOTALL), *re.findall(r"`([^`\n]+)`", text)])

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from synthgan.cli.main import EXIT_CODES as CLI_EXIT_CODES
+from synthgan.cli.commands import EXIT_CODES as CLI_EXIT_CODES
 from synthgan.errors import PolicyError
 from synthgan.evaluation.scores import Score, Scores
 from synthgan.review.gates import EXIT_CODES, Outcome, Verdict, Verdicts, apply, judge

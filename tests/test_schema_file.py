@@ -235,8 +235,8 @@ def test_files_that_cannot_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         (None, "does not exist"),
         (b"\xff\xfe\x00", "is not UTF-8"),
         (f'{{"columns": [{{"name": "{SECRET}"'.encode(), "is not valid JSON: .* at line 1, column"),
-        (b'{"columns": {"a": {"bounds": [NaN, 1]}}}', "cannot hold NaN"),
-        (b'{"columns": {"a": {"bounds": [0, Infinity]}}}', "cannot hold Infinity"),
+        (b'{"columns": {"a": {"bounds": [NaN, 1]}}}', "holds NaN"),
+        (b'{"columns": {"a": {"bounds": [0, Infinity]}}}', "holds Infinity"),
         (b"[" * 200_000, "nested too deeply"),
         (b"7", "schema.json must be an object"),
     ):
@@ -245,7 +245,7 @@ def test_files_that_cannot_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         with pytest.raises(SchemaError, match=expected) as error:
             read_schema(path)
         assert SECRET not in "".join(traceback.format_exception(error.value))
-        assert "schema.json" in str(error.value) or "cannot hold" in expected
+        assert "schema.json" in str(error.value)
     with pytest.raises(SchemaError, match=r"cannot be read"):
         read_schema(tmp_path)
     monkeypatch.setattr("synthgan.tables.schema_file._MOST_BYTES", 3)

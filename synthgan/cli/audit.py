@@ -11,14 +11,15 @@ from typing import TYPE_CHECKING
 
 import click
 
-from synthgan.cli.messages import duration, summary, table
-from synthgan.cli.options import PATH, debug_option, examples, force_option, given
+from synthgan.cli.messages import duration, say, summary, table
+from synthgan.cli.options import PATH, NetworkCommand, debug_option, examples, force_option, given
 
 if TYPE_CHECKING:
     from synthgan.pipeline_audit import AuditReport
 
 
 @click.command(
+    cls=NetworkCommand,
     short_help="Attack the private pipeline and compare with its claim.",
     epilog=examples(
         "synthgan audit",
@@ -105,7 +106,7 @@ def _show(report: AuditReport) -> None:
         evidence = f"{one.n_correct} of {one.n_guesses} guesses right"
         rows.append(("DP-SGD critic, one run", evidence, "1", f"{one.epsilon:.2f}", "", f"{report.epsilon:g}"))
     table(("attacked", "evidence", "runs", "epsilon >=", "if Gaussian", "claimed"), rows, right=(2, 3, 4, 5))
-    click.echo()
+    say()
 
 
 @contextlib.contextmanager

@@ -8,8 +8,8 @@ from pathlib import Path
 import click
 
 from synthgan.cli.evaluate import write_scores
-from synthgan.cli.messages import announce, command_line, duration, file_size, summary
-from synthgan.cli.options import PATH, debug_option, examples, given
+from synthgan.cli.messages import announce, command_line, duration, file_size, say, summary
+from synthgan.cli.options import PATH, NetworkCommand, debug_option, examples, given
 from synthgan.cli.review import bundle_facts, in_one_word, show_gates
 from synthgan.config import EFFORTS
 
@@ -18,6 +18,7 @@ DEMO_SEED = 0
 
 
 @click.command(
+    cls=NetworkCommand,
     short_help="Fit, sample and review the bundled table.",
     epilog=examples(
         "synthgan demo", "synthgan demo --output /tmp/demo --effort default", "synthgan demo --max-steps 200 --force"
@@ -80,8 +81,8 @@ def demo(*, output: Path, effort: str, max_steps: int | None, device: str | None
     bundle = write_bundle(model, train, release, holdout=test, random_state=seed, force=force)
     write_scores(bundle.scores, scores_file, force=force)
 
-    click.echo(str(bundle.scores))
-    click.echo()
+    say(str(bundle.scores))
+    say()
     show_gates(bundle.verdicts)
     summary(
         f"Learned {len(train):,} rows of UCI Adult in {duration(fitted - began)}, drew as many synthetic ones in "

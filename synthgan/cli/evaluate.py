@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from synthgan.cli.messages import announce, command_line, duration, summary
-from synthgan.cli.options import PATH, debug_option, examples, force_option, given, seed_option
+from synthgan.cli.messages import announce, command_line, duration, say, summary
+from synthgan.cli.options import PATH, Command, debug_option, examples, force_option, given, seed_option
 
 if TYPE_CHECKING:
     from synthgan.evaluation import Scores
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 
 @click.command(
+    cls=Command,
     short_help="Measure how good synthetic rows are.",
     epilog=examples(
         "synthgan evaluate data.parquet synthetic.parquet",
@@ -99,8 +100,8 @@ def evaluate(
 
         options["parts"] = tuple(PARTS)
     scores = synthgan.evaluate(real, synthetic, **options)
-    click.echo(str(scores))
-    click.echo()
+    say(str(scores))
+    say()
     facts = []
     if json_file is not None:
         write_scores(scores, json_file, force=force)

@@ -11,7 +11,16 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from synthgan.cli.messages import announce, command_line, duration, file_size, summary, warn
-from synthgan.cli.options import PATH, RunState, debug_option, examples, force_option, given, seed_option
+from synthgan.cli.options import (
+    PATH,
+    NetworkCommand,
+    RunState,
+    debug_option,
+    examples,
+    force_option,
+    given,
+    seed_option,
+)
 from synthgan.config import EFFORTS
 
 if TYPE_CHECKING:
@@ -29,6 +38,7 @@ _BASES: dict[Basis, str] = {
 
 
 @click.command(
+    cls=NetworkCommand,
     short_help="Learn a table and write a model file.",
     epilog=examples(
         "synthgan fit data.parquet -o model.synthgan",

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import click
-
-from synthgan.cli.messages import table
+from synthgan.cli.messages import say, table
 from synthgan.privacy.wording import DOOR_NAMES, in_words
 
 if TYPE_CHECKING:
@@ -27,7 +25,7 @@ def show_spending(ledger: Ledger) -> None:
         for (door, mechanism), each in sorted(shares.items())
     ]
     table(("door", "mechanism", "releases", "of the budget"), rows)
-    click.echo()
+    say()
 
 
 def unprotected(ledger: Ledger) -> list[tuple[str, str]]:

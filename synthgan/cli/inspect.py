@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,16 +9,18 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from synthgan.cli.guarantee import NO_GUARANTEE, in_words, show_spending, unprotected
-from synthgan.cli.messages import command_line, file_size, size, summary, table
-from synthgan.cli.options import PATH, debug_option, examples
+from synthgan.cli.messages import command_line, file_size, say, say_json, size, summary, table
+from synthgan.cli.options import PATH, Command, debug_option, examples
 from synthgan.errors import SettingsError, did_you_mean
 
 if TYPE_CHECKING:
     from synthgan.model_file import ModelFile
+    from synthgan.privacy.ledger import Ledger
     from synthgan.tables.codec import TableCodec
 
 
 @click.command(
+    cls=Command,
     short_help="Show what a model file holds.",
     epilog=examples(
         "synthgan inspect model.synthgan",
@@ -39,18 +40,15 @@ def inspect(*, model: Path, column: str | None, as_json: bool) -> None:
     The file is checked first, as before each use: members, sizes and checksums. "Stored" means in plain sight: whoever
     has the file can read these values. What the weights remember cannot be listed.
     """
-    from synthgan.model_file import load_model
-    from synthgan.tables.codec import TableCodec
-    from synthgan.tables.schema_file import schema_from_json
+    from synthgan.model_file import read_parts
 
-    file = load_model(model)
-    codec = TableCodec.from_json(file.codec, schema_from_json(file.schema))
+    file, codec, ledger = read_parts(model)
     if column is not None:
-        click.echo(json.dumps(_stored_about(column, file, codec), indent=2, ensure_ascii=False))
+        say_json(_stored_about(column, file, codec))
     elif as_json:
-        click.echo(json.dumps(_contents(file, codec, model), indent=2, ensure_ascii=False))
+        say_json(_contents(file, codec, model))
     else:
-        _show(file, codec, model)
+        _show(file, codec, ledger, model)
 
 
 def _stored_about(column: str, file: ModelFile, codec: TableCodec) -> dict[str, Any]:
@@ -79,16 +77,13 @@ def _contents(file: ModelFile, codec: TableCodec, path: Path) -> dict[str, Any]:
     }
 
 
-def _show(file: ModelFile, codec: TableCodec, path: Path) -> None:
+def _show(file: ModelFile, codec: TableCodec, ledger: Ledger | None, path: Path) -> None:
     """The text for people."""
-    from synthgan.privacy.ledger import Ledger
-
     table(
         ("column", "kind", "stored in the file"),
         [(facts["column"], facts["kind"], stored(facts)) for facts in codec.describe()],
     )
-    click.echo()
-    ledger = None if file.ledger is None else Ledger.from_json(file.ledger)
+    say()
     if ledger is not None:
         show_spending(ledger)
     weights = file.manifest["members"]["model.safetensors"]["size"]

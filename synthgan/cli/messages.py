@@ -1,46 +1,76 @@
 """What the commands print: results on standard output, warnings and errors on standard error.
 
-On a terminal tables are drawn with rich; in a pipe they are plain aligned text without escape codes.
+On a terminal tables are drawn with rich; in a pipe they are plain aligned text without escape codes. Everything that is
+printed goes through here, and what others wrote (names of columns and files, levels, notes) comes out visible: no
+character of it acts on the terminal.
 """
 
 from __future__ import annotations
 
 import io
+import json
 import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import click
+
+from synthgan.visible_text import visible, visible_json
 
 _UNLIMITED = 100_000
 """Width of a table written to a pipe: a cell is never wrapped there, so that a line is a row."""
 
 
+_LONGEST = 4_000
+"""Characters of a message; names in it may be of any length."""
+
+
+def say(text: str = "") -> None:
+    """Print lines of a result on standard output."""
+    click.echo(visible(text, keep="\n"))
+
+
+def say_json(values: Any) -> None:
+    """Print JSON on standard output: characters that act on a terminal as JSON escapes them, others as they are."""
+    click.echo(visible_json(json.dumps(values, indent=2, ensure_ascii=False)))
+
+
+def complain(text: str) -> None:
+    """Print lines on standard error."""
+    click.echo(visible(text, keep="\n"), err=True)
+
+
 def warn(message: str) -> None:
-    """Print a warning on standard error."""
-    click.echo(f"Warning: {message}", err=True)
+    """Print a warning on standard error, one line."""
+    complain(f"Warning: {_line(message)}")
 
 
 def fail(message: str) -> None:
-    """Print an error on standard error."""
-    click.echo(f"Error: {message}", err=True)
+    """Print an error on standard error, one line."""
+    complain(f"Error: {_line(message)}")
 
 
 def announce(message: str) -> None:
     """Say what is about to take a while, on a terminal only."""
     if sys.stderr.isatty():
-        click.echo(f"{message} ...", err=True)
+        complain(f"{message} ...")
 
 
 def summary(headline: str, facts: Sequence[tuple[str, str]] = (), *, next_step: str | None = None) -> None:
     """Print what a command did: a headline, one line per fact, and the command to type next."""
-    click.echo(headline)
+    say(visible(headline))
     width = max((len(name) for name, _ in facts), default=0)
     for name, value in facts:
-        click.echo(f"  {name:<{width}}  {value}")
+        say(visible(f"  {name:<{width}}  {value}"))
     if next_step:
-        click.echo(f"Next: {next_step}")
+        say(visible(f"Next: {next_step}"))
+
+
+def _line(message: str) -> str:
+    line = visible(message)
+    return line if len(line) <= _LONGEST else f"{line[:_LONGEST]} ..."
 
 
 def table(
@@ -66,15 +96,28 @@ def table(
     for i, heading in enumerate(headings):
         grid.add_column(heading, justify="right" if i in right else "left", overflow="fold")
     for row in rows:
-        grid.add_row(*row)
+        grid.add_row(*(visible(cell) for cell in row))
     console.print(grid)
     if drawn is not None:
-        click.echo("\n".join(line.rstrip() for line in drawn.getvalue().splitlines()))
+        say("\n".join(line.rstrip() for line in drawn.getvalue().splitlines()))
 
 
 def command_line(*words: str | Path) -> str:
-    """Join words into a command that can be pasted into a shell."""
-    return shlex.join(str(word) for word in words)
+    """Join words into a command that can be pasted into a shell, whatever characters they hold."""
+    return " ".join(_word(str(word)) for word in words)
+
+
+def _word(text: str) -> str:
+    if visible(text) == text:
+        return shlex.quote(text)
+    plain = {"\\": "\\\\", "'": "\\'"}
+    parts = [
+        plain.get(character, character)
+        if visible(character) == character
+        else "".join(f"\\x{byte:02x}" for byte in character.encode("utf-8", "surrogateescape"))
+        for character in text
+    ]
+    return f"$'{''.join(parts)}'"
 
 
 def file_size(path: Path) -> str:

@@ -9,6 +9,9 @@ from typing import Any, TypeVar
 
 import click
 
+from synthgan.cli.memory import check_memory
+from synthgan.cli.signals import NOTHING_HALF_WRITTEN
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 PATH = click.Path(path_type=Path)
@@ -20,8 +23,50 @@ class RunState:
     """What one run of the command line knows beyond its options."""
 
     debug: bool = False
-    interrupted: str = "outputs are written only when they are complete, so none is left half written"
+    interrupted: str = NOTHING_HALF_WRITTEN
     """What Ctrl-C or SIGTERM leaves behind, in words; a command that leaves more says so here."""
+
+
+class Command(click.Command):
+    """A command that looks at its words and at the machine before it begins."""
+
+    needs_networks = False
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Understand the words typed.
+
+        Raises:
+            click.UsageError: when they are wrong.
+        """
+        if any("\0" in word for word in args):
+            raise click.UsageError("a null character cannot stand in a file name or text: leave it out.")
+        return super().parse_args(ctx, args)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run it.
+
+        Raises:
+            click.UsageError: when a word that is no file name is no valid text.
+            MachineError: when there is too little memory for what the command loads.
+        """
+        for parameter in self.params:
+            value = ctx.params.get(parameter.name or "")
+            for word in value if isinstance(value, tuple) else (value,):
+                _check_word(word, parameter.opts[0] if parameter.opts else "a word")
+        check_memory(with_networks=self.needs_networks)
+        return super().invoke(ctx)
+
+
+class NetworkCommand(Command):
+    """A command that trains or samples, or may."""
+
+    needs_networks = True
+
+
+def _check_word(word: Any, where: str) -> None:
+    # Names of files may be any bytes, which Python shows as halves of surrogate pairs. Columns and values are text.
+    if isinstance(word, str) and any("\ud800" <= character <= "\udfff" for character in word):
+        raise click.UsageError(f"{where} is not valid text in the encoding of this terminal: write it as UTF-8.")
 
 
 def _switch_debug_on(context: click.Context, _parameter: click.Parameter, value: bool) -> None:

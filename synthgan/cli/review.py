@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from synthgan.cli.messages import announce, command_line, duration, summary, table
-from synthgan.cli.options import PATH, debug_option, examples, force_option, given, seed_option
+from synthgan.cli.messages import announce, command_line, duration, say, summary, table
+from synthgan.cli.options import PATH, NetworkCommand, debug_option, examples, force_option, given, seed_option
 
 if TYPE_CHECKING:
     from synthgan.review.bundle import Bundle
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 
 @click.command(
+    cls=NetworkCommand,
     short_help="Write the bundle that a release is decided by, or verify one.",
     epilog=examples(
         "synthgan review model.synthgan --data data.parquet -o release/",
@@ -140,7 +141,7 @@ def show_gates(verdicts: Verdicts) -> None:
     rows = [(verdict.gate.name, verdict.outcome.value, verdict.why) for verdict in verdicts.verdicts]
     if rows:
         table(("gate", "outcome", "why"), rows)
-        click.echo()
+        say()
 
 
 def in_one_word(verdicts: Verdicts) -> str:
@@ -169,7 +170,7 @@ def _verify(path: Path, model: Path | None) -> int:
     found = verify_bundle(path, model=model)
     if not found.is_whole:
         for problem in found.problems:
-            click.echo(problem)
+            say(problem)
         number = f"{len(found.problems)} {'difference' if len(found.problems) == 1 else 'differences'}"
         raise BundleError(f"'{path}' is not what was written ({number}, listed above): ask for a fresh copy")
     facts = [("guarantee", found.guarantee), ("tiers", ", ".join(found.tiers))]

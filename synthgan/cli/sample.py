@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from synthgan.cli.messages import announce, command_line, duration, file_size, summary
-from synthgan.cli.options import PATH, debug_option, examples, force_option, given, seed_option
+from synthgan.cli.options import PATH, NetworkCommand, debug_option, examples, force_option, given, seed_option
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 
 @click.command(
+    cls=NetworkCommand,
     short_help="Draw synthetic rows from a model file.",
     epilog=examples(
         "synthgan sample model.synthgan -n 10000 -o synthetic.parquet",

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from synthgan.cli.messages import command_line, summary, table
-from synthgan.cli.options import PATH, debug_option, examples, force_option, given
+from synthgan.cli.messages import command_line, say, say_json, summary, table
+from synthgan.cli.options import PATH, Command, debug_option, examples, force_option, given
 
 if TYPE_CHECKING:
     from synthgan.tables.schema import Constraint
 
 
 @click.command(
+    cls=Command,
     short_help="Show the kinds and likely rules of a table's columns.",
     epilog=examples(
         "synthgan schema data.parquet",
@@ -63,19 +63,19 @@ def schema(
 
     if as_json:
         suggestions = [{"constraint": constraint_to_json(rule), "evidence": evidence} for rule, evidence in suggested]
-        click.echo(json.dumps({"schema": schema_to_json(found), "suggested_constraints": suggestions}, indent=2))
+        say_json({"schema": schema_to_json(found), "suggested_constraints": suggestions})
         return
     table(
         ("column", "kind", "type", "why"),
         [(column.name, column.kind, column.arrow_type, column.reason) for column in found.columns],
     )
     if suggested:
-        click.echo()
+        say()
         table(
             ("likely rule (not in force)", "evidence"),
             [(describe(rule), evidence) for rule, evidence in suggested],
         )
-    click.echo()
+    say()
     words = [command_line(path) for path in data]
     if output is None:
         step = command_line("synthgan", "schema", *data, "-o", "schema.json")

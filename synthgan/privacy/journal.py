@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from synthgan.errors import OutputError, PrivacyError
+from synthgan.strict_json import JsonError, parse_json
 
 PRIVATE_MODE = 0o600
 
@@ -71,8 +72,8 @@ class Journal:
         lines = []
         for number, line in enumerate(whole.splitlines(), start=1):
             try:
-                values = json.loads(line)
-            except ValueError:
+                values = parse_json(line)
+            except JsonError:
                 values = None
             if not isinstance(values, dict):
                 raise PrivacyError(f"line {number} of the journal '{path}' is damaged; restore the file from a copy")

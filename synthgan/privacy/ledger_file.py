@@ -27,6 +27,7 @@ from synthgan.errors import BudgetError, OutputError, PrivacyError, SettingsErro
 from synthgan.privacy.journal import PRIVATE_MODE, sync_folder
 from synthgan.privacy.ledger_lock import locked, memory_of
 from synthgan.privacy.parameters import ROW, check_delta, check_epsilon, check_unit
+from synthgan.strict_json import parse_json
 
 FORMAT = "synthgan-ledger"
 VERSION = 1
@@ -36,6 +37,8 @@ COMPOSITION = (
     "reserved and counts too."
 )
 LOCK_SECONDS = 30.0
+MOST_BYTES = 64 * 2**20
+"""A file of a hundred thousand fits is smaller."""
 
 T = TypeVar("T")
 
@@ -258,7 +261,7 @@ def _load(path: Path) -> Account | None:
     try:
         with path.open("rb") as file:
             n_names = os.fstat(file.fileno()).st_nlink
-            content = file.read()
+            content = file.read(MOST_BYTES + 1)
     except FileNotFoundError:
         return None
     except OSError:
@@ -269,12 +272,12 @@ def _load(path: Path) -> Account | None:
             "own when a fit is entered; remove all but one, and use symbolic links instead"
         )
     try:
-        values = json.loads(content)
+        values = parse_json(content, most_bytes=MOST_BYTES)
         account = _from_json(values)
         prose = values["composition"]  # may be worded otherwise by another version
         if not isinstance(prose, str) or values != _to_json(account) | {"composition": prose}:
             raise ValueError
-    except (KeyError, TypeError, ValueError, AttributeError, OverflowError, RecursionError, SynthganError):
+    except (KeyError, TypeError, ValueError, AttributeError, ArithmeticError, SynthganError):
         raise PrivacyError(
             f"'{path}' is no whole ledger file of this version of synthgan; restore it from a copy, as nobody knows "
             "what was spent"

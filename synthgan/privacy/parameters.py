@@ -127,4 +127,9 @@ def check_unit(unit: object, rows_per_unit: object) -> None:
 
 
 def _number(value: object) -> float | None:
-    return float(value) if not isinstance(value, bool) and isinstance(value, numbers.Real) else None
+    if isinstance(value, bool) or not isinstance(value, numbers.Real):
+        return None
+    try:
+        return float(value)
+    except OverflowError:  # a whole number beyond double precision
+        return math.inf

@@ -1,4 +1,4 @@
-"""JSON files of a bundle: written so that equal content gives equal bytes, read with suspicion."""
+"""Files of a bundle: JSON written so that equal content gives equal bytes, and read with suspicion; plain text."""
 
 from __future__ import annotations
 
@@ -6,13 +6,9 @@ import json
 from pathlib import Path
 from typing import Any
 
+from synthgan import strict_json
+from synthgan.strict_json import MOST_BYTES, JsonError
 from synthgan.tables.outputs import atomic_path
-
-MOST_BYTES = 256 * 2**20
-
-
-class JsonFileError(ValueError):
-    """A file cannot be read as JSON; the message completes the sentence "this file ..."."""
 
 
 def json_text(content: Any) -> str:
@@ -40,29 +36,11 @@ def read_json(path: Path, *, most_bytes: int = MOST_BYTES) -> Any:
     """The JSON values in a file.
 
     Raises:
-        JsonFileError: when it is missing, too large, or not strict JSON.
+        JsonError: when it is missing, too large, or not strict JSON; the message completes "this file ...".
     """
     try:
         if path.is_symlink() or not path.is_file():
-            raise JsonFileError("is missing")
-        with path.open("rb") as file:
-            content = file.read(most_bytes + 1)
+            raise JsonError("is missing")
+        return strict_json.read_json(path, most_bytes=most_bytes)
     except OSError:
-        raise JsonFileError("cannot be read") from None
-    if len(content) > most_bytes:
-        raise JsonFileError(f"is larger than {most_bytes / 2**20:.0f} MiB")
-    try:
-        return json.loads(content, object_pairs_hook=_without_repeats, parse_constant=_refuse)
-    except (ValueError, RecursionError):
-        raise JsonFileError("is not valid JSON") from None
-
-
-def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        raise ValueError("a key is there twice")
-    return found
-
-
-def _refuse(_: str) -> Any:
-    raise ValueError("JSON has no NaN")
+        raise JsonError("cannot be read") from None

@@ -16,8 +16,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from synthgan.errors import BundleError
-from synthgan.review.json_files import JsonFileError, read_json
+from synthgan.review.json_files import read_json
 from synthgan.review.layout import MANIFEST, TIERS, Tier
+from synthgan.strict_json import JsonError
 from synthgan.tables.outputs import atomic_path
 
 FORMAT: Final = "synthgan-manifest"
@@ -94,7 +95,7 @@ def read_manifest(folder: Path) -> Manifest:
             raise ValueError
     except BundleError:
         raise
-    except JsonFileError as error:
+    except JsonError as error:
         raise BundleError(f"'{path}' {error}: ask for a fresh copy of the bundle") from None
     except (KeyError, TypeError, ValueError, AttributeError):
         raise BundleError(f"'{path}' is no manifest, or was altered: ask for a fresh copy of the bundle") from None

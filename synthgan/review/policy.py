@@ -18,6 +18,7 @@ from typing import Any, Final, Literal, get_args
 
 from synthgan.errors import PolicyError, did_you_mean
 from synthgan.evaluation.scores import Direction
+from synthgan.visible_text import shown
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -290,12 +291,6 @@ def default_policy() -> Policy:
     """The policy that ships with synthgan; ``docs/policy.md`` explains its thresholds."""
     content = files("synthgan.review").joinpath("default_policy.toml").read_bytes()
     return parse_policy(content, "the default policy")
-
-
-def shown(text: str) -> str:
-    """Text of a file as it may stand in a message: in quotes, on one line, escaped, not too long."""
-    short = text if len(text) <= _LONGEST_NAME else text[:_LONGEST_NAME] + "..."
-    return repr(short.encode("utf-8", "backslashreplace").decode("utf-8"))
 
 
 def check_keys(content: Mapping[Any, Any], known: Collection[str], where: str) -> None:

@@ -10,13 +10,14 @@ from synthgan.errors import BundleError, SynthganError
 from synthgan.review.document import SCHEMA, VERSION, TierContent, content_of, document
 from synthgan.review.environment import environment
 from synthgan.review.gates import judge
-from synthgan.review.json_files import JsonFileError, as_bytes, read_json
+from synthgan.review.json_files import as_bytes, read_json
 from synthgan.review.json_schema import violations
 from synthgan.review.layout import OPTIONAL, REQUIRED, REVIEW, Tier
 from synthgan.review.manifest import differences, read_manifest
 from synthgan.review.real_rows import comparison_limits
 from synthgan.review.wording import short
 from synthgan.review.written_files import written_files
+from synthgan.strict_json import JsonError
 
 _MOST_VIOLATIONS = 20
 _RENDERED_WITH = ("jinja2", "matplotlib", "numpy")
@@ -47,7 +48,7 @@ def read_review(tier: Tier, folder: Path) -> tuple[Any, list[str]]:
                 "with the synthgan that wrote it"
             ]
         broken = violations(content, SCHEMA)
-    except JsonFileError as error:
+    except JsonError as error:
         return None, [f"'{REVIEW}' {error}"]
     except RecursionError:
         return None, [f"'{REVIEW}' is nested too deeply"]

@@ -31,6 +31,7 @@ from synthgan.tables.schema import (
     UniqueKey,
 )
 from synthgan.tables.schema_values import label_from_json, value_from_json
+from synthgan.visible_text import shown
 
 FORMAT: Final = "synthgan-schema"
 VERSION: Final = 1
@@ -110,7 +111,7 @@ def _check_keys(content: Mapping[Any, Any], known: Iterable[str], where: str) ->
     for key in content:
         if key not in known:
             hint = did_you_mean(key, known) or f"; the keys are {', '.join(known)}"
-            raise SchemaError(f"unknown key {key!r} in {where}{hint}")
+            raise SchemaError(f"unknown key {shown(str(key))} in {where}{hint}")
 
 
 def _named_columns(columns: Any, where: str) -> Iterable[tuple[str, Mapping[str, Any]]]:
@@ -136,7 +137,7 @@ def _parse_facts(name: str, facts: Mapping[str, Any]) -> dict[str, Any]:
     kind = parsed.get("kind")
     if kind is not None and kind not in KINDS:
         hint = did_you_mean(kind, KINDS) or f"; the kinds are {', '.join(KINDS)}"
-        raise SchemaError(f"{where} has an unknown kind {kind!r}{hint}")
+        raise SchemaError(f"{where} has an unknown kind {shown(kind)}{hint}")
     _check_source(parsed, where)
     if "bounds" in parsed:
         parsed["bounds"] = _long_bounds(parsed["bounds"], where)
@@ -182,9 +183,10 @@ def _parse_rule(rule: Any, where: str) -> Constraint:
         isinstance(rule, Mapping) and "rule" in rule, f"a constraint of {where} needs the key 'rule' (one of {listed})"
     )
     name = rule["rule"]
+    _need(isinstance(name, str), f"the key 'rule' of a constraint of {where} must be text (one of {listed})")
     if name not in _RULES:
         hint = did_you_mean(name, _RULES) or f"; the rules are {listed}"
-        raise SchemaError(f"unknown rule {name!r} in {where}{hint}")
+        raise SchemaError(f"unknown rule {shown(name)} in {where}{hint}")
     cls, singles, lists = _RULES[name]
     _check_keys(rule, ("rule", *singles, *lists), f"a constraint of the rule {name!r}")
     for key in singles:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from synthgan.errors import SchemaError
+from synthgan.strict_json import JsonError, RepeatedKeyError, read_json
 from synthgan.tables.declarations import (
     FORMAT,
     VERSION,
@@ -24,13 +25,14 @@ from synthgan.tables.declarations import (
 from synthgan.tables.outputs import atomic_path
 from synthgan.tables.schema import Bounds, ColumnSchema, Levels, TableSchema
 from synthgan.tables.schema_values import label_to_json, value_to_json
+from synthgan.visible_text import shown
 
 JSON_SCHEMA: Final[dict[str, Any]] = json.loads(
     files("synthgan.tables").joinpath("table.schema.json").read_text(encoding="utf-8")
 )
 """Describes the file format to editors and validators."""
 
-_MOST_BYTES: Final = 256 * 1024 * 1024
+_MOST_BYTES: Final = 64 * 2**20
 
 
 def schema_to_json(schema: TableSchema) -> dict[str, Any]:
@@ -131,24 +133,15 @@ def declaration_of(declared: TableSchema | Mapping[str, Any] | str | os.PathLike
 
 def _read(path: str | os.PathLike[str]) -> Declaration:
     path = Path(path)
+    where = f"the schema file {path}"
     try:
-        if path.stat().st_size > _MOST_BYTES:
-            raise SchemaError(f"{path} is too large for a schema ({_MOST_BYTES // 2**20} MB at most)")
-        content = json.loads(path.read_text(encoding="utf-8"), parse_constant=_refuse_constant)
+        content = read_json(path, most_bytes=_MOST_BYTES)
     except FileNotFoundError:
-        raise SchemaError(f"the schema file {path} does not exist: check the path") from None
+        raise SchemaError(f"{where} does not exist: check the path") from None
     except OSError as error:
-        raise SchemaError(f"the schema file {path} cannot be read ({error.strerror})") from None
-    except UnicodeDecodeError:
-        raise SchemaError(f"the schema file {path} is not UTF-8 text") from None
-    except json.JSONDecodeError as error:
-        raise SchemaError(
-            f"the schema file {path} is not valid JSON: {error.msg} at line {error.lineno}, column {error.colno}"
-        ) from None
-    except RecursionError:
-        raise SchemaError(f"the schema file {path} is nested too deeply") from None
-    return parse_declaration(content, f"the schema file {path}")
-
-
-def _refuse_constant(name: str) -> float:
-    raise SchemaError(f"a schema cannot hold {name}: leave a bound out (or null) to keep that side open")
+        raise SchemaError(f"{where} cannot be read ({error.strerror})") from None
+    except RepeatedKeyError as error:
+        raise SchemaError(f"{where} names the key {shown(error.key)} twice in one object: leave one out") from None
+    except JsonError as error:
+        raise SchemaError(f"{where} {error}") from None
+    return parse_declaration(content, where)

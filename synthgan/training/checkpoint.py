@@ -18,6 +18,7 @@ from typing import Any, TypeAlias
 from torch import Tensor
 
 from synthgan.errors import ModelFileError
+from synthgan.strict_json import parse_json
 from synthgan.tables.outputs import atomic_path
 from synthgan.training.loop import Trainer
 
@@ -146,7 +147,7 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
 
     try:
         with safe_open(path, "pt") as file:
-            header = json.loads((file.metadata() or {})["synthgan"])
+            header = parse_json((file.metadata() or {})["synthgan"].encode("utf-8"), finite=False)
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  (not a dict)
         if header["format"] != FORMAT or not {"identity", "seed", "values"} <= header.keys():
             raise KeyError

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
@@ -9,16 +10,20 @@ import subprocess
 import sys
 import threading
 import time
+import unicodedata
 import warnings
 from pathlib import Path
 
 import click
+import pandas as pd
 import pytest
 
 from synthgan import errors
-from synthgan.cli.main import EXIT_CODES, group, run
+from synthgan.cli.commands import EXIT_CODES, group
+from synthgan.cli.main import run
 from synthgan.cli.messages import command_line, duration, file_size
 from synthgan.errors import SynthganError, SynthganWarning
+from synthgan.visible_text import visible
 
 COMMANDS = ["demo", "fit", "sample", "evaluate", "review", "inspect", "schema", "audit"]
 DOCS = Path(__file__).resolve().parents[2] / "docs"
@@ -286,6 +291,44 @@ def test_file_sizes(tmp_path: Path, size: int, text: str) -> None:
 
 def test_command_lines_can_be_pasted() -> None:
     assert command_line("synthgan", Path("my data.parquet"), "-n", "5") == "synthgan 'my data.parquet' -n 5"
+
+
+@pytest.mark.skipif(not Path("/bin/bash").exists(), reason="no bash here")
+@pytest.mark.parametrize("word", ["a\x1b[31m", "it's\u202e\\n", "\udcff b", "two\nlines", "$HOME", "ü\x9b"])
+def test_odd_words_can_be_pasted_and_do_nothing(word: str) -> None:
+    typed = command_line("printf", "%s", word)
+    assert visible(typed) == typed
+    shown = subprocess.run(["/bin/bash", "-c", typed], capture_output=True, check=True)
+    assert shown.stdout == os.fsencode(word)
+
+
+HOSTILE = "\x1b]0;owned\x07\u202etxt\x9b2J\n\u2066"
+
+
+@pytest.mark.parametrize("words", [["schema"], ["schema", "--json"], ["schema", "--target", HOSTILE]], ids=len)
+def test_names_of_columns_and_files_do_not_act_on_the_terminal(cli, tmp_path: Path, words: list[str]) -> None:
+    path = tmp_path / f"{HOSTILE}.parquet"
+    pd.DataFrame({HOSTILE: ["a", "b"] * 20, "low": range(40), "high": range(5, 45)}).to_parquet(path)
+    outcome = cli(*words, path)
+    assert outcome.code == 0
+    assert not [c for c in outcome.out + outcome.err if c != "\n" and unicodedata.category(c) in ("Cc", "Cf")]
+    shown = json.loads(outcome.out)["schema"]["columns"][0]["name"] if "--json" in words else outcome.out
+    assert (HOSTILE if "--json" in words else "\\x1b]0;owned\\x07\\u202etxt\\x9b2J\\n\\u2066") in shown
+    missing = cli("inspect", tmp_path / f"{HOSTILE}.synthgan")
+    assert missing.code == 5
+    assert len(missing.err.splitlines()) == 1
+    assert "\x1b" not in missing.err
+    assert "\x1b" not in cli("schema", path, f"--{HOSTILE}").err
+
+
+def test_a_message_of_any_length_is_cut(cli, tmp_path: Path) -> None:
+    path = tmp_path / "schema.json"
+    path.write_text(json.dumps({"columns": {"a" * 10**6: "nonsense"}}))
+    data = tmp_path / "data.csv"
+    data.write_text("a,b\n1,2\n3,4\n")
+    outcome = cli("schema", data, "--declared", path)
+    assert outcome.code == 3
+    assert len(outcome.err) < 5_000
 
 
 def _fail_with(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:

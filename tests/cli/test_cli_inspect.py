@@ -11,6 +11,7 @@ import pytest
 
 import synthgan
 from synthgan.cli.inspect import stored
+from tests.altered_models import rewrite
 
 
 def test_it_shows_every_column_and_the_guarantee(cli, adult: pd.DataFrame, model_file: Path) -> None:
@@ -82,3 +83,23 @@ def test_one_column_is_shown_with_its_values(cli, adult: pd.DataFrame, model_fil
 )
 def test_what_is_stored_in_words(facts: dict, text: str) -> None:
     assert stored(facts) == text
+
+
+@pytest.mark.parametrize(
+    ("member", "damage"),
+    [
+        ("schema.json", lambda content: content.replace(b'"categorical"', b'"categorial"', 1)),
+        ("schema.json", lambda _: b"7"),
+        ("schema.json", lambda content: content.replace(b'"arrow_type":"int64"', b'"arrow_type":"mars64"', 1)),
+        ("codec.json", lambda _: b"{}"),
+        ("codec.json", lambda _: b'{"columns":[[]]}'),
+    ],
+)
+def test_a_model_whose_parts_make_no_sense_is_named(cli, model_file: Path, tmp_path: Path, member: str, damage) -> None:
+    altered = rewrite(model_file, tmp_path / "altered.synthgan", {member: damage})
+    for words in (("inspect", altered), ("sample", altered, "-n", 3, "-o", tmp_path / "rows.csv")):
+        outcome = cli(*words)
+        assert outcome.code == 5, outcome.err
+        assert "altered.synthgan" in outcome.err
+        assert len(outcome.err.splitlines()) == 1
+    assert not (tmp_path / "rows.csv").exists()
