@@ -6,7 +6,8 @@ import numpy as np
 import numpy.typing as npt
 
 from synthgan.tables.axis import Numbers
-from synthgan.tables.columns.binning import Segments, distance, next_tick
+from synthgan.tables.columns.binning import Segments
+from synthgan.tables.columns.cells import distance, next_tick
 from synthgan.tables.columns.protocol import LARGEST_POSITION, Codes, Positions
 
 _LARGEST_UINT64 = float(np.nextafter(2.0**64, 0))
