@@ -16,6 +16,7 @@ from synthgan.tables.arrow_types import parse_type
 from synthgan.tables.batches import BATCH_ROWS, Source, TableSource
 from synthgan.tables.codec_settings import CodecSettings
 from synthgan.tables.columns import ENCODERS
+from synthgan.tables.columns.few_rows import few_rows_notices
 from synthgan.tables.columns.levels import LevelEncoder
 from synthgan.tables.columns.numeric import NumericEncoder
 from synthgan.tables.columns.protocol import ColumnEncoder, LevelCondition
@@ -125,7 +126,8 @@ class TableCodec:
     @property
     def notices(self) -> tuple[str, ...]:
         """What the user should know without asking."""
-        return tuple(notice for encoder in self.encoders for notice in encoder.notices())
+        few = few_rows_notices(self.encoders, self.settings.min_count)
+        return tuple(notice for encoder in self.encoders for notice in encoder.notices()) + few
 
     def encode(
         self, source: Source | pa.Table, *, rng: np.random.Generator, batch_size: int = BATCH_ROWS
@@ -247,6 +249,7 @@ class Decoder:
 
     def __init__(self, codec: TableCodec, rng: np.random.Generator) -> None:
         self._codec = codec
+        self._rng = rng
         self._columns = [encoder.decoder(rng) for encoder in codec.encoders]
         composites = {
             encoder.name: encoder.shares()
@@ -273,7 +276,9 @@ class Decoder:
             if encoder.name in dropped:
                 continue
             if encoder.name not in place:
-                arrays[encoder.name] = column.decode(np.zeros(n_rows, dtype=np.int64), None)
+                # A single bin is no column to model, but neither is it a constant.
+                anywhere = self._rng.random(n_rows) if encoder.facts.is_bin.any() else None
+                arrays[encoder.name] = column.decode(np.zeros(n_rows, dtype=np.int64), anywhere)
                 continue
             index, position = place[encoder.name]
             inside = None if position is None else positions[:, position]

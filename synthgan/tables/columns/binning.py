@@ -3,11 +3,23 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
+from synthgan.tables.columns.cells import LARGEST, Cells, distance, joined, next_tick
+from synthgan.tables.columns.islands import (
+    MAX_ISLANDS,
+    Gaps,
+    Protection,
+    alone,
+    has_far_rows,
+    make_islands,
+    no_gaps,
+    wide_gaps,
+)
 from synthgan.tables.columns.protocol import LARGEST_POSITION, FitRules
 from synthgan.tables.raw_numbers import Numbers
 
@@ -26,37 +38,7 @@ _NEIGHBOURS = 8
 _STANDS_OUT = 8.0
 _WORTH_A_LEVEL = 0.002
 _MIN_RESIDUAL_BINS = 6
-_LARGEST = float(np.finfo(np.float64).max)
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Cells:
-    """Disjoint ascending closed pieces ``[start, last]`` of the number line with the rows on them.
-
-    Closed, because the tick after the largest int64 does not exist. On a gridded axis the tick t is as wide as 1, on a
-    continuous axis a single value has no width.
-    """
-
-    start: Numbers
-    last: Numbers
-    counts: npt.NDArray[np.float64]
-
-    def __len__(self) -> int:
-        return len(self.start)
-
-    @property
-    def is_gridded(self) -> bool:
-        """Whether ticks are whole numbers."""
-        return bool(self.start.dtype == np.int64)
-
-    def take(self, chosen: npt.NDArray[np.bool_] | slice) -> Cells:
-        """The chosen cells."""
-        return Cells(start=self.start[chosen], last=self.last[chosen], counts=self.counts[chosen])
-
-    @property
-    def total(self) -> float:
-        """Rows on all cells."""
-        return float(self.counts.sum())
+_FEWEST_BINS = 4  # of a table of few rows, if `min_count` allows them
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -106,28 +88,24 @@ class Binning:
     Attributes:
         spikes: ``(n_spikes,)`` ticks, ascending.
         segments: the bins' inner quantile functions.
+        kept: where the binning takes the rows to lie: on the spikes, and between the ends of the bins.
         n_merged: how many distinct values found no level and no bin; they go to the nearest spike.
+        has_far_rows: see `islands.has_far_rows`.
+        fullness: how many times ``min_count`` rows there are, where ends are protected; else infinite.
     """
 
     spikes: Numbers
     segments: Segments
+    kept: Cells
     n_merged: int = 0
+    has_far_rows: bool = False
+    fullness: float = math.inf
 
 
 def _ratio(above: npt.NDArray[np.float64], below: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     with np.errstate(over="ignore"):
         ratio: npt.NDArray[np.float64] = np.divide(above, below, out=np.zeros(len(above)), where=below > 0)
-    return np.minimum(ratio, _LARGEST)
-
-
-def distance(start: Numbers, stop: Numbers) -> npt.NDArray[np.float64]:
-    """``stop - start`` as float64 for ``start <= stop``, without overflow."""
-    if start.dtype == np.int64:
-        unsigned: npt.NDArray[np.uint64] = stop.view(np.uint64) - start.view(np.uint64)
-        return unsigned.astype(np.float64)
-    with np.errstate(over="ignore"):
-        apart: npt.NDArray[np.float64] = np.minimum(stop.astype(np.float64) - start.astype(np.float64), _LARGEST)
-    return apart
+    return np.minimum(ratio, LARGEST)
 
 
 def share_before(group: npt.NDArray[np.int64], share: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
@@ -148,24 +126,53 @@ def make_binning(cells: Cells, rules: FitRules, *, rows_per_observation: float =
     """
     floor = rules.level_floor * rows_per_observation
     knot_rows = rules.min_count * rows_per_observation
-    is_spike = _find_spikes(cells, rules, floor)
-    spikes, others = cells.take(is_spike).start, cells.take(~is_spike)
-    capped = rules.protect_values and not rules.counts_are_public
-    rest = _cap_extremes(others, spikes, knot_rows) if capped and len(others) else others
-    if not len(rest) or rest.total < floor:
-        none = Segments(bin=np.zeros(0, np.int64), share=np.zeros(0), start=spikes[:0], last=spikes[:0])
-        return Binning(spikes=spikes, segments=none, n_merged=len(others))
-    n_bins = round(max(rules.n_bins * np.sqrt(rest.total / cells.total), min(_MIN_RESIDUAL_BINS, rules.n_bins)))
-    first_cells = _bin_edges(rest, n_bins, max(knot_rows, MIN_BIN_ROWS * rows_per_observation))
-    return Binning(spikes=spikes, segments=_cut_out(_inner_segments(rest, first_cells, knot_rows), spikes))
+    is_protected = rules.protect_values and not rules.counts_are_public
+    protection = Protection.of(rules.min_count, rows_per_observation) if is_protected else Protection()
+    # Released cells are wide, and noise puts rows into empty ones: there gaps are not looked for.
+    gaps = no_gaps(cells) if rules.counts_are_public else wide_gaps(cells, protection)
+    is_spike = _find_spikes(cells, rules, floor) | _lone_values(cells, gaps, max(floor, knot_rows))
+    spikes, others = cells.take(is_spike), cells.take(~is_spike)
+    is_far = is_protected and has_far_rows(cells, protection)
+    parts: list[Cells] = []
+    if len(others) and others.total >= floor:
+        parts = make_islands(others, gaps.widest(MAX_ISLANDS - 1), spikes.start, protection)
+    if not parts:
+        nothing = spikes.start[:0]
+        none = Segments(bin=np.zeros(0, np.int64), share=np.zeros(0), start=nothing, last=nothing)
+        return Binning(spikes=spikes.start, segments=none, kept=spikes, n_merged=len(others), has_far_rows=is_far)
+    n_bins = max(rules.n_bins * np.sqrt(others.total / cells.total), min(_MIN_RESIDUAL_BINS, rules.n_bins))
+    bin_rows = MIN_BIN_ROWS * rows_per_observation
+    if not rules.counts_are_public:
+        bin_rows = min(bin_rows, cells.total / _FEWEST_BINS)
+    pieces: list[Segments] = []
+    for part in parts:
+        n_own = max(1, round(n_bins * part.total / others.total))
+        first_cells = _bin_edges(part, n_own, max(knot_rows, bin_rows))
+        pieces.append(_inner_segments(part, first_cells, knot_rows, gaps))
+    return Binning(
+        spikes=spikes.start,
+        segments=_cut_out(_side_by_side(pieces), spikes.start),
+        kept=joined([spikes, *parts]),
+        has_far_rows=is_far,
+        fullness=cells.total / knot_rows if is_protected else math.inf,
+    )
 
 
-def clip_cells(cells: Cells, low: float | int | None, high: float | int | None) -> Cells:
-    """Cells moved into ``[low, high]``; what falls onto another cell joins it."""
-    start, last = np.clip(cells.start, low, high), np.clip(cells.last, low, high)
-    start[1:] = np.maximum(start[1:], next_tick(last[:-1], +1))
-    first = np.flatnonzero(start <= last)
-    return Cells(start=start[first], last=last[first], counts=np.add.reduceat(cells.counts, first))
+def _side_by_side(parts: Sequence[Segments]) -> Segments:
+    """The segments of several islands, with the bins numbered through."""
+    n_bins = np.cumsum([0, *(int(part.bin[-1]) + 1 for part in parts)])
+    return Segments(
+        bin=np.concatenate([part.bin + first for part, first in zip(parts, n_bins[:-1], strict=True)]),
+        share=np.concatenate([part.share for part in parts]),
+        start=np.concatenate([part.start for part in parts]),
+        last=np.concatenate([part.last for part in parts]),
+    )
+
+
+def _lone_values(cells: Cells, gaps: Gaps, floor: float) -> npt.NDArray[np.bool_]:
+    """Single values that lie apart from all others and have enough rows: sentinels, however few beside the rest."""
+    lone: npt.NDArray[np.bool_] = alone(cells, gaps) & (cells.start == cells.last) & (cells.counts >= floor)
+    return lone
 
 
 def _find_spikes(cells: Cells, rules: FitRules, floor: float) -> npt.NDArray[np.bool_]:
@@ -188,39 +195,6 @@ def _find_spikes(cells: Cells, rules: FitRules, floor: float) -> npt.NDArray[np.
         kept[heaviest[chosen[heaviest]][:MAX_SPIKES]] = True
         return kept
     return chosen
-
-
-def _cap_extremes(cells: Cells, spikes: Numbers, knot_rows: float) -> Cells:
-    """Move the outermost rows on either side to the mean of the ``knot_rows`` outermost ones.
-
-    With so few rows that the two means cross nothing is left, unless there is no spike that could take them.
-    """
-    top = cells.last[-1:].repeat(len(cells))
-    up = _outer_mean(distance(cells.start[:1].repeat(len(cells)), cells.start), cells.counts, knot_rows)
-    down = _outer_mean(distance(cells.last, top)[::-1], cells.counts[::-1], knot_rows)
-    low: float | int
-    high: float | int
-    if cells.is_gridded:
-        low, high = int(cells.start[0]) + math.ceil(up), int(cells.last[-1]) - math.ceil(down)
-    else:
-        low, high = cells.start[0] + cells.start.dtype.type(up), cells.last[-1] - cells.start.dtype.type(down)
-    # A cap may not be a spike's own tick; the next one inwards will do.
-    while low in spikes:
-        low = low + 1 if cells.is_gridded else np.nextafter(low, cells.start.dtype.type(np.inf))
-    while high in spikes:
-        high = high - 1 if cells.is_gridded else np.nextafter(high, -cells.start.dtype.type(np.inf))
-    if low > high:
-        if len(spikes):
-            return cells.take(slice(0, 0))
-        low = high = (low + high) // 2 if cells.is_gridded else low / 2 + high / 2
-    return clip_cells(cells, low, high)
-
-
-def _outer_mean(ticks: npt.NDArray[np.float64], counts: npt.NDArray[np.float64], rows: float) -> float:
-    """Mean tick of the first ``rows`` rows."""
-    before = np.concatenate(([0.0], np.cumsum(counts)[:-1]))
-    taken = np.clip(rows - before, 0.0, counts)
-    return float(np.dot(ticks, taken / taken.sum()))
 
 
 def _bin_edges(cells: Cells, n_bins: int, min_rows: float) -> npt.NDArray[np.int64]:
@@ -264,9 +238,13 @@ def _mirrored(cells: Cells) -> Cells:
     return Cells(start=start, last=last, counts=cells.counts[::-1])
 
 
-def _inner_segments(cells: Cells, first_cells: npt.NDArray[np.int64], knot_rows: float) -> Segments:
-    """Cut every bin into pieces of about equal mass, none with fewer than ``knot_rows`` rows."""
+def _inner_segments(cells: Cells, first_cells: npt.NDArray[np.int64], knot_rows: float, gaps: Gaps) -> Segments:
+    """Cut every bin into pieces of about equal mass, none with fewer than ``knot_rows`` rows.
+
+    A wide gap nearby takes a cut to itself.
+    """
     below = np.concatenate(([0.0], np.cumsum(cells.counts)))
+    behind_gaps = np.searchsorted(cells.start, gaps.after)
     stops = np.append(first_cells[1:], len(cells))
     starts: list[int] = []
     bins: list[int] = []
@@ -274,6 +252,7 @@ def _inner_segments(cells: Cells, first_cells: npt.NDArray[np.int64], knot_rows:
         mass = below[stop] - below[first]
         pieces = int(np.clip(mass // max(knot_rows, 1e-12), 1, INNER_SEGMENTS))
         cuts = _closest(below, below[first] + mass * np.arange(1, pieces) / pieces)
+        cuts = _onto_gaps(below, cuts, behind_gaps, reach=mass / pieces / 2)
         kept = [int(first)]
         for cut in np.unique(cuts):
             if (
@@ -291,6 +270,20 @@ def _inner_segments(cells: Cells, first_cells: npt.NDArray[np.int64], knot_rows:
     share = mass / np.bincount(bin_of, weights=mass)[bin_of]
     low, high = _stretch(cells, begin, end)
     return Segments(bin=bin_of, share=share, start=low, last=high)
+
+
+def _onto_gaps(
+    below: npt.NDArray[np.float64], cuts: npt.NDArray[np.int64], behind_gaps: npt.NDArray[np.int64], *, reach: float
+) -> npt.NDArray[np.int64]:
+    """Cuts moved to the nearest gap, where no more than ``reach`` rows lie between."""
+    if not len(behind_gaps) or not len(cuts):
+        return cuts
+    at_gap = (
+        behind_gaps[_closest(below[behind_gaps], below[cuts])]
+        if len(behind_gaps) > 1
+        else behind_gaps.repeat(len(cuts))
+    )
+    return np.where(np.abs(below[at_gap] - below[cuts]) <= reach, at_gap, cuts)
 
 
 def _stretch(cells: Cells, begin: npt.NDArray[np.int64], end: npt.NDArray[np.int64]) -> tuple[Numbers, Numbers]:
@@ -339,11 +332,3 @@ def _cut_out(segments: Segments, spikes: Numbers) -> Segments:
     n_parts = np.bincount(piece, minlength=len(segments))[piece]
     split = np.divide(width, total, out=1.0 / n_parts, where=total > 0)
     return Segments(bin=parts.bin, share=parts.share * split, start=parts.start, last=parts.last)
-
-
-def next_tick(ticks: Numbers, direction: int) -> Numbers:
-    """The next representable tick upwards (+1) or downwards (-1)."""
-    if ticks.dtype == np.int64:
-        return ticks + direction
-    with np.errstate(over="ignore"):
-        return np.nextafter(ticks, ticks.dtype.type(direction * np.inf))

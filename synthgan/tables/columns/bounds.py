@@ -7,7 +7,7 @@ from typing import TypeAlias
 import numpy as np
 
 from synthgan.tables.axis import Axis
-from synthgan.tables.columns.binning import Cells, clip_cells
+from synthgan.tables.columns.cells import Cells, clip_cells
 from synthgan.tables.histogram import Histogram
 from synthgan.tables.schema import ColumnSchema
 

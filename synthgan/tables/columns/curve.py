@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from synthgan.tables.columns.binning import Segments, distance, next_tick
+from synthgan.tables.columns.binning import Segments
+from synthgan.tables.columns.cells import distance, next_tick
 from synthgan.tables.columns.protocol import LARGEST_POSITION, Codes, Positions
 from synthgan.tables.raw_numbers import Numbers
 

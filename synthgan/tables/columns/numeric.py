@@ -12,8 +12,9 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from synthgan.tables.axis import Axis
-from synthgan.tables.columns.binning import Binning, Cells, Segments, make_binning
+from synthgan.tables.columns.binning import Binning, Segments, make_binning
 from synthgan.tables.columns.bounds import clip_to_bounds, declared_bounds, rows_beyond
+from synthgan.tables.columns.cells import moments
 from synthgan.tables.columns.curve import TickCurve, TickLookup
 from synthgan.tables.columns.numeric_conditions import compile_numeric, snap_numeric
 from synthgan.tables.columns.protocol import Codes, Facts, FitRules, LevelCondition, Positions
@@ -42,11 +43,15 @@ class NumericEncoder:
         segments: the bins' inner quantile functions; segment bins index ``bin_codes``.
         special: codes of ``"+inf"``, ``"-inf"`` and ``"missing"``, as far as the column has them.
         marginal: ``(n_levels,)`` share of rows.
-        centre: mean tick of the rows with a number.
+        centre: mean tick of the rows with a number, as far as they are kept: outermost ones lie on the ends of the
+            bins.
         spread: their standard deviation in ticks.
         n_merged: how many distinct values went to the nearest level for want of rows.
         clipped_rows: rows beyond the declared bounds; known to a fit, not to a loaded model.
         n_lost_digits: last digits of decimals that come out as zeros; likewise.
+        has_far_rows: whether too few rows to be kept lie far from all others; known to a fit, not to a loaded model.
+        fullness: how many times ``min_count`` rows have a number, where value protection draws bins in from their ends;
+            infinite elsewhere, and for a loaded model.
     """
 
     name: str
@@ -63,6 +68,8 @@ class NumericEncoder:
     n_merged: int = 0
     clipped_rows: float = 0.0
     n_lost_digits: int = 0
+    has_far_rows: bool = False
+    fullness: float = math.inf
 
     @classmethod
     def fit(cls, column: ColumnSchema, statistics: ColumnStatistics, rules: FitRules) -> NumericEncoder:
@@ -92,7 +99,7 @@ class NumericEncoder:
             counted = np.bincount(lookup.codes(cells.start), weights=cells.counts, minlength=n_levels)
         rows_of_code = np.concatenate((counted, special_rows))
         n_rows = rows_of_code.sum()
-        centre, spread = _moments(cells)
+        centre, spread = moments(binning.kept)
         return cls(
             name=column.name,
             axis=histogram.axis,
@@ -108,6 +115,8 @@ class NumericEncoder:
             n_merged=binning.n_merged,
             clipped_rows=rows_beyond(histogram, bounds),
             n_lost_digits=histogram.n_lost_digits,
+            has_far_rows=binning.has_far_rows,
+            fullness=binning.fullness,
         )
 
     @property
@@ -255,20 +264,27 @@ class NumericEncoder:
         }
 
     def notices(self) -> tuple[str, ...]:
-        """Says when nothing of the column is left, what declared bounds cut, and what digits are lost."""
-        if self.n_lost_digits:
-            return (
-                f"column '{self.name}' spans more digits than 64 bits hold, so the last {self.n_lost_digits} of them "
-                "come out as zeros; round the column, or declare it categorical if its values are codes",
-            )
+        """Says when nothing of the column is left, what declared bounds cut, and what is lost."""
         if self.n_merged and self.missing is not None and self.n_levels == 1:
             return (f"column '{self.name}' has too few rows with a value and will be emitted empty; lower min_count",)
+        said: list[str] = []
         if self.clipped_rows >= 1:
-            return (
+            said.append(
                 f"column '{self.name}' lies beyond its declared bounds in {self.clipped_rows:.0f} rows, which are "
-                "learned as if they lay on the bounds; widen the bounds if that is not meant",
+                "learned as if they lay on the bounds; widen the bounds if that is not meant"
             )
-        return ()
+        if self.has_far_rows:
+            said.append(
+                f"column '{self.name}' has a few values far away from all others, in fewer rows than min_count, which "
+                "are learned as if they lay at the edge of the others; lower min_count to keep them, or make them "
+                "missing if they stand for that"
+            )
+        if self.n_lost_digits:
+            said.append(
+                f"column '{self.name}' spans more digits than 64 bits hold, so the last {self.n_lost_digits} of them "
+                "come out as zeros; round the column, or declare it categorical if its values are codes"
+            )
+        return tuple(said)
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values."""
@@ -362,17 +378,3 @@ def _value_order(binning: Binning) -> tuple[Codes, Codes]:
     codes[np.argsort(place, kind="stable")] = np.arange(n_spikes + n_bins)
     # Huge ticks can tie as floats; spikes and bins keep their own order all the same.
     return np.sort(codes[:n_spikes]), np.sort(codes[n_spikes:])
-
-
-def _moments(cells: Cells) -> tuple[float, float]:
-    if not len(cells):
-        return 0.0, 0.0
-    middle = cells.start.astype(np.float64) / 2 + cells.last.astype(np.float64) / 2
-    share = cells.counts / cells.counts.sum()
-    centre = float(np.dot(middle, share))
-    # Scaled first, so that the squares of large values do not overflow.
-    scale = float(np.abs(middle / 2 - centre / 2).max())
-    if scale == 0:
-        return centre, 0.0
-    spread = float(np.sqrt(np.dot(((middle / 2 - centre / 2) / scale) ** 2, share))) * scale * 2
-    return centre, min(spread, float(np.finfo(np.float64).max))

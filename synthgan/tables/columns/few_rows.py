@@ -1,0 +1,45 @@
+"""What is said of number columns that have so few rows that value protection leaves little of their shape."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from synthgan.tables.columns.numeric import NumericEncoder
+from synthgan.tables.columns.protocol import ColumnEncoder
+
+FLAT = 2.0
+"""Below this many times ``min_count`` rows there is one bin: no distribution is left."""
+
+NARROW = 5.0
+"""Below this many, a fifth of the rows or more lies beyond the ends that are kept."""
+
+_MOST_NAMED = 3
+
+
+def few_rows_notices(encoders: Iterable[ColumnEncoder], min_count: int) -> tuple[str, ...]:
+    """One sentence for all columns that come out as next to one value, one for those that come out narrower."""
+    numeric = [encoder for encoder in encoders if isinstance(encoder, NumericEncoder)]
+    flat = [encoder.name for encoder in numeric if encoder.fullness < FLAT]
+    narrow = [encoder.name for encoder in numeric if FLAT <= encoder.fullness < NARROW]
+    advice = f"lower min_count (now {min_count}), or fit with protect_values=False if single rows may show"
+    said: list[str] = []
+    if flat:
+        said.append(
+            f"{_named(flat)} too few rows with a value for a distribution (less than twice min_count): what comes out "
+            f"lies close about one value in the middle; {advice}"
+        )
+    if narrow:
+        said.append(
+            f"{_named(narrow)} few rows with a value (less than five times min_count): the outer ones are drawn "
+            f"towards the middle, so that columns come out narrower than they are; {advice}"
+        )
+    return tuple(said)
+
+
+def _named(columns: Sequence[str]) -> str:
+    quoted = [f"'{name}'" for name in columns[:_MOST_NAMED]]
+    if len(columns) > _MOST_NAMED:
+        quoted.append(f"{len(columns) - _MOST_NAMED} more")
+    if len(quoted) == 1:
+        return f"column {quoted[0]} has"
+    return f"columns {', '.join(quoted[:-1])} and {quoted[-1]} have"
