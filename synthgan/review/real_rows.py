@@ -66,8 +66,7 @@ def real_rows(release: Release, model: str | os.PathLike[str], data: Data, *, ho
     path = receipt_path(model)
     if path.exists():
         receipt = read_receipt(path, model=model)
-        ledger = release.model.ledger
-        if ledger is not None and ledger.unit != receipt.unit:
+        if release.account is not None and release.account.unit != receipt.unit:
             raise ModelFileError(
                 f"the receipt '{path}' was edited: it names another unit than the model's guarantee; restore it from a "
                 "copy, or fit again"
