@@ -55,12 +55,13 @@ def schema(
     from synthgan.tables.schema_file import schema_to_json, write_schema
     from synthgan.tables.sources import open_source
     from synthgan.tables.suggestions import suggest_constraints
+    from synthgan.tables.written_source import as_modelled
 
     if output is not None:
         check_output(output, force=force)
     source = open_source(data[0] if len(data) == 1 else list(data), csv_format=csv_format)
     found = infer_schema(source, **given(declared=declared, target=target))
-    suggested = suggest_constraints(source, found)
+    suggested = suggest_constraints(as_modelled(source, found), found)
     if output is not None:
         write_schema(found, output, force=force)
 

@@ -21,6 +21,7 @@ from synthgan.evaluation.features import compare
 from synthgan.evaluation.parts import DEFAULT_PARTS, DETECTION_ROWS, FRECHET_ROWS, PARTS, Part, Request
 from synthgan.evaluation.progress import ProgressMode, each_part
 from synthgan.evaluation.scores import Score, Scores
+from synthgan.evaluation.written_values import read_written
 from synthgan.tables.csv_format import CsvFormat
 from synthgan.tables.schema import TableSchema
 from synthgan.tables.sources import names_csv, open_source
@@ -47,6 +48,8 @@ def evaluate(
     that tries to tell the tables apart (detection); with a ``target``, models trained on synthetic rows (utility);
     attacks on the training rows (membership, disclosure) and repeated rows (copies). It does not matter how the
     synthetic rows were made. The figures are computed from the real rows: treat them as private too.
+
+    Numbers and times that are written as text, all in one format, are compared as what they are.
 
     Large tables are not scored whole where that would take long: rows are drawn at random, up to a cap that the score's
     ``note`` or ``details`` state.
@@ -97,6 +100,7 @@ def evaluate(
         for column in columns:
             _check_column(column, setting, frames["real"])
     chosen = _checked_parts(parts)
+    frames, unread = read_written(frames, schema)
     kinds = None if schema is None else kinds_of(schema, [str(label) for label in frames["real"].columns])
     tables = compare(frames, numeric=numeric, kinds=kinds, keep=() if target is None else (target,))
     if not tables.columns:
@@ -104,7 +108,7 @@ def evaluate(
     request = Request(tables=tables, target=target, secrets=secrets, n_jobs=n_jobs)
     seeds = dict(zip(PARTS, np.random.SeedSequence(random_state).spawn(len(PARTS)), strict=True))
     scores: list[Score] = []
-    notes = [f"Column '{column}' takes no part: {reason}." for column, reason in tables.left_out.items()]
+    notes = [f"Column '{column}' takes no part: {reason}." for column, reason in tables.left_out.items()] + unread
     # A limit of -1, which means all cores in scikit-learn, is none.
     with threadpool_limits(n_jobs if n_jobs is not None and n_jobs > 0 else None):
         for name in each_part(chosen, progress):

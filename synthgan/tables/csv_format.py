@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import pyarrow as pa
 
@@ -75,7 +75,8 @@ class CsvFormat:
         if self.decimal not in _DECIMALS:
             raise SettingsError("the decimal sign of a CSV file must be '.' or ','.")
         if self.missing is not None:
-            if isinstance(self.missing, str) or not all(isinstance(text, str) for text in self.missing):
+            given: Any = self.missing
+            if not isinstance(given, list | tuple) or not all(isinstance(text, str) for text in given):
                 raise SettingsError("the spellings of a missing cell must be a tuple of texts.")
             object.__setattr__(self, "missing", tuple(self.missing))
 
