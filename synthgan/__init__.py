@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from synthgan.evaluation import evaluate
     from synthgan.privacy.parameters import Privacy
     from synthgan.synthesizer import Synthesizer, load
+    from synthgan.tables.csv_format import CsvFormat
     from synthgan.tables.schema import (
         Bounds,
         ColumnSchema,
@@ -68,6 +69,7 @@ _OFFERED = {
         "Combinations",
         "UniqueKey",
     ),
+    "synthgan.tables.csv_format": ("CsvFormat",),
     "synthgan.tables.schema_file": ("read_schema", "write_schema"),
     "synthgan.errors": (
         "SynthganError",
@@ -93,6 +95,7 @@ __all__ = [
     "ColumnSchema",
     "Combinations",
     "ConditionError",
+    "CsvFormat",
     "DataError",
     "Levels",
     "ModelFileError",

@@ -30,6 +30,7 @@ from synthgan.tables.outputs import check_output
 from synthgan.tables.schema import TableSchema
 from synthgan.tables.schema_file import schema_to_json
 from synthgan.tables.sources import Source
+from synthgan.tables.written_source import as_modelled
 from synthgan.training.checkpoint import Checkpoint, stored_private, stored_seed
 from synthgan.training.effort import resolve
 from synthgan.training.loop import Trainer
@@ -149,6 +150,7 @@ def fit_exactly(source: Source, request: Request) -> Fitted:
         rows, receipt = division.training, Receipt.of(division, key=key, holdout=request.holdout, unit=ROW)
         check_rows(rows, MINIMUM_ROWS)
     schema = infer_schema(rows, declared=request.schema, target=request.target)
+    rows = as_modelled(rows, schema)
     settings = CodecSettings(min_count=request.min_count, protect_values=request.protect_values)
     codec = TableCodec.fit(rows, schema, settings)
     resolved, trainer, reason = request.resolved(codec.n_rows), None, "steps"

@@ -42,6 +42,7 @@ from synthgan.tables.derived_source import NoRows
 from synthgan.tables.holdout import divide
 from synthgan.tables.schema import TableSchema
 from synthgan.tables.schema_file import schema_from_json, schema_to_json
+from synthgan.tables.written_source import as_modelled
 from synthgan.training.effort import check_effort, resolve
 from synthgan.training.setup import Doors, target_slices
 
@@ -136,7 +137,7 @@ class PrivateFit:
         key = key or new_key()
         division = divide(source, holdout, key=key, unit=unit)
         self.receipt = Receipt.of(division, key=key, holdout=holdout, unit=privacy.unit)
-        training: Source = division.training
+        training = as_modelled(division.training, self.schema, strict=False)
         limited = training if unit is None else UnitLimitedSource(training, unit, privacy.rows_per_unit)
         self._rows: Source = ClampedSource(limited, self.schema)
         self._target, self._unit, self._min_count = target, unit, min_count

@@ -17,7 +17,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from synthgan.errors import DataError, ModelFileError
 from synthgan.privacy.parameters import ROW
@@ -26,6 +26,9 @@ from synthgan.tables.derived_source import ChosenRows
 from synthgan.tables.holdout import KEY_BYTES, Division, divide
 from synthgan.tables.outputs import atomic_path, check_output
 from synthgan.tables.sources import Data, open_source
+
+if TYPE_CHECKING:
+    from synthgan.tables.csv_format import CsvFormat
 
 FORMAT = "synthgan-receipt"
 VERSION = 2
@@ -162,7 +165,9 @@ def read_receipt(path: str | os.PathLike[str], *, model: str | os.PathLike[str] 
     return receipt
 
 
-def split(data: Data, receipt: Receipt | str | os.PathLike[str]) -> tuple[ChosenRows, ChosenRows]:
+def split(
+    data: Data, receipt: Receipt | str | os.PathLike[str], *, csv_format: CsvFormat | None = None
+) -> tuple[ChosenRows, ChosenRows]:
     """The rows that were fitted and those that were held out, told again from the table and its receipt.
 
     Both are sources: `Synthesizer.fit` takes them, and ``to_frame()`` makes a DataFrame.
@@ -170,6 +175,7 @@ def split(data: Data, receipt: Receipt | str | os.PathLike[str]) -> tuple[Chosen
     Args:
         data: the table that was fitted, as `synthgan.tables.sources.open_source` takes it.
         receipt: what `read_receipt` read, or the path.
+        csv_format: as it was given to the fit.
 
     Raises:
         ModelFileError: when the receipt cannot be read, or divides the table otherwise than it says.
@@ -177,7 +183,7 @@ def split(data: Data, receipt: Receipt | str | os.PathLike[str]) -> tuple[Chosen
     """
     if not isinstance(receipt, Receipt):
         receipt = read_receipt(receipt)
-    source = open_source(data, minimum_rows=0)
+    source = open_source(data, minimum_rows=0, csv_format=csv_format)
     unit = receipt.unit if receipt.unit in source.names and receipt.unit != ROW else None
     division = divide(source, receipt.holdout, key=receipt.key, unit=unit)
     if division.content == receipt.content:

@@ -15,6 +15,7 @@ from synthgan.cli.options import (
     PATH,
     NetworkCommand,
     RunState,
+    csv_options,
     debug_option,
     examples,
     force_option,
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from synthgan.privacy.parameters import Privacy
     from synthgan.privacy.released_columns import Basis, ReleasedColumn
     from synthgan.synthesizer import Synthesizer
+    from synthgan.tables.csv_format import CsvFormat
 
 _BASES: dict[Basis, str] = {
     "known values": "by known values",
@@ -45,6 +47,7 @@ _BASES: dict[Basis, str] = {
         "synthgan fit 'parts/*.parquet' -o model.synthgan --target income --effort high",
         "synthgan fit data.csv -o model.synthgan --schema schema.json --time-limit 600",
         "synthgan fit data.parquet -o model.synthgan --checkpoint fit.checkpoint",
+        "synthgan fit daten.csv -o model.synthgan --encoding latin-1 --decimal ,",
         "synthgan fit data.parquet -o model.synthgan --epsilon 1 --schema public.json",
         "synthgan fit data.parquet -o model.synthgan --holdout 0.1",
     ),
@@ -105,6 +108,7 @@ _BASES: dict[Basis, str] = {
 @click.option("--no-protection", is_flag=True, help="Store rare values and true extremes in the model too.")
 @click.option("--device", metavar="NAME", help="auto, cpu, cuda or cuda:N.  [default: auto]")
 @seed_option
+@csv_options
 @click.option(
     "--checkpoint",
     type=PATH,
@@ -137,6 +141,7 @@ def fit(
     no_protection: bool,
     device: str | None,
     seed: int | None,
+    csv_format: CsvFormat | None,
     checkpoint: Path | None,
     early_stopping: bool,
     force: bool,
@@ -187,7 +192,7 @@ def fit(
     )
     began = time.monotonic()
     announce("Reading the table")
-    synthesizer.fit(data[0] if len(data) == 1 else list(data), **given(checkpoint=checkpoint))
+    synthesizer.fit(data[0] if len(data) == 1 else list(data), **given(checkpoint=checkpoint, csv_format=csv_format))
     seconds = time.monotonic() - began
     synthesizer.save(model, force=force)
     for notice in synthesizer.notices_:

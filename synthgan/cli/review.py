@@ -9,11 +9,21 @@ from typing import TYPE_CHECKING
 import click
 
 from synthgan.cli.messages import announce, command_line, duration, say, summary, table
-from synthgan.cli.options import PATH, NetworkCommand, debug_option, examples, force_option, given, seed_option
+from synthgan.cli.options import (
+    PATH,
+    NetworkCommand,
+    csv_options,
+    debug_option,
+    examples,
+    force_option,
+    given,
+    seed_option,
+)
 
 if TYPE_CHECKING:
     from synthgan.review.bundle import Bundle
     from synthgan.review.gates import Verdicts
+    from synthgan.tables.csv_format import CsvFormat
 
 
 @click.command(
@@ -66,6 +76,7 @@ if TYPE_CHECKING:
 @click.option("--date", metavar="DAY", help="Day of the review, as 2026-11-30.  [default: today, UTC]")
 @click.option("--no-csv", is_flag=True, help="Write the rows as Parquet only.")
 @seed_option
+@csv_options
 @force_option
 @debug_option
 def review(
@@ -86,6 +97,7 @@ def review(
     date: str | None,
     no_csv: bool,
     seed: int | None,
+    csv_format: CsvFormat | None,
     force: bool,
 ) -> int:
     """Draw rows from MODEL, score them against the table it was fitted to, and write a review bundle.
@@ -98,7 +110,21 @@ def review(
     With --verify, recheck a bundle: every file that follows from review.json is written again and compared, and with
     --model the rows are drawn again. What was checked is printed, and what was not.
     """
-    given_besides = (model, output, holdout, n_rows, target, secrets or None, policy, jobs, title, purpose, date, seed)
+    given_besides = (
+        csv_format,
+        model,
+        output,
+        holdout,
+        n_rows,
+        target,
+        secrets or None,
+        policy,
+        jobs,
+        title,
+        purpose,
+        date,
+        seed,
+    )
     if verify is not None:
         if data or no_csv or force or any(value is not None for value in given_besides):
             raise click.UsageError(
@@ -124,6 +150,7 @@ def review(
         **given(title=title, purpose=purpose, date=date),
         secrets=secrets or None,
         csv=not no_csv,
+        csv_format=csv_format,
         force=force,
     )
     show_gates(bundle.verdicts)

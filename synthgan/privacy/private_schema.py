@@ -86,7 +86,7 @@ def _inferred(column: ColumnDeclaration) -> Iterator[str]:
     """Which facts of a column were inferred; its own source speaks for its kind and grid."""
     if column.facts.get("source") == "inferred-exact":
         yield "kind"
-        yield from (fact for fact in ("granularity", "offset", "calendar") if fact in column.facts)
+        yield from (fact for fact in ("granularity", "offset", "calendar", "written") if fact in column.facts)
     for fact in ("bounds", "levels"):
         if column.facts.get(fact, {}).get("source") == "inferred-exact":
             yield fact

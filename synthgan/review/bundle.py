@@ -30,6 +30,7 @@ from synthgan.tables.outputs import atomic_folder, check_folder_output
 if TYPE_CHECKING:
     from synthgan.evaluation import Scores
     from synthgan.review.gates import Verdicts
+    from synthgan.tables.csv_format import CsvFormat
     from synthgan.tables.sources import Data
 
 
@@ -70,6 +71,7 @@ def write_bundle(
     title: str | None = None,
     purpose: str | None = None,
     date: str | None = None,
+    csv_format: CsvFormat | None = None,
     force: bool = False,
 ) -> Bundle:
     """Draw rows from a model, review them against the table that was fitted, and write the bundle.
@@ -94,6 +96,7 @@ def write_bundle(
         title: name of the table, for both tiers.
         purpose: what the rows are wanted for, for both tiers.
         date: day of the review, as ``"2026-11-30"``; None for today (UTC).
+        csv_format: how the real rows' files are written, those that are CSV.
         force: replace an earlier bundle. Any other folder is left alone.
 
     Raises:
@@ -107,7 +110,7 @@ def write_bundle(
     gates = parts.policy_of(policy)
     occasion = Occasion.of(title=title, purpose=purpose, date=date)
     fitted, release = opened(model, target=target)
-    real = real_rows(release, model, data, holdout=holdout)
+    real = real_rows(release, model, data, holdout=holdout, csv_format=csv_format)
     wanted = release.n_rows if n_rows is None else int(n_rows)
     seed = _seed(random_state)
     asked = {"random_state": random_state, "n_jobs": n_jobs, "secrets": secrets}

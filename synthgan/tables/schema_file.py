@@ -32,6 +32,9 @@ JSON_SCHEMA: Final[dict[str, Any]] = json.loads(
 )
 """Describes the file format to editors and validators."""
 
+_FIRST_VERSION: Final = 1
+"""Older versions of synthgan read it, so it is written where nothing asks for more."""
+
 _MOST_BYTES: Final = 64 * 2**20
 
 
@@ -39,10 +42,15 @@ def schema_to_json(schema: TableSchema) -> dict[str, Any]:
     """``schema`` as JSON content; facts that are not known are left out."""
     return {
         "format": FORMAT,
-        "version": VERSION,
+        "version": VERSION if any(_is_newer(column) for column in schema.columns) else _FIRST_VERSION,
         "columns": [_column_to_json(column) for column in schema.columns],
         "constraints": [constraint_to_json(constraint) for constraint in schema.constraints],
     }
+
+
+def _is_newer(column: ColumnSchema) -> bool:
+    """Whether a column has a fact that the first version of the format does not know."""
+    return column.written is not None or column.offset is not None or column.calendar is not None
 
 
 def _column_to_json(column: ColumnSchema) -> dict[str, Any]:
@@ -60,6 +68,7 @@ def _column_to_json(column: ColumnSchema) -> dict[str, Any]:
         "text": column.text if column.kind == "text" else None,
         "arrow_type": column.arrow_type or None,
         "stored_type": column.stored_type,
+        "written": column.written,
         "pandas_dtype": column.pandas_dtype,
         "label": label_to_json(column.label),
     }
