@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import shutil
+import subprocess
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
@@ -11,6 +13,8 @@ from typing import Any
 import pytest
 import review_samples as samples
 
+from synthgan.review.gates import apply
+from synthgan.review.policy import default_policy
 from synthgan.review.report import render_report
 
 pytest.importorskip("playwright.sync_api", reason="Playwright is not installed")
@@ -123,6 +127,58 @@ def test_print_opens_what_is_folded_and_is_light(browser: Any, path: Path, tmp_p
         assert len(written) > 50_000
 
 
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_telephone_cuts_no_table(browser: Any, path: Path, scheme: str) -> None:
+    with Visit(browser, path, 390, scheme) as visit:
+        visit.page.evaluate(OPEN_ALL)
+        cut = visit.page.evaluate(
+            """() => [...document.querySelectorAll('table')].filter(
+                each => each.getBoundingClientRect().right > window.innerWidth).map(each => each.caption.innerText)"""
+        )
+        assert cut == []
+
+
+def test_the_sign_of_every_outcome_is_seen(browser: Any, path: Path) -> None:
+    with Visit(browser, path) as visit:
+        boxes = visit.page.evaluate(
+            "() => [...document.querySelectorAll('.sign')].map(s => [s.getBoundingClientRect().width, "
+            "s.querySelector('use').getBoundingClientRect().width])"
+        )
+        assert len(boxes) == 6
+        assert all(outer > 10 and inner > 8 for outer, inner in boxes)
+
+
+@pytest.mark.parametrize("size", ["A4", "Letter"])
+def test_on_paper_gates_stay_together_and_no_heading_is_left_behind(browser: Any, tmp_path: Path, size: str) -> None:
+    """The whole default policy: its gates on at most two pages, and each heading with what it heads."""
+    if shutil.which("pdftotext") is None:
+        pytest.skip("pdftotext (poppler-utils) is not installed")
+    scores = samples.scores()
+    verdicts = apply(default_policy(), scores)
+    page = tmp_path / "report.html"
+    said = {"publication": ("Do not publish this page.",), "heading": {"Table": "Claims"}, "is_signed": True}
+    page.write_text(render_report(**{**samples.arguments(), "verdicts": verdicts, **said}), encoding="utf-8")
+    with Visit(browser, page) as visit:
+        visit.page.pdf(path=tmp_path / "report.pdf", format=size, print_background=True)
+        headings = visit.page.evaluate("() => [...document.querySelectorAll('h2, h3, summary')].map(h => h.innerText)")
+    text = subprocess.run(
+        ["pdftotext", "-layout", tmp_path / "report.pdf", "-"], capture_output=True, check=True, encoding="utf-8"
+    ).stdout
+    pages = [[line.strip() for line in page.splitlines() if line.strip()] for page in text.split("\f")[:-1]]
+    assert [lines[-1].split()[-3:] for lines in pages] == [
+        [str(i + 1), "/", str(len(pages))] for i in range(len(pages))
+    ]
+    left = [lines[-2] for lines in pages if lines[-2] in headings]
+    assert left == []
+    names = [verdict.gate.name for verdict in verdicts]
+    rows = "|".join(re.escape(name) for name in names if name not in ("columns", "pairs of columns"))
+    with_gates = [
+        i for i, lines in enumerate(pages) if any(re.match(rf"({rows}) .*(Passed|Failed|Inc)", x) for x in lines)
+    ]
+    assert with_gates
+    assert max(with_gates) <= 1
+
+
 def test_keyboard_reaches_the_verdict_and_what_scrolls(browser: Any, path: Path) -> None:
     with Visit(browser, path, 360) as visit:
         visit.page.keyboard.press("Tab")
@@ -161,7 +217,7 @@ def test_the_tree_of_assistive_technology(browser: Any, path: Path) -> None:
         targets = page.evaluate(
             "() => [...document.querySelectorAll('nav a')].map(a => !!document.querySelector(a.hash))"
         )
-        assert len(targets) == 12
+        assert len(targets) == 13
         assert all(targets)
 
 

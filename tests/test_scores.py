@@ -114,7 +114,8 @@ def test_the_page_is_whole_and_loads_nothing() -> None:
     assert "<title>A &lt;b&gt;</title>" in page
     assert "default-src 'none'" in page
     assert page.count('<th scope="rowgroup"') == 3
-    assert "<td>0.890 to 0.910</td>" in page
+    assert '<td data-label="95% interval">0.890 to 0.910</td>' in page
+    assert page.index("Do not publish this page") < page.index("<table")
     assert "Column &#x27;&lt;b&gt;&#x27; is out." in page
     assert "distance of &lt;columns&gt;" in page
     assert "rows, real" in page

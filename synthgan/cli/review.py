@@ -173,7 +173,7 @@ def show_gates(verdicts: Verdicts) -> None:
 
 def in_one_word(verdicts: Verdicts) -> str:
     """What all gates come to, with their numbers."""
-    return f"the gates say {verdicts.outcome.value} ({verdicts.counts if verdicts.verdicts else 'no gate'})"
+    return f"the gates say {verdicts.outcome.value}, with {verdicts.counts if verdicts.verdicts else 'no gate'}"
 
 
 def bundle_facts(bundle: Bundle) -> list[tuple[str, str]]:

@@ -164,13 +164,22 @@ class Scores:
 
     def to_html(self, title: str = "Scores of a synthetic table") -> str:
         """The table as an HTML page of its own, with the notes and settings; it loads nothing and runs nothing."""
+        from synthgan.evaluation.glossary import words_of
         from synthgan.evaluation.scores_html import scores_page
 
         groups: dict[str, list[tuple[tuple[str, ...], str]]] = {}
         for score, row in zip(self.scores, self.rows(), strict=True):
             groups.setdefault(_TITLES[score.group], []).append((row, score.note))
         facts = {f"rows, {table}": f"{n:,}" for table, n in self.n_rows.items()} | dict(self.settings)
-        return scores_page(title, HEADINGS, groups.items(), notes=self.notes, facts=facts)
+        return scores_page(
+            title,
+            HEADINGS,
+            groups.items(),
+            notes=self.notes,
+            facts=facts,
+            warning="Do not publish this page: it was computed from real rows, and tells about them.",
+            words=[(entry.word, entry.meaning) for entry in words_of(score.name for score in self)],
+        )
 
     def __str__(self) -> str:
         rows = self.rows()

@@ -150,9 +150,10 @@ class TierContent:
         share = None if score is None else finite(score.value)
         if score is None or share is None:
             return COPIES_UNKNOWN
-        found = f"{figure(share, '%')} do, in every column that was compared"
+        found = f"{figure(share, '%')} of them do" if share else "none of those that were compared does"
         fresh = finite(score.reference)
-        return f"{found}." if fresh is None else f"{found}; of fresh real rows, {figure(fresh, '%')}."
+        beside = "" if fresh is None else f" (of fresh real rows, {figure(fresh, '%')})"
+        return f"{found}{beside}, in all columns that took part."
 
     @property
     def withheld(self) -> list[str]:

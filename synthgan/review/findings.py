@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from synthgan import __version__
 from synthgan.review.document import EVIDENCE, Findings, TierContent
+from synthgan.review.layout import INTERNAL
+from synthgan.review.publication import EVALUATED, publication_of
 from synthgan.review.real_rows import RealRows
 
 if TYPE_CHECKING:
@@ -71,6 +73,7 @@ def scores_page(scores: Scores, verdicts: Verdicts | None) -> str:
         provenance=(),
         facts={"Rows compared": counts, "Written by": f"synthgan {__version__}"},
         limits=[EVALUATED_ONLY, *([] if verdicts is None else [EVIDENCE])],
+        publication=(EVALUATED,),
     )
 
 
@@ -87,4 +90,12 @@ def report(content: TierContent) -> str:
         provenance=content.release.provenance,
         facts=content.facts,
         limits=[*content.limits, *content.withheld],
+        heading={
+            "Table": content.table or "not named",
+            "Purpose": content.occasion.purpose or "not stated",
+            "Date of the review": content.occasion.date,
+        },
+        publication=publication_of(content),
+        protection=content.release.value_protection,
+        is_signed=content.tier == INTERNAL,
     )

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 
 from synthgan.evaluation.scores import HEADINGS
 from synthgan.review.document import TierContent
+from synthgan.review.publication import publication_of
 from synthgan.review.release import Release
 
 CARD_HEADINGS = (
@@ -44,7 +45,7 @@ def model_card(content: TierContent) -> str:
         _ethics(release),
         _bullets(escaped(limit) for limit in content.limits),
     )
-    parts = ["# Model card: synthetic table"]
+    parts = ["# Model card: synthetic table", *(f"**{escaped(text)}**" for text in publication_of(content)[:1])]
     for heading, section in zip(CARD_HEADINGS, sections, strict=True):
         parts += [f"## {heading}", section]
     return "\n\n".join(parts) + "\n"

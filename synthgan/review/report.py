@@ -15,8 +15,11 @@ from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup
 
+from synthgan.review.evidence import mapping
+from synthgan.review.glossary import glossary_section
 from synthgan.review.pictures import house_style
-from synthgan.review.report_blocks import Block, Points, Section, marked, named, table
+from synthgan.review.publication import DECISIONS, SIGNED
+from synthgan.review.report_blocks import Block, Form, Points, Section, marked, named, table
 from synthgan.review.report_risks import (
     attacks_section,
     disclosure_section,
@@ -54,6 +57,10 @@ def render_report(
     provenance: Sequence[Mapping[str, Any]],
     facts: Mapping[str, str],
     limits: Sequence[str],
+    heading: Mapping[str, str] | None = None,
+    publication: Sequence[str] = (),
+    protection: str = "",
+    is_signed: bool = False,
 ) -> str:
     """The whole HTML file. The same arguments give the same file.
 
@@ -65,15 +72,25 @@ def render_report(
         provenance: a mapping per fact about a column, with the keys "column", "what" and "source".
         facts: settings and versions, in the order in which they are listed.
         limits: what the reader must not conclude; `LIMITS` when empty.
+        heading: what the page is about, beside its title: table, purpose, date.
+        publication: what may be published and what not; stands above the gates.
+        protection: what value protection did, in words.
+        is_signed: whether the page ends with lines for the one who decides.
     """
     with house_style():
         sections = [
-            *_evaluated(scores, verdicts),
-            ledger_section(ledger, fitted=bool(provenance)),
-            provenance_section(provenance),
+            *_evaluated(scores, verdicts, is_private=_epsilon(ledger) is not None),
+            ledger_section(ledger, fitted=bool(provenance), attacked=_is_attacked(scores)),
+            provenance_section(provenance, protection),
             unprotected_section(ledger),
             Section(key="limits", title="Limits", blocks=(Points(items=_stated(limits)),)),
+            glossary_section(
+                [score.name for score in scores or ()],
+                is_private=_epsilon(ledger) is not None,
+                has_facts=bool(provenance),
+            ),
             _settings(scores, facts),
+            _sign_off() if is_signed else None,
         ]
     style = _template_file("report.css")
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
@@ -88,17 +105,20 @@ def render_report(
             gates=gates_table(verdicts, scores),
             policy_name=short(getattr(verdicts, "policy", "") or "", 80) if getattr(verdicts, "policy", "") else "",
             sections=[section for section in sections if section is not None],
+            heading=[(short(name, 60), short(text, 500)) for name, text in (heading or {}).items()],
+            publication=[str(text) for text in publication],
             glance=_glance(scores, ledger, fitted=bool(provenance)),
         )
     )
 
 
-def _evaluated(scores: Scores | None, verdicts: Verdicts | None) -> list[Section | None]:
+def _evaluated(scores: Scores | None, verdicts: Verdicts | None, *, is_private: bool) -> list[Section | None]:
     """The sections that hold figures computed from real rows, or one that says why there are none."""
     if scores is None and verdicts is None:
         lead = (
-            "This edition holds no figure that was computed from real rows, so that it tells no more about them than "
-            "the table itself. The internal edition has the scores."
+            "This edition holds no figure that was computed from real rows"
+            + (" besides those that the budget paid for" if is_private else "")
+            + ", so that it tells no more about them than the synthetic rows do. The internal edition has the scores."
         )
     elif scores is None:
         lead = "This edition leaves the scores out; the verdict above was computed from real rows all the same."
@@ -115,6 +135,25 @@ def _evaluated(scores: Scores | None, verdicts: Verdicts | None) -> list[Section
         disclosure_section,
     )
     return [key_figures(scores, verdicts), *(part(scores) for part in parts)]
+
+
+def _sign_off() -> Section:
+    """Lines for the one who decides, to be filled in by hand."""
+    return Section(
+        key="sign-off",
+        title="Decision and sign-off",
+        lead="To be filled in by hand, by the person who answers for the table.",
+        blocks=(Form(choices=DECISIONS, lines=SIGNED),),
+    )
+
+
+def _is_attacked(scores: Scores | None) -> bool:
+    """Whether an attack on people in the table was tried."""
+    return any(score.group in ("membership", "disclosure") for score in scores or ())
+
+
+def _epsilon(ledger: Mapping[str, Any] | None) -> float | None:
+    return finite(mapping(mapping(ledger).get("guarantee")).get("epsilon"))
 
 
 def _stated(limits: Sequence[str]) -> tuple[str, ...]:
@@ -143,15 +182,14 @@ def _setting(value: Any) -> Any:
         pairs = list(value.items())[:200]
         return Markup("; ").join(marked("{}: {}", named(k, 40), named(v, 80)) for k, v in pairs) or "none"
     number = finite(value)
-    return "none" if value is None else f"{number:,.15g}" if number is not None else named(value, 120)
+    return "not set" if value is None else f"{number:,.15g}" if number is not None else named(value, 120)
 
 
 def _glance(scores: Scores | None, ledger: Mapping[str, Any] | None, *, fitted: bool) -> list[tuple[str, str]]:
     """A few facts beside the verdict."""
     found: list[tuple[str, str]] = []
-    guarantee = (ledger or {}).get("guarantee") if isinstance(ledger, Mapping) else None
-    if isinstance(guarantee, Mapping) and (epsilon := finite(guarantee.get("epsilon"))) is not None:
-        delta = finite(guarantee.get("delta"))
+    epsilon, delta = _epsilon(ledger), finite(mapping(mapping(ledger).get("guarantee")).get("delta"))
+    if epsilon is not None:
         found.append(("Guarantee", f"epsilon {epsilon:g}" + (f", delta {delta:g}" if delta is not None else "")))
     elif fitted:
         found.append(("Guarantee", "none"))

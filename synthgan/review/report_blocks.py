@@ -17,6 +17,10 @@ MOST_ROWS = 400
 """Rows of a table; what is beyond is counted below it."""
 
 
+MOST_BESIDE = 2
+"""Columns that a telephone shows beside each other; of a wider table it shows the cells below each other."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Heading:
     """Head of a table's column."""
@@ -30,7 +34,7 @@ class Table:
     """A table; the first cell of each row names it.
 
     ``folded`` is the line that opens it, None when it stands open. A ``stacked`` one shows its cells below each other
-    on a narrow screen.
+    on a narrow screen. ``name`` is a class of the style sheet, for one that has widths of its own.
     """
 
     kind: ClassVar[str] = "table"
@@ -40,6 +44,7 @@ class Table:
     folded: str | None = None
     note: Text = ""
     stacked: bool = False
+    name: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -88,7 +93,33 @@ class Points:
     heading: str = ""
 
 
-Block: TypeAlias = "Table | Gallery | Legend | Prose | Points"
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Term:
+    """A word and what it means; ``anchor`` is where links to it lead."""
+
+    anchor: str
+    word: str
+    meaning: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Terms:
+    """A list of words with their meanings."""
+
+    kind: ClassVar[str] = "terms"
+    terms: tuple[Term, ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Form:
+    """Lines to be filled in by hand: a choice of boxes, and lines to write on."""
+
+    kind: ClassVar[str] = "form"
+    choices: tuple[str, ...]
+    lines: tuple[str, ...]
+
+
+Block: TypeAlias = "Table | Gallery | Legend | Prose | Points | Terms | Form"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -145,6 +176,7 @@ def table(
         headings=tuple(Heading(text=text, is_number=place in numeric) for place, text in enumerate(headings)),
         bodies=(("", tuple(tuple(row) for row in rows[:MOST_ROWS])),),
         folded=folded,
+        stacked=len(headings) > MOST_BESIDE,
         note=f"{left_out:,} more rows are in the JSON file." if left_out > 0 else "",
     )
 
@@ -172,6 +204,7 @@ def parts_table(
 
 def _heading(key: Any) -> str:
     words = [word.upper() if word in ("auc", "tpr", "fpr", "rmse") else word for word in str(key).split("_")]
+    words = ["number", "of", *words[1:]] if words[0] == "n" and len(words) > 1 else words
     return short(" ".join([words[0][:1].upper() + words[0][1:], *words[1:]]), 30)
 
 

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 _LISTED_RELEASES = 4
 _SOURCES = {
     "declared": "declared by the user",
-    "inferred-exact": "read off the data exactly",
+    "inferred-exact": "read off the table, without noise",
     "released": "released by a private mechanism",
 }
 
@@ -104,12 +104,13 @@ def disclosure_section(scores: Scores) -> Section | None:
     )
 
 
-def ledger_section(ledger: Mapping[str, Any] | None, *, fitted: bool) -> Section | None:
+def ledger_section(ledger: Mapping[str, Any] | None, *, fitted: bool, attacked: bool = False) -> Section | None:
     """What was promised and what it went to.
 
     Args:
         ledger: of a private fit.
         fitted: whether the report is about a fit at all, not about rows that anyone may have made.
+        attacked: whether the report holds attacks, which speak where no promise does.
     """
     values = mapping(ledger)
     guarantee = mapping(values.get("guarantee"))
@@ -121,7 +122,8 @@ def ledger_section(ledger: Mapping[str, Any] | None, *, fitted: bool) -> Section
             key="ledger",
             title="Privacy ledger",
             lead="This fit made no promise of differential privacy: nothing is proved about what the table tells of "
-            "any one row. Only the attacks above speak for it.",
+            "any one row. "
+            + ("Only the attacks above speak for it." if attacked else "No attack was tried either, so nothing does."),
         )
     segments = budget_segments(values)
     blocks: list[Block] = [Prose(text=_promise(values, epsilon, delta))]
@@ -188,8 +190,13 @@ def budget_segments(ledger: Mapping[str, Any]) -> list[Segment]:
     ]
 
 
-def provenance_section(provenance: Sequence[Mapping[str, Any]]) -> Section | None:
-    """Where every bound and every list of categories came from."""
+def provenance_section(provenance: Sequence[Mapping[str, Any]], protection: str = "") -> Section | None:
+    """Where every bound and every list of categories came from.
+
+    Args:
+        provenance: a mapping per fact.
+        protection: what value protection did, in words.
+    """
     rows = [_provenance_row(mapping(fact)) for fact in provenance]
     if not rows:
         return None
@@ -203,10 +210,12 @@ def provenance_section(provenance: Sequence[Mapping[str, Any]]) -> Section | Non
     return Section(
         key="provenance",
         title="Where every fact about a column came from",
-        lead="Bounds and lists of categories can give people away. A declared fact tells nothing about the data, a "
-        "released one was paid for in the ledger, and one that was read off the data exactly is protected by nothing.",
+        lead="Bounds and lists of categories can give people away. A declared fact tells nothing about the data, and a "
+        "released one was paid for in the ledger. No guarantee covers one that was read off the table without noise"
+        + ("; what value protection did about it stands below." if protection else "."),
         blocks=(
             Prose(text=f"{counted(len(rows), 'fact')}: {summary}."),
+            *((Prose(text=f"Value protection: {protection}."),) if protection else ()),
             table(
                 "Facts by column",
                 headings,

@@ -103,7 +103,7 @@ def pairs_section(scores: Scores) -> Section | None:
         )
     )
     left = len(pairs.columns) - len(shown.columns)
-    blocks: list[Block] = [Gallery(drawings=drawings), scales]
+    blocks: list[Block] = [scales, Gallery(drawings=drawings)]
     if rows := list(_worst_pairs(pairs)):
         headings = ("Pair", "Real", "Synthetic", "Trend error")
         blocks.append(table("The pairs with the largest errors", headings, rows, numeric=(1, 2, 3)))
@@ -179,8 +179,9 @@ def utility_section(scores: Scores) -> Section | None:
             if isinstance(target, str)
             else "Models learn to predict a column"
         )
-        + " from synthetic or from real rows, and are tested on real rows that neither has seen. "
-        "Lines through the ends of the bars are 95% intervals.",
+        + " from synthetic or from real rows, and are tested on real rows that neither has seen"
+        + (". " if scores.n_rows.get("holdout") else "; the synthesizer, however, may have seen them. ")
+        + "Lines through the ends of the bars are 95% intervals.",
         blocks=(*((legend, *blocks) if blocks else ()), *after),
     )
 

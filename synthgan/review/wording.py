@@ -9,7 +9,19 @@ from typing import Any
 
 from synthgan.evaluation.harmless_text import harmless, short
 
-__all__ = ["beside", "counted", "figure", "finite", "harmless", "listed", "numbers", "percent", "short", "span"]
+__all__ = [
+    "beside",
+    "counted",
+    "exactly",
+    "figure",
+    "finite",
+    "harmless",
+    "listed",
+    "numbers",
+    "percent",
+    "short",
+    "span",
+]
 
 _SPACE = "\N{NO-BREAK SPACE}"
 
@@ -49,6 +61,12 @@ def beside(value: float, limit: float, unit: str = "") -> str:
         if value == limit or ((shown > limit) == (value > limit) and (shown < limit) == (value < limit)):
             break
     return text
+
+
+def exactly(value: float, unit: str = "") -> str:
+    """A number that somebody wrote, with the digits that were written."""
+    text = f"{value:.10g}".replace("-", "\N{MINUS SIGN}")
+    return f"{text}{_SPACE + unit if unit else ''}"
 
 
 def percent(value: Any) -> str:

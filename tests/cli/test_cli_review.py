@@ -29,7 +29,7 @@ def test_the_exit_code_is_that_of_the_gates(
     assert f"shape-below-five {outcome.value} the score," in text
     assert "Reviewed 30 synthetic rows in " in text
     words = {Outcome.PASS: "1 passed", Outcome.FAIL: "1 failed", Outcome.INCONCLUSIVE: "1 inconclusive"}
-    assert re.search(rf"the gates say {outcome.value} \([^()]*\b{words[outcome]}\b", text)
+    assert re.search(rf"the gates say {outcome.value}, with [^.]*\b{words[outcome]}\b", text)
     assert f"{output / 'internal'} (scores on real rows: keep it with the table, never publish it)" in text
     assert done.out.endswith(f"Next: synthgan review --verify {output}\n")
     assert json.loads((output / "internal" / "review.json").read_text(encoding="utf-8"))["random_state"] == 5
