@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from synthgan import Synthesizer, evaluate, load
+from synthgan import Privacy, Synthesizer, evaluate, load
 from synthgan.errors import DataError, SchemaError
 from synthgan.tables.inference import infer_schema
 from synthgan.tables.schema_file import schema_from_json, schema_to_json
@@ -337,3 +337,32 @@ def test_a_cell_outside_the_sample_decides_too(monkeypatch: pytest.MonkeyPatch) 
     odd = next(i for i, text in enumerate(texts) if text not in sample)
     texts[odd] = "unknown"
     assert infer_schema(open_source(pa.table({"a": texts})))["a"].written is None
+
+
+@pytest.mark.filterwarnings("ignore::synthgan.errors.SynthganWarning")
+def test_a_private_fit_reads_declared_formats_and_finds_none() -> None:
+    table = frame()
+    table.loc[5, "day"] = "tomorrow"  # an error would tell that the row is there
+    schema = {
+        "columns": {
+            "price": {"written": "#.##0,00", "bounds": ["0", "5000"]},
+            "day": {"written": "%d.%m.%Y", "bounds": ["2021-01-01", "2023-12-31"]},
+            "share": {"levels": [f"{i} %" for i in range(100)]},
+        }
+    }
+    privacy = Privacy(epsilon=50)
+    model = Synthesizer(schema=schema, privacy=privacy, max_steps=2, progress="off", random_state=0, device="cpu")
+    model.fit(table[["price", "day", "share", "clock"]])
+    kinds = {column.name: (column.kind, column.written) for column in model.schema_.columns}
+    assert kinds == {
+        "price": ("decimal", "#.##0,00"),
+        "day": ("date", "%d.%m.%Y"),
+        "share": ("categorical", None),
+        "clock": ("categorical", None),
+    }
+    rows = model.sample(100)
+    for name in ("price", "day"):
+        assert parse_format(WRITTEN[name][1]).to_values(pa.array(rows[name].dropna(), pa.string())).null_count == 0
+    found = schema_to_json(infer_schema(open_source(table[["price"]])))
+    with pytest.raises(SchemaError, match=r"'price' \(kind, written\)"):
+        Synthesizer(schema=found, privacy=privacy, max_steps=2, progress="off").fit(table[["price"]])
