@@ -255,7 +255,8 @@ def overrule(column: ColumnSchema, declared: ColumnDeclaration) -> ColumnSchema:
     """
     facts = declared.facts
     if "written" in facts:
-        column = with_format(column, facts["written"], source=facts.get("source", "declared"))
+        reason = facts.get("reason") or "declared"
+        column = with_format(column, facts["written"], source=facts.get("source", "declared"), reason=reason)
     data_type = parse_type(column.arrow_type)
     kind, source, reason = _declared_kind(column, facts, data_type)
     changed = dataclasses.replace(

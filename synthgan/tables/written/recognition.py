@@ -63,8 +63,7 @@ def find_format(cells: pa.Array) -> WrittenFormat | None:
 
 def _proposals(cells: pa.Array, first: pa.Array) -> Iterator[WrittenFormat]:
     known = first.to_pylist()
-    times = list(time_proposals(known[0]))
-    return itertools.chain(times, () if times else number_proposals(known, cells))
+    return itertools.chain(time_proposals(known[0]), number_proposals(known, cells))
 
 
 def _fitting(forms: Iterable[WrittenFormat], cells: pa.Array) -> Iterator[WrittenFormat]:
