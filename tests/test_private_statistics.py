@@ -527,7 +527,11 @@ def test_declared_granularity_costs_nothing() -> None:
 @pytest.mark.parametrize(
     ("values", "facts", "on_grid"),
     [
-        (np.arange(1500) % 40 + 0.5, {"granularity": 1, "offset": 0.99}, lambda made: np.rint(made - 0.99) + 0.99),
+        (
+            np.arange(1500) % 40 + 0.5,
+            {"granularity": 1, "offset": 0.99},
+            lambda made: np.round(np.rint(made - 0.99) + 0.99, 2),
+        ),
         (np.arange(3000) % 7, {"granularity": 2, "offset": -1, "bounds": [0, 900]}, lambda made: made // 2 * 2 + 1),
         (
             np.arange("2001-01-01", "2011-01-01", dtype="datetime64[D]"),
