@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
 import math
+from fractions import Fraction
 
 import numpy as np
 import pandas as pd
@@ -13,12 +15,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from synthgan.errors import SchemaError
+from synthgan.tables.arrow_types import parse_type
 from synthgan.tables.constraints import (
     grid_columns,
     reparametrise,
     with_grids,
 )
+from synthgan.tables.constraints.limits import Limits
+from synthgan.tables.constraints.scales import WholeScale
 from synthgan.tables.schema import Bounds, Combinations, Order, Sum, TableSchema
+from synthgan.tables.statistics import ExactStatistics
 from tests.constraint_tables import array, broken, cells, column, random_internal, rng, schema, table, there_and_back
 
 
@@ -209,15 +215,10 @@ def test_an_order_below_a_derived_column():
     assert there_and_back(of, rows).equals(rows)
 
 
-class Grid:
-    """Column statistics that know a granularity."""
-
-    def __init__(self, **granularity):
-        self.granularity = granularity
-
-    def histogram(self, name):
-        axis = type("Axis", (), {"granularity": self.granularity[name]})
-        return type("Histogram", (), {"axis": axis})
+def with_found_grids(of, rows):
+    """The schema with the grids that exact statistics find in its derived columns."""
+    own = TableSchema(columns=tuple(of[name] for name in grid_columns(of)))
+    return with_grids(of, ExactStatistics.collect(rows.select(own.names).to_batches(), own))
 
 
 DAY = 86_400 * 10**9
@@ -226,8 +227,9 @@ DAY = 86_400 * 10**9
 def test_a_column_on_whole_days_stays_there():
     of = schema([Order(low="booked", high="stay")], booked="timestamp[us]", stay="timestamp[us]")
     assert grid_columns(of) == ("stay",)
-    of = with_grids(of, Grid(stay=DAY))
-    assert of["stay"].granularity == DAY
+    days = [dt.datetime(2024, 1, 1) + dt.timedelta(days=day) for day in (0, 1, 4, 5)]
+    of = with_found_grids(of, pa.table({"stay": pa.array(days, pa.timestamp("us"))}))
+    assert (of["stay"].granularity, of["stay"].offset, of["stay"].calendar) == (DAY, None, None)
     assert grid_columns(of) == ()
     rows = table(
         of,
@@ -240,6 +242,61 @@ def test_a_column_on_whole_days_stays_there():
     other = inside.set_column(2, "stay - booked", pa.array([1, 1], pa.duration("us")))
     back = rules.backward(other, rules.start(rng())).column("stay").to_pylist()
     assert back == [dt.datetime(2024, 1, 2), dt.datetime(2024, 1, 6)]
+
+
+DERIVED = {  # name -> Arrow type, values of the derived column, what a value on its grid is
+    "daily at noon": ("timestamp[us]", "D", 12 * 3600, lambda at: at.dt.hour == 12),
+    "weekly": ("timestamp[s]", "W-TUE", 9 * 3600, lambda at: (at.dt.dayofweek == 1) & (at.dt.hour == 9)),
+    "month ends at six": ("timestamp[us]", "ME", 18 * 3600, lambda at: at.dt.is_month_end & (at.dt.hour == 18)),
+    "business days": ("timestamp[ns]", "B", 0, lambda at: at.dt.dayofweek < 5),
+    "noon in Berlin": ("timestamp[us, tz=Europe/Berlin]", "D", 12 * 3600, lambda at: at.dt.hour == 12),
+    "quarter starts in Berlin": ("timestamp[us, tz=Europe/Berlin]", "QS", 0, lambda at: at.dt.is_quarter_start),
+}
+
+
+@pytest.mark.parametrize("direction", [1, -1])
+@pytest.mark.parametrize("name", DERIVED)
+def test_a_derived_column_stays_on_its_grid(name, direction):
+    arrow_type, rule, seconds, on_grid = DERIVED[name]
+    held = parse_type(arrow_type)
+    days = pd.date_range("2005-01-01", "2025-12-31", freq=rule)
+    random = rng()
+    far = (days + pd.Timedelta(seconds=seconds))[random.integers(2, len(days) - 2, 600)].tz_localize(held.tz)
+    near = far - direction * pd.to_timedelta(random.integers(0, 400 * 1440, 600), unit="min")
+    values = {"far": pa.array(far.as_unit("ns")).cast(held), "near": pa.array(near.as_unit("ns")).cast(held)}
+    rows = pa.table({**values, "y": [1] * 600})
+    low, high = ("near", "far") if direction > 0 else ("far", "near")
+    # Combinations decide the near column, so that the far one is derived from it in both directions.
+    of = schema(
+        [Order(low=low, high=high), Combinations(columns=("near", "y"))], near=arrow_type, far=arrow_type, y="int64"
+    )
+    assert grid_columns(of) == ("far",)
+    of = with_found_grids(of, rows)
+    rules = reparametrise(of)
+    inside = rules.forward(rows.select(of.names))
+    assert rules.backward(inside, rules.start(rng())).to_pandas()["far"].tolist() == rows.to_pandas()["far"].tolist()
+    place = next(place for place, field in enumerate(inside.schema) if " - " in field.name)
+    gap = (
+        pa.array(random.integers(0, 10**9, 600), pa.int64())
+        .cast(pa.duration("s"))
+        .cast(inside.schema.field(place).type)
+    )
+    back = rules.backward(
+        inside.set_column(place, inside.schema.field(place).name, gap), rules.start(rng())
+    ).to_pandas()
+    assert on_grid(back["far"]).all()
+    assert (back[low] <= back[high]).all()
+
+
+def test_whole_numbers_and_decimals_are_derived_on_their_offsets():
+    of = schema([Order(low="a", high="b")], a="int64", b="decimal128(10, 2)")
+    of = TableSchema(columns=(of["a"], dataclasses.replace(of["b"], granularity=1, offset=0.99)), constraints=())
+    scale = WholeScale(of["b"], [of["a"]])
+    snapped = scale.add(np.array([0, 99, 100, -250]), np.array([0, 0, 0, 1]), Limits(Fraction(-1000), Fraction(1000)))
+    assert snapped.tolist() == [99, 99, 199, -201]
+    down = WholeScale(of["b"], [of["a"]], direction=-1)
+    lower = down.add(np.array([0, -99, -100]), np.array([0, 0, 5]), Limits(Fraction(-1000), Fraction(1000)))
+    assert (-lower).tolist() == [-1, 99, -1]
 
 
 def test_local_days_survive_the_change_of_clocks():

@@ -104,9 +104,14 @@ def test_inferred_facts_are_refused_by_name() -> None:
 
 def test_every_inferred_fact_is_named() -> None:
     column = ColumnSchema(
-        name="y", kind="integer", arrow_type="int64", granularity=5, bounds=Bounds(lower=0, source="inferred-exact")
+        name="y",
+        kind="integer",
+        arrow_type="int64",
+        granularity=5,
+        offset=1,
+        bounds=Bounds(lower=0, source="inferred-exact"),
     )
-    with pytest.raises(SchemaError, match=r"'y' \(kind, granularity, bounds\)"):
+    with pytest.raises(SchemaError, match=r"'y' \(kind, granularity, offset, bounds\)"):
         private_schema(table(y=pa.int64()), TableSchema(columns=(column,)))
 
 

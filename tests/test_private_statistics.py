@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 import math
-from decimal import Decimal
+from decimal import Decimal, localcontext
 from typing import Any
 
 import numpy as np
@@ -522,6 +522,47 @@ def test_declared_granularity_costs_nothing() -> None:
     found, _ = release({"x": [0.5, 1.0, 7.3] * 500}, facts, mechanisms=mechanisms)
     assert found.histogram("x").axis.granularity == 0.5
     assert [what for what, _ in mechanisms.spent] == ["number of rows", "coarse histogram of column 'x'"]
+
+
+@pytest.mark.parametrize(
+    ("values", "facts", "on_grid"),
+    [
+        (
+            np.arange(1500) % 40 + 0.5,
+            {"granularity": 1, "offset": 0.99},
+            lambda made: np.round(np.rint(made - 0.99) + 0.99, 2),
+        ),
+        (np.arange(3000) % 7, {"granularity": 2, "offset": -1, "bounds": [0, 900]}, lambda made: made // 2 * 2 + 1),
+        (
+            np.arange("2001-01-01", "2011-01-01", dtype="datetime64[D]"),
+            {"calendar": "month-start", "bounds": ["2000-06-15", None]},
+            lambda made: made.astype("datetime64[M]").astype("datetime64[D]"),
+        ),
+        (
+            np.arange("2001-01-01", "2011-01-01", dtype="datetime64[D]").astype("datetime64[s]"),
+            {"granularity": 7 * 86_400 * 10**9, "offset": "2024-05-14T12:00"},
+            lambda made: (made - np.datetime64("2024-05-14T12:00")) // np.timedelta64(7, "D") * np.timedelta64(7, "D")
+            + np.datetime64("2024-05-14T12:00"),
+        ),
+    ],
+    ids=["x.99", "odd numbers", "month starts", "weekly"],
+)  # fmt: skip
+def test_a_declared_grid_of_any_kind_costs_nothing(values: Any, facts: Any, on_grid: Any) -> None:
+    mechanisms = NoisyCounts(0)
+    _, codec = release({"x": values}, {"columns": {"x": facts}}, mechanisms=mechanisms)
+    assert not any("steps" in what for what, _ in mechanisms.spent)
+    made = decoded(codec, 2000).column("x").drop_null().to_numpy()
+    assert len(made) > 1000
+    np.testing.assert_array_equal(on_grid(made), made)
+
+
+def test_long_decimals_between_declared_bounds_keep_their_digits() -> None:
+    first = Decimal("98765432109876543210.123456789012345678")
+    with localcontext(prec=60):
+        values = pa.array([first + Decimal(int(i)).scaleb(-18) for i in np.arange(2000) % 90], pa.decimal128(38, 18))
+        bounds = [str(first), str(first + Decimal(89).scaleb(-18))]
+    _, codec = release({"x": values}, {"columns": {"x": {"bounds": bounds}}})
+    assert set(decoded(codec, 2000).column("x").to_pylist()) == set(values.to_pylist())
 
 
 def test_half_open_bounds() -> None:

@@ -82,6 +82,8 @@ SCHEMA = TableSchema(
         ColumnSchema(name="j", kind="boolean", arrow_type="bool", levels=Levels(values=(True, False))),
         ColumnSchema(name="k", kind="constant", arrow_type="null"),
         ColumnSchema(name="l", kind="identifier", arrow_type="string"),
+        ColumnSchema(name="m", kind="float", arrow_type="double", granularity=1, offset=0.99),
+        ColumnSchema(name="n", kind="datetime", arrow_type="timestamp[us]", calendar="month-end", offset=-3600 * 10**9),
     ),
     constraints=(
         Order(low="d", high="e"),
@@ -151,7 +153,9 @@ SHORT: list[tuple[dict[str, Any], dict[str, Any]]] = [
         {"bounds": {"upper": 3, "source": "released"}},
     ),
     ({"columns": {"a": {"levels": ["x", "y"]}}}, {"levels": {"values": ["x", "y"]}}),
-    ({"columns": {"a": {"kind": None, "bounds": None, "granularity": None}}}, {}),
+    ({"columns": {"a": {"kind": None, "bounds": None, "granularity": None, "offset": None, "calendar": None}}}, {}),
+    ({"columns": {"a": {"granularity": 7, "offset": "2024-01-01"}}}, {"granularity": 7, "offset": "2024-01-01"}),
+    ({"columns": {"a": {"calendar": "quarter-end+1"}}}, {"calendar": "quarter-end+1"}),
     ({"$schema": "somewhere", "format": "synthgan-schema", "version": 1, "columns": {"a": {}}}, {}),
 ]
 
@@ -194,6 +198,8 @@ MALFORMED: list[tuple[Any, str]] = [
     ({"columns": {"a": {"levels": {"ordered": True}}}}, "need a list of 'values'"),
     ({"columns": {"a": {"levels": {"values": [], "ordered": 1}}}}, "'ordered' in the levels of column 'a'"),
     ({"columns": {"a": {"granularity": "1"}}}, "the granularity of column 'a' must be a number"),
+    ({"columns": {"a": {"offset": True}}}, "the offset of column 'a' must be a number or text"),
+    ({"columns": {"a": {"calendar": 3}}}, "the calendar of column 'a' must be text"),
     ({"constraints": {}}, "the constraints of the schema must be a list"),
     ({"constraints": [{"low": "a", "high": "b"}]}, "needs the key 'rule' (one of order, sum"),
     (
@@ -352,6 +358,10 @@ def test_every_type_has_a_kind(data_type: pa.DataType) -> None:
         ({"kind": "integer", "granularity": -1}, "the granularity of column 'x'"),
         ({"kind": "integer", "granularity": True}, "the granularity of column 'x'"),
         ({"kind": "boolean", "granularity": 1}, "column 'x' is boolean and cannot have granularity"),
+        ({"kind": "integer", "offset": 1}, "the offset of column 'x' needs a granularity or a calendar beside it"),
+        ({"kind": "integer", "granularity": 2, "offset": float("inf")}, "the offset of column 'x' must be a finite"),
+        ({"kind": "integer", "calendar": "month-end"}, "column 'x' is integer and cannot have a calendar"),
+        ({"kind": "date", "calendar": "month-begin"}, "the calendar of column 'x' is none that synthgan knows: use"),
         ({"kind": "categorical", "levels": Levels(values=(1, 1))}, "the levels of column 'x' name a value twice"),
         ({"kind": "text", "text": "faker:"}, "column 'x' has an unknown text option"),
     ],

@@ -131,6 +131,20 @@ def test_physical_types_and_what_they_stood_for(tmp_path: Path) -> None:
     assert source.read()["half"].to_pylist() == [1.5, None]
 
 
+def test_parquet_knows_what_date_arrow_wrote(tmp_path: Path) -> None:
+    days = pa.table({"day": pa.array([86_400_000, None, 0], pa.date64()), "other": pa.array([1, 2, 3], pa.date32())})
+    source = open_source(write(tmp_path, "a.parquet", days))
+    assert source.stored_types == {"day": "date64[ms]"}
+    assert source.read()["day"].to_pylist() == days["day"].to_pylist()
+    assert source.read()["day"].type == pa.date32()
+    # Files of one table may differ in it, and the note may be damaged.
+    write(tmp_path, "b.parquet", days.set_column(0, "day", days["day"].cast(pa.date32())))
+    assert open_source(tmp_path).stored_types == {}
+    noted = days.replace_schema_metadata({"ARROW:schema": "bm90IGEgc2NoZW1h"})
+    pq.write_table(noted, tmp_path / "c.parquet", store_schema=False)
+    assert open_source(tmp_path / "c.parquet").stored_types == {}
+
+
 def test_nan_is_missing_and_infinity_is_not() -> None:
     source = open_source(pa.table({"x": [1.0, float("nan"), float("inf"), float("-inf")]}))
     assert source.read()["x"].to_pylist() == [1.0, None, float("inf"), float("-inf")]

@@ -176,14 +176,14 @@ class Axis:
         place = None if value is None else self._place(value)
         if place is None or self.grid is None:
             return None if place is None else float(place)
-        return self._within_ticks(self.grid.ceil_one(place))
+        return self._within_ticks(self.grid.ceil_one(Fraction(place)))
 
     def tick_at_most(self, value: Any) -> float | int | None:
         """Highest tick whose value is at most ``value``; None for None and plus infinity."""
         place = None if value is None else self._place(value)
         if place is None or self.grid is None:
             return None if place is None else float(place)
-        return self._within_ticks(self.grid.floor_one(place))
+        return self._within_ticks(self.grid.floor_one(Fraction(place)))
 
     def _within_ticks(self, tick: int) -> int:
         return max(-(2**63), min(tick - 2**63 if self.is_shifted else tick, 2**63 - 1))

@@ -47,9 +47,12 @@ class AxisSearch:
             return
         if pat.is_floating(arrow_type):
             self._decimals = self._needed(values)
-        for clock, raw, rows in self._readings(values, counts):
+        for clock, raw in self._readings(values).items():
             self._searches[clock] = GridSearch(
-                raw, rows, natural=natural_steps(arrow_type), day=raw_day(arrow_type), exception_rows=exception_rows
+                *distinct(raw, counts),
+                natural=natural_steps(arrow_type),
+                day=raw_day(arrow_type),
+                exception_rows=exception_rows,
             )
 
     def add(self, values: npt.NDArray[Any]) -> None:
@@ -59,7 +62,7 @@ class AxisSearch:
             return
         if pat.is_floating(self._type):
             self._decimals = self._needed(values)
-        for clock, raw, _ in self._readings(values, np.ones(len(values))):
+        for clock, raw in self._readings(values).items():
             search = self._searches[clock]
             if self._decimals != before:
                 search.scale(10 ** ((self._decimals or 0) - before))
@@ -84,17 +87,13 @@ class AxisSearch:
         at_least = 0 if self._decimals is None else self._decimals
         return decimals_needed(values, at_least=at_least, single_precision=not pat.is_float64(self._type))
 
-    def _readings(
-        self, values: npt.NDArray[Any], counts: npt.NDArray[Any]
-    ) -> list[tuple[Clock, npt.NDArray[Any], npt.NDArray[Any]]]:
-        """Distinct whole numbers and their rows, by the clock that they are read from."""
+    def _readings(self, values: npt.NDArray[Any]) -> dict[Clock, npt.NDArray[Any]]:
+        """The values as whole numbers, by the clock that they are read from."""
         if self._decimals is None:
-            return []
+            return {}
         if pat.is_floating(self._type):
-            return [(_WALL, *distinct(whole_floats(values, self._decimals), counts))]
-        if not has_zone(self._type):
-            return [(_WALL, *distinct(values, counts))]
-        return [(_WALL, *distinct(wall_times(values, self._type), counts)), (_UTC, *distinct(values, counts))]
+            return {_WALL: whole_floats(values, self._decimals)}
+        return {_WALL: wall_times(values, self._type), _UTC: values} if has_zone(self._type) else {_WALL: values}
 
 
 _WALL: Clock = "wall"

@@ -30,7 +30,7 @@ from synthgan.tables.schema import (
     TableSchema,
     UniqueKey,
 )
-from synthgan.tables.schema_values import label_from_json, value_from_json
+from synthgan.tables.schema_values import label_from_json, offset_from_json, value_from_json
 from synthgan.tables.written_columns import with_format
 from synthgan.visible_text import shown
 
@@ -146,9 +146,12 @@ def _parse_facts(name: str, facts: Mapping[str, Any]) -> dict[str, Any]:
         parsed["bounds"] = _long_bounds(parsed["bounds"], where)
     if "levels" in parsed:
         parsed["levels"] = _long_levels(parsed["levels"], where)
-    for key in ("granularity", "offset"):
-        number = isinstance(parsed.get(key, 0), int | float) and not isinstance(parsed.get(key), bool)
-        _need(number, f"the {key} of {where} must be a number")
+    for key, types, what in (
+        ("granularity", int | float, "a number"),
+        ("offset", int | float | str, "a number or text"),
+    ):
+        fits = isinstance(parsed.get(key, 0), types) and not isinstance(parsed.get(key), bool)
+        _need(fits, f"the {key} of {where} must be {what}")
     _need(isinstance(parsed.get("calendar", ""), str), f"the calendar of {where} must be text")
     return parsed
 
@@ -266,7 +269,7 @@ def overrule(column: ColumnSchema, declared: ColumnDeclaration) -> ColumnSchema:
         reason=reason,
         levels=_declared_levels(column, facts.get("levels"), data_type) if kind in _WITH_LEVELS else None,
         bounds=_declared_bounds(column, facts.get("bounds"), data_type),
-        **_declared_grid(column, facts, kind),
+        **_declared_grid(column, facts, data_type),
         text=facts.get("text", column.text),
     )
     if "text" in facts and kind != "text" and facts["text"] != "empty":
@@ -328,11 +331,12 @@ def _implied_kind(column: ColumnSchema, facts: Mapping[str, Any], data_type: pa.
     return None
 
 
-def _declared_grid(column: ColumnSchema, facts: Mapping[str, Any], kind: Kind) -> dict[str, Any]:
+def _declared_grid(column: ColumnSchema, facts: Mapping[str, Any], data_type: pa.DataType) -> dict[str, Any]:
     """The facts of a grid belong together: those of the column stay only where none is declared."""
-    if any(fact in facts for fact in _GRID) or kind not in NUMERIC_KINDS:
-        return {fact: facts.get(fact) for fact in _GRID}
-    return {fact: getattr(column, fact) for fact in _GRID}
+    if not any(fact in facts for fact in _GRID) and facts.get("kind", column.kind) in NUMERIC_KINDS:
+        return {fact: getattr(column, fact) for fact in _GRID}
+    offset = offset_from_json(facts.get("offset"), data_type, f"the offset of column {column.name!r}")
+    return {"granularity": facts.get("granularity"), "offset": offset, "calendar": facts.get("calendar")}
 
 
 def _declared_bounds(column: ColumnSchema, bounds: Mapping[str, Any] | None, data_type: pa.DataType) -> Bounds | None:
@@ -386,9 +390,6 @@ def declared_table(declaration: Declaration) -> TableSchema:
             stored_type=facts.get("stored_type"),
             written=facts.get("written"),
             pandas_dtype=facts.get("pandas_dtype"),
-            granularity=facts.get("granularity"),
-            offset=facts.get("offset"),
-            calendar=facts.get("calendar"),
             time_zone=facts.get("time_zone"),
             text=facts.get("text", "empty"),
         )
@@ -397,6 +398,7 @@ def declared_table(declaration: Declaration) -> TableSchema:
                 bare,
                 bounds=_declared_bounds(bare, facts.get("bounds"), data_type),
                 levels=_declared_levels(bare, facts.get("levels"), data_type),
+                **_declared_grid(bare, facts, data_type),
             )
         )
     return TableSchema(columns=tuple(columns), constraints=declaration.constraints or ())

@@ -17,6 +17,8 @@ from synthgan.tables.grids import Grid
 from synthgan.tables.raw_numbers import MAX_DECIMALS, raw_day
 from synthgan.tables.schema import ColumnSchema
 
+_LARGEST = 1e40  # of any number in a type's own unit
+
 
 def has_declared_grid(column: ColumnSchema) -> bool:
     """Whether the schema says what grid the column lies on."""
@@ -93,6 +95,9 @@ def _float_axis(column: ColumnSchema, arrow_type: pa.DataType) -> Axis:
 def _exact(column: ColumnSchema, fact: str) -> Fraction:
     """A declared number as it is written, so that 0.1 is a tenth."""
     value = column.granularity if fact == "granularity" else column.offset
-    if value is None or not math.isfinite(value) or (fact == "granularity" and value <= 0):
-        raise SchemaError(f"the {fact} of column '{column.name}' must be a finite number, and a granularity above zero")
+    if value is None or not abs(value) < _LARGEST or (fact == "granularity" and value <= 0):
+        raise SchemaError(
+            f"the {fact} of column '{column.name}' must be a number that its type can hold"
+            + (", above zero" if fact == "granularity" else "")
+        )
     return Fraction(str(value))

@@ -5,6 +5,7 @@ Folders named ``key=value`` below the one that was opened (Hive partitions) are 
 
 from __future__ import annotations
 
+import base64
 import hashlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -35,15 +36,19 @@ class ParquetSource(Source):
         self._paths = tuple(paths)
         self._group_rows: list[list[int]] = []
         schema: pa.Schema | None = None
+        dates: list[set[str]] = []
         for path in self._paths:
             with _open(path) as file:
                 metadata = file.metadata
                 self._group_rows.append([metadata.row_group(i).num_rows for i in range(metadata.num_row_groups)])
                 found = file.schema_arrow
+                dates.append(_dates_in_milliseconds(metadata))
             _check_names(found, path)
             schema = found if schema is None else _common_schema(schema, found, self._paths[0], path)
         if schema is None:
             raise SourceError(f"{description} holds no Parquet file")
+        for name in set.intersection(*dates).intersection(schema.names):
+            schema = schema.set(schema.get_field_index(name), pa.field(name, pa.date64()))
         self._stored = schema.remove_metadata()
         self._partitions = hive_keys(self._paths, folder, self._stored.names)
         fields = [*self._stored, *(pa.field(key, values.type) for key, values in self._partitions.items())]
@@ -106,6 +111,15 @@ def _open(path: Path) -> Iterator[pq.ParquetFile]:
     except OSError as error:
         reason = error.strerror or "damaged or cut short"
         raise SourceError(f"{path} cannot be read ({reason}): check the file or write it again") from None
+
+
+def _dates_in_milliseconds(metadata: pq.FileMetaData) -> set[str]:
+    """Columns that were date64 when Arrow wrote the file. Parquet has one type of date, which is read as date32."""
+    try:
+        written = pa.ipc.read_schema(pa.py_buffer(base64.b64decode((metadata.metadata or {})[b"ARROW:schema"])))
+    except (KeyError, ValueError, OSError, pa.ArrowException):  # no such note, or none that can be read
+        return set()
+    return {field.name for field in written if pa.types.is_date64(field.type)}
 
 
 def _check_names(schema: pa.Schema, path: Path) -> None:

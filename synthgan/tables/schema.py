@@ -113,9 +113,7 @@ class ColumnSchema:
             raise SchemaError(f"column {self.name!r} has an unknown kind {self.kind!r}{hint}")
         if self.bounds is not None:
             self._check_bounds(self.bounds)
-        if self.granularity is not None and not (
-            _is_number(self.granularity) and math.isfinite(self.granularity) and self.granularity > 0
-        ):
+        if self.granularity is not None and not (_is_finite(self.granularity) and self.granularity > 0):
             raise SchemaError(f"the granularity of column {self.name!r} must be a positive, finite number")
         self._check_grid()
         for fact, value in (("bounds", self.bounds), ("granularity", self.granularity)):
@@ -132,7 +130,7 @@ class ColumnSchema:
             )
 
     def _check_grid(self) -> None:
-        if self.offset is not None and not (_is_number(self.offset) and math.isfinite(self.offset)):
+        if self.offset is not None and not _is_finite(self.offset):
             raise SchemaError(f"the offset of column {self.name!r} must be a finite number")
         if self.offset is not None and self.granularity is None and self.calendar is None:
             raise SchemaError(f"the offset of column {self.name!r} needs a granularity or a calendar beside it")
@@ -161,6 +159,10 @@ class ColumnSchema:
             raise SchemaError(f"the bounds of column {self.name!r} are of two types that have no order") from None
         if reversed_:
             raise SchemaError(f"the bounds of column {self.name!r} are reversed: lower is above upper")
+
+
+def _is_finite(value: Any) -> bool:
+    return _is_number(value) and (isinstance(value, int) or math.isfinite(value))  # a long integer is no float
 
 
 def _is_number(value: Any) -> bool:

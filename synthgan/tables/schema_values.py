@@ -13,7 +13,8 @@ import pandas as pd
 import pyarrow as pa
 
 from synthgan.errors import SchemaError
-from synthgan.tables.arrow_types import is_text
+from synthgan.tables.arrow_types import NANOSECONDS, is_text
+from synthgan.tables.whole_axis import WholeAxis
 
 
 def value_to_json(value: Any) -> Any:
@@ -55,6 +56,23 @@ def value_from_json(raw: Any, data_type: pa.DataType, where: str) -> Any:
     if value is None:
         raise SchemaError(f"{where} must be {_expected(data_type)}, since the column holds {data_type}")
     return value
+
+
+def offset_from_json(raw: Any, data_type: pa.DataType, where: str) -> Any:
+    """The offset of a grid as a number in the unit of its granularity; dates and times of the grid may stand for it.
+
+    Raises:
+        SchemaError: when ``raw`` is a text that is no value of the column's type.
+    """
+    if not isinstance(raw, str):
+        return raw
+    value = value_from_json(raw, data_type, where)
+    if pa.types.is_timestamp(data_type):
+        wall = pd.Timestamp(value).tz_localize(None)
+        return int(WholeAxis(pa.timestamp(data_type.unit)).ticks(wall) * NANOSECONDS[data_type.unit])
+    if pa.types.is_duration(data_type):
+        return int(WholeAxis(data_type).ticks(value) * NANOSECONDS[data_type.unit])
+    return int(WholeAxis(data_type).ticks(value)) if pa.types.is_date(data_type) else float(value)
 
 
 def _convert(raw: Any, data_type: pa.DataType) -> Any:
