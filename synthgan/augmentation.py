@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from synthgan.errors import SchemaError, SettingsError
+from synthgan.errors import ConditionError, SchemaError, SettingsError
+from synthgan.tables.predicates import parse_conditions
 
 if TYPE_CHECKING:
     from synthgan.synthesizer import RandomState, Synthesizer
@@ -24,6 +25,7 @@ def balance(
     Raises:
         SettingsError: when no target is named.
         SchemaError: when the target has no classes, or the frame's columns are not those fitted.
+        ConditionError: when a class of the frame is not one that the model can make.
     """
     schema = synthesizer.schema_
     if target is None:
@@ -48,6 +50,7 @@ def balance(
     missing = (counts.max() - counts).loc[lambda deficit: deficit > 0]
     if missing.empty:
         return data.reset_index(drop=True)
+    _check_classes(synthesizer, label, list(missing.index))
     wanted = pd.DataFrame({label: missing.index.repeat(missing.to_numpy())})
     synthetic = synthesizer.sample(conditions=wanted, random_state=random_state)
     for column, name in zip(schema.columns, labels, strict=True):
@@ -57,6 +60,26 @@ def balance(
         if _converts(synthetic[name], data.dtypes[name]):
             synthetic[name] = _converted(synthetic[name], data.dtypes[name])
     return pd.concat([data, synthetic], ignore_index=True)
+
+
+def _check_classes(synthesizer: Synthesizer, label: Any, classes: list[Any]) -> None:
+    """Refuse to balance classes that the model cannot make, before rows are asked of it one by one.
+
+    Raises:
+        ConditionError: when there are such.
+    """
+    unknown = 0
+    for value in classes:
+        try:
+            synthesizer.codec_.compile_conditions(parse_conditions({label: [value]}, synthesizer.schema_))
+        except ConditionError:
+            unknown += 1
+    if unknown:
+        raise ConditionError(
+            f"augment cannot bring {unknown} of the {len(classes)} smaller classes of {label!r} to size, because the "
+            f"model does not know them: a class in fewer rows than min_count (now {synthesizer.min_count}) of the "
+            "fitted table is not kept. Fit with a lower min_count, or leave the rows of these classes out of the data."
+        )
 
 
 def _distinct_from(real: pd.Series[Any], fresh: pd.Series[Any], synthesizer: Synthesizer, label: Any) -> pd.Series[Any]:

@@ -157,6 +157,16 @@ def _uuid_text(storage: pa.Array) -> pa.Array:
     return pa.array([None if value is None else str(UUID(bytes=value)) for value in storage.to_pylist()], pa.string())
 
 
+def roomy(array: pa.Array) -> pa.Array:
+    """The array; decimals, whose type Arrow chose by the largest of them, with as many digits as their width holds.
+
+    So the type, which stands in the schema, does not tell how long the longest value is.
+    """
+    if not pa.types.is_decimal128(array.type):
+        return array
+    return array.cast(pa.decimal128(_DECIMAL128_DIGITS, array.type.scale))
+
+
 def uuid_array(text: pa.Array) -> pa.Array:
     """Text in the usual form as Arrow UUIDs; the inverse of reading one as its physical type."""
     stored = [None if value is None else UUID(value).bytes for value in text.to_pylist()]

@@ -16,9 +16,9 @@ from synthgan.tables.arrow_types import parse_type
 from synthgan.tables.batches import BATCH_ROWS, Source, TableSource
 from synthgan.tables.codec_settings import CodecSettings
 from synthgan.tables.columns import ENCODERS
-from synthgan.tables.columns.few_rows import few_rows_notices
 from synthgan.tables.columns.levels import LevelEncoder
 from synthgan.tables.columns.numeric import NumericEncoder
+from synthgan.tables.columns.protection_notices import protection_notices
 from synthgan.tables.columns.protocol import ColumnEncoder, LevelCondition
 from synthgan.tables.composites import split_texts
 from synthgan.tables.constraints import ViolationCounter, grid_columns, reparametrise, with_grids
@@ -126,8 +126,8 @@ class TableCodec:
     @property
     def notices(self) -> tuple[str, ...]:
         """What the user should know without asking."""
-        few = few_rows_notices(self.encoders, self.settings.min_count)
-        return tuple(notice for encoder in self.encoders for notice in encoder.notices()) + few
+        of_columns = tuple(notice for encoder in self.encoders for notice in encoder.notices())
+        return of_columns + protection_notices(self.encoders, self.settings.min_count)
 
     def encode(
         self, source: Source | pa.Table, *, rng: np.random.Generator, batch_size: int = BATCH_ROWS

@@ -21,7 +21,7 @@ import pandas as pd
 import pyarrow as pa
 
 from synthgan.errors import DataError
-from synthgan.tables.arrow_types import is_text, parse_type, physical_type, to_physical, uuid_array, value_type
+from synthgan.tables.arrow_types import is_text, parse_type, physical_type, roomy, to_physical, uuid_array, value_type
 from synthgan.tables.schema import ColumnSchema, Levels, TableSchema
 from synthgan.tables.written_columns import as_stored, stored_as_text
 
@@ -198,7 +198,7 @@ def _object_array(series: pd.Series[Any], name: str) -> pa.Array | pa.ChunkedArr
         raise DataError(f"column {name!r} mixes datetimes with and without a time zone: give all of them one, or none")
     try:
         # where() puts None for NaN and NaT, which Arrow takes for values among objects
-        return pa.array(series.where(series.notna(), None), type=_OBJECT_TYPES[kind], from_pandas=True)
+        return roomy(pa.array(series.where(series.notna(), None), type=_OBJECT_TYPES[kind], from_pandas=True))
     except UnicodeEncodeError:
         raise DataError(
             f"column {name!r} holds text with lone surrogates, which is no valid Unicode: replace or drop these cells"

@@ -4,9 +4,9 @@ A sentinel at 10**9 among incomes, or two modes with nothing between them, are *
 function that reached across the gap would fill it with values that no row has.
 
 Value protection hides how far the outermost rows lie. Whatever depends on their place goes by rank: the end of an
-island is the median of its ``min_count`` outermost rows (see `_outer_rank`), which stays where it is however large the
-largest value is, and gaps are looked for after the rows beyond that median were moved to it. An island of fewer than
-``min_count`` rows joins the nearest one that has enough.
+island is the median of its ``min_count`` outermost rows, which stays where it is however large the largest value is,
+and gaps are looked for after the rows beyond that median were moved to it. An island of fewer than ``min_count`` rows
+joins the nearest one that has enough.
 """
 
 from __future__ import annotations
@@ -19,20 +19,21 @@ import numpy.typing as npt
 from synthgan.tables.columns.cells import Cells, clip_cells, distance
 from synthgan.tables.raw_numbers import Numbers
 
-WIDE = 3.0
-"""A gap is wide when it is more than this many times as wide as its `NEIGHBOURS` nearest values together.
+WIDE = 6.0
+"""A gap is wide when it is more than this many times as wide as its `NEIGHBOURS` nearest values lie apart altogether.
 
-So the values of a heavy tail, which lie ever farther apart, are not torn apart: of 300 lognormal columns hardly one is.
+So the values of a heavy tail, which lie ever farther apart, are not torn apart.
 """
 
-STRIKING = 10.0
+STRIKING = 40.0
 """The same for a gap behind which so few rows lie that they are not kept, and the user is told."""
 
 NEIGHBOURS = 20
 
 MAX_ISLANDS = 16
 
-_FEWEST_NEIGHBOURS = 3  # fewer values have no typical distance
+_OTHER_GAPS = 0.25  # share of the distances between neighbours that may be gaps themselves
+_FEWEST_DISTANCES = 2
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -75,12 +76,11 @@ class Protection:
     @classmethod
     def of(cls, min_count: int, rows_per_observation: float) -> Protection:
         """Protection by ``min_count`` observations."""
-        return cls(rows=min_count * rows_per_observation, outer_rows=_outer_rank(min_count) * rows_per_observation)
-
-
-def _outer_rank(min_count: int) -> int:
-    """Half of ``min_count``, for the median, and never the outermost row itself as long as one row is too few."""
-    return max(min(2, min_count), min_count // 2)
+        if min_count == 1:  # one row is enough
+            return cls(rows=rows_per_observation, outer_rows=0.0)
+        # For the median half of them; the outermost row itself never, nor seen from the other side.
+        rank = max(2, min_count // 2)
+        return cls(rows=max(min_count, 2 * rank) * rows_per_observation, outer_rows=rank * rows_per_observation)
 
 
 def no_gaps(cells: Cells) -> Gaps:
@@ -89,7 +89,7 @@ def no_gaps(cells: Cells) -> Gaps:
 
 
 def wide_gaps(cells: Cells, protection: Protection, *, ratio: float = WIDE) -> Gaps:
-    """Gaps that are wide beside the distances of the values next to them, on the side that has more rows.
+    """Gaps that are wide beside the distances of the values next to them, on both sides if both have enough values.
 
     Args:
         cells: all of the column's rows.
@@ -98,21 +98,33 @@ def wide_gaps(cells: Cells, protection: Protection, *, ratio: float = WIDE) -> G
     """
     if len(cells) and protection.outer_rows > 0:
         cells = clip_cells(cells, *_outer_ticks(cells, protection.outer_rows))
-    n_cells, behind = len(cells), np.arange(1, len(cells))
-    empty = distance(cells.last[:-1], cells.start[1:]) - float(cells.is_gridded)
-    first, final = np.maximum(behind - NEIGHBOURS, 0), np.minimum(behind + NEIGHBOURS, n_cells) - 1
-    below, above = (
-        distance(cells.start[first], cells.last[behind - 1]),
-        distance(cells.start[behind], cells.last[final]),
-    )
-    rows_below = np.cumsum(cells.counts)[:-1]
-    judged_below = rows_below >= cells.total - rows_below
-    judged_below = np.where(behind < _FEWEST_NEIGHBOURS, False, judged_below)
-    judged_below = np.where(n_cells - behind < _FEWEST_NEIGHBOURS, True, judged_below)
-    near = np.where(judged_below, below, above)
-    is_wide = (empty / ratio > near) & (n_cells > _FEWEST_NEIGHBOURS)
+    apart = distance(cells.last[:-1], cells.start[1:])
+    near = np.maximum(_together(apart), _together(apart[::-1])[::-1])
+    empty = apart - float(cells.is_gridded)
+    is_wide = (empty / ratio > near) & (near >= 0)
     with np.errstate(divide="ignore", over="ignore"):
         return Gaps(after=cells.start[1:][is_wide], ratio=empty[is_wide] / near[is_wide])
+
+
+def _together(apart: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """``(n_gaps,)`` how wide the `NEIGHBOURS` values before each gap are together, or those there are in short columns.
+
+    The largest distances among them are left out, as gaps themselves. Negative where too few values would tell: with
+    fewer than `NEIGHBOURS` on this side, the other one is asked, if it has more.
+    """
+    n_gaps = len(apart)
+    padded = np.concatenate((np.full(NEIGHBOURS, np.inf), apart))
+    before = np.sort(np.lib.stride_tricks.sliding_window_view(padded, NEIGHBOURS)[:n_gaps], axis=1)
+    known = np.minimum(np.arange(n_gaps), NEIGHBOURS)
+    kept = known - (known * _OTHER_GAPS).astype(np.int64)
+    is_kept = np.arange(NEIGHBOURS) < kept[:, None]
+    # Divided first, so that sums of large distances do not overflow.
+    typical = np.where(is_kept, before / np.maximum(kept, 1)[:, None], 0.0).sum(axis=1)
+    with np.errstate(over="ignore"):
+        together: npt.NDArray[np.float64] = typical * np.maximum(known, NEIGHBOURS // 4)
+    others = n_gaps - 1 - np.arange(n_gaps)
+    is_told = (known == NEIGHBOURS) | ((known >= others) & (known >= _FEWEST_DISTANCES))
+    return np.where(is_told, together, -1.0)
 
 
 def alone(cells: Cells, gaps: Gaps) -> npt.NDArray[np.bool_]:
@@ -191,18 +203,12 @@ def _rank(counts: npt.NDArray[np.float64], rows: float, *, beyond: bool = False)
 def _ends(cells: Cells, spikes: Numbers, protection: Protection) -> tuple[float | int, float | int]:
     """Between the row of the outer rank and the next one, on either side: nobody's value where values are distinct.
 
-    In islands too small for that, the middle. No end lies on a spike; where that leaves nothing, they cross.
+    No end lies on a spike; where that leaves nothing, they cross.
     """
-    rows, n_cells = protection.outer_rows, len(cells)
-    counts, reversed_counts = cells.counts, cells.counts[::-1]
-    if rows <= 1:  # one row is enough
-        low, high = cells.start[0].item(), cells.last[-1].item()
-    else:
-        low = _between(cells, _rank(counts, rows), _rank(counts, rows, beyond=True), inwards=+1)
-        places = (n_cells - 1 - _rank(reversed_counts, rows, beyond=beyond) for beyond in (True, False))
-        high = _between(cells, *places, inwards=-1)
-    if low > high:
-        low = high = (low + high) // 2 if cells.is_gridded else low / 2 + high / 2
+    rows, from_above = protection.outer_rows, cells.counts[::-1]
+    low = _between(cells, _rank(cells.counts, rows), _rank(cells.counts, rows, beyond=True), inwards=+1)
+    places = (len(cells) - 1 - _rank(from_above, rows, beyond=beyond) for beyond in (True, False))
+    high = _between(cells, *places, inwards=-1)
     while low in spikes:
         low = low + 1 if cells.is_gridded else np.nextafter(low, cells.start.dtype.type(np.inf))
     while high in spikes:

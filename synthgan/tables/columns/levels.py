@@ -248,13 +248,17 @@ class LevelEncoder:
             "merged": self.n_merged,
         }
 
+    @property
+    def rare_become(self) -> str:
+        """What levels that are too rare to keep come out as, in words."""
+        return f"{OTHER!r}" if self.other is not None else "missing" if self.missing is not None else "the commonest"
+
     def notices(self) -> tuple[str, ...]:
         """Says when no level is left or few rows have one, and what declared levels left out."""
-        become = f"{OTHER!r}" if self.other is not None else "missing" if self.missing is not None else "the commonest"
         if self.undeclared_rows >= 1:
             return (
                 f"column '{self.name}' holds levels that are not declared in {self.undeclared_rows:.0f} rows, which "
-                f"become {become}; add the levels to the schema if that is not meant",
+                f"become {self.rare_become}; add the levels to the schema if that is not meant",
             )
         if self.other is not None and len(self.values) and self.marginal[self.other] > _MOSTLY_OTHER:
             return (
@@ -265,8 +269,8 @@ class LevelEncoder:
         if len(self.values) or not self.n_merged:
             return ()
         return (
-            f"column '{self.name}' has no level with enough rows: all its values become {become}; declare it an "
-            "identifier or text, or lower min_count",
+            f"column '{self.name}' has no level with enough rows: all its values become {self.rare_become}; declare it "
+            "an identifier or text, or lower min_count",
         )
 
     def to_json(self) -> dict[str, Any]:

@@ -264,7 +264,7 @@ class NumericEncoder:
         }
 
     def notices(self) -> tuple[str, ...]:
-        """Says when nothing of the column is left, what declared bounds cut, and what is lost."""
+        """Says when nothing is left, what declared bounds cut, and what is lost; see also `protection_notices`."""
         if self.n_merged and self.missing is not None and self.n_levels == 1:
             return (f"column '{self.name}' has too few rows with a value and will be emitted empty; lower min_count",)
         said: list[str] = []
@@ -272,12 +272,6 @@ class NumericEncoder:
             said.append(
                 f"column '{self.name}' lies beyond its declared bounds in {self.clipped_rows:.0f} rows, which are "
                 "learned as if they lay on the bounds; widen the bounds if that is not meant"
-            )
-        if self.has_far_rows:
-            said.append(
-                f"column '{self.name}' has a few values far away from all others, in fewer rows than min_count, which "
-                "are learned as if they lay at the edge of the others; lower min_count to keep them, or make them "
-                "missing if they stand for that"
             )
         if self.n_lost_digits:
             said.append(

@@ -1,4 +1,4 @@
-"""What is said of number columns that have so few rows that value protection leaves little of their shape."""
+"""What is said of number columns of which value protection changes more than their outermost rows."""
 
 from __future__ import annotations
 
@@ -13,16 +13,23 @@ FLAT = 2.0
 NARROW = 5.0
 """Below this many, a fifth of the rows or more lies beyond the ends that are kept."""
 
-_MOST_NAMED = 3
+_MOST_NAMED = 5
 
 
-def few_rows_notices(encoders: Iterable[ColumnEncoder], min_count: int) -> tuple[str, ...]:
-    """One sentence for all columns that come out as next to one value, one for those that come out narrower."""
+def protection_notices(encoders: Iterable[ColumnEncoder], min_count: int) -> tuple[str, ...]:
+    """A sentence each for columns with a few values far out, for those next to constant, and for narrower ones."""
     numeric = [encoder for encoder in encoders if isinstance(encoder, NumericEncoder)]
+    far = [encoder.name for encoder in numeric if encoder.has_far_rows]
     flat = [encoder.name for encoder in numeric if encoder.fullness < FLAT]
     narrow = [encoder.name for encoder in numeric if FLAT <= encoder.fullness < NARROW]
     advice = f"lower min_count (now {min_count}), or fit with protect_values=False if single rows may show"
     said: list[str] = []
+    if far:
+        said.append(
+            f"{_named(far)} a few values far away from all others, in fewer rows than min_count (now {min_count}), "
+            "which are learned as if they lay at the edge of the others; lower min_count to keep them, or make them "
+            "missing if that is what they stand for"
+        )
     if flat:
         said.append(
             f"{_named(flat)} too few rows with a value for a distribution (less than twice min_count): what comes out "
@@ -31,7 +38,7 @@ def few_rows_notices(encoders: Iterable[ColumnEncoder], min_count: int) -> tuple
     if narrow:
         said.append(
             f"{_named(narrow)} few rows with a value (less than five times min_count): the outer ones are drawn "
-            f"towards the middle, so that columns come out narrower than they are; {advice}"
+            f"towards the middle, so that what comes out is narrower than the table; {advice}"
         )
     return tuple(said)
 
