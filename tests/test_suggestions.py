@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from synthgan.errors import SynthganWarning
 from synthgan.tables import suggestions
 from synthgan.tables.inference import infer_schema
 from synthgan.tables.schema import Combinations, Constraint, Order, Sum, UniqueKey
@@ -178,7 +179,7 @@ def test_no_more_is_said_of_a_sample_than_it_shows(tmp_path: Path, monkeypatch: 
         }
     )
     pq.write_table(table, tmp_path / "a.parquet", row_group_size=1000)
-    monkeypatch.setattr(suggestions, "_SAMPLE_ROWS", 2000)
+    monkeypatch.setattr(suggestions, "sample_rows", lambda _: 2000)
     monkeypatch.setattr("synthgan.tables.parquet_source._SAMPLED_ROW_GROUPS", 4)
     found = suggested(tmp_path / "a.parquet")
     assert set(found) == {Order(low="start_day", high="end_day"), Combinations(columns=("town", "region"))}
@@ -206,3 +207,13 @@ SHARED: dict[str, set[Constraint]] = {
 @pytest.mark.parametrize("table", SHARED)
 def test_rules_of_the_shared_tables(table: str, shared_data: Path) -> None:
     assert set(suggested(shared_data / f"{table}.parquet")) == SHARED[table]
+
+
+def test_tables_too_wide_to_compare_everything_say_so(rng: np.random.Generator) -> None:
+    numbers = rng.integers(1, 60, (60, 400))
+    frame = pd.DataFrame(numbers, columns=[f"c{i}" for i in range(400)])
+    frame["c7"] = frame["c3"] + frame["c5"]
+    with pytest.warns(SynthganWarning) as told:
+        found = suggested(frame)
+    assert [str(each.message).partition(" were")[0] for each in told] == ["sums of columns", "combinations of columns"]
+    assert Sum(total="c7", parts=("c3", "c5")) in found

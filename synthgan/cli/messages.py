@@ -7,21 +7,16 @@ character of it acts on the terminal.
 
 from __future__ import annotations
 
-import io
 import json
 import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import click
 
 from synthgan.visible_text import visible, visible_json
-
-_UNLIMITED = 100_000
-"""Width of a table written to a pipe: a cell is never wrapped there, so that a line is a row."""
-
 
 _LONGEST = 4_000
 """Characters of a message; names in it may be of any length."""
@@ -73,33 +68,47 @@ def _line(message: str) -> str:
     return line if len(line) <= _LONGEST else f"{line[:_LONGEST]} ..."
 
 
-def table(
-    headings: Sequence[str], rows: Sequence[Sequence[str]], *, title: str | None = None, right: Sequence[int] = ()
-) -> None:
+def table(headings: Sequence[str], rows: Sequence[Sequence[str]], *, right: Sequence[int] = ()) -> None:
     """Print a table on standard output.
 
     Args:
         headings: one text per column.
         rows: cells as texts, each row as long as ``headings``.
-        title: a line above the table.
         right: indices of the columns that are aligned to the right.
     """
+    cells = [[visible(cell) for cell in row] for row in rows]
+    if sys.stdout.isatty():
+        _draw(headings, cells, right)
+    else:
+        say("\n".join(_lines([list(headings), *cells], right)))
+
+
+def _draw(headings: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[int]) -> None:
+    """Long cells are folded to the width of the terminal."""
     from rich import box
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
-    terminal = sys.stdout.isatty()
-    drawn = None if terminal else io.StringIO()
-    # Cells hold column names: markup and emoji codes in them must come out as typed.
-    console = Console(file=drawn, width=None if terminal else _UNLIMITED, markup=False, highlight=False, emoji=False)
-    grid = Table(box=box.SIMPLE_HEAD if terminal else None, pad_edge=False, title=title, title_justify="left")
+    grid = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for i, heading in enumerate(headings):
         grid.add_column(heading, justify="right" if i in right else "left", overflow="fold")
     for row in rows:
-        grid.add_row(*(visible(cell) for cell in row))
-    console.print(grid)
-    if drawn is not None:
-        say("\n".join(line.rstrip() for line in drawn.getvalue().splitlines()))
+        grid.add_row(*map(Text, row))  # markup and emoji codes in names come out as typed
+    Console(highlight=False).print(grid)
+
+
+def _lines(rows: Sequence[Sequence[str]], right: Sequence[int]) -> Iterator[str]:
+    """A row is a line, however long: that is what the next program in the pipe wants."""
+    from rich.cells import cell_len
+
+    widths = [max(map(cell_len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        padded = []
+        for i, (cell, width) in enumerate(zip(row, widths, strict=True)):
+            gap = " " * (width - cell_len(cell))
+            padded.append(gap + cell if i in right else cell + gap)
+        yield "  ".join(padded).rstrip()
 
 
 def command_line(*words: str | Path) -> str:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 BATCH_ROWS = 131_072
+_BATCH_CELLS = 1 << 23
 
 
 class Source(ABC):
@@ -146,7 +147,13 @@ class Source(ABC):
 
         The choice is deterministic: the same source gives the same rows.
         """
-        return spread_sample(self.batches(), self.arrow_schema, n_rows, self.n_rows)
+        batches = self.batches(batch_size=batch_rows(len(self.names)))
+        return spread_sample(batches, self.arrow_schema, n_rows, self.n_rows)
+
+
+def batch_rows(n_columns: int) -> int:
+    """Rows of a batch that is only passed through: fewer where there are many columns, so that it stays small."""
+    return max(1_024, min(BATCH_ROWS, _BATCH_CELLS // max(n_columns, 1)))
 
 
 def spread_sample(batches: Iterator[pa.RecordBatch], schema: pa.Schema, n_rows: int, total: int | None) -> pa.Table:

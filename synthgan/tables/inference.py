@@ -23,6 +23,8 @@ from synthgan.tables.written.recognition import FormatSearch, find_format
 from synthgan.tables.written_columns import kind_of_format, with_format
 
 SAMPLE_ROWS: Final = 200_000
+SAMPLE_CELLS: Final = 20_000_000
+"""Of tables with more than 100 columns fewer rows are sampled, so that the sample fits into memory."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,7 +42,7 @@ def infer_schema(
     declared: TableSchema | Mapping[str, Any] | str | os.PathLike[str] | None = None,
     target: str | None = None,
 ) -> TableSchema:
-    """The schema of ``source``: guessed from at most 200,000 rows spread over it, overruled by what is declared.
+    """The schema of ``source``: guessed from rows spread over it (`sample_rows`), overruled by what is declared.
 
     Args:
         source: the table.
@@ -52,10 +54,11 @@ def infer_schema(
             column's type.
     """
     declaration = None if declared is None else declaration_of(declared)
+    names = frozenset(source.names)
     mentioned = [] if target is None else [(target, "the target")]
     mentioned += [] if declaration is None else [(name, "the schema") for name in declaration.columns]
     for name, what in mentioned:
-        if name not in source.names:
+        if name not in names:
             hint = did_you_mean(name, source.names) or f"; it has {len(source.names)} columns"
             raise SchemaError(f"{what} names the column {name!r}, which {source.description} lacks{hint}")
     facts = {} if declaration is None else {name: column.facts for name, column in declaration.columns.items()}
@@ -75,6 +78,11 @@ def infer_schema(
     return TableSchema(columns=tuple(columns), constraints=constraints)
 
 
+def sample_rows(n_columns: int) -> int:
+    """Most rows of a table that are looked at to guess what it is."""
+    return min(SAMPLE_ROWS, max(1_000, SAMPLE_CELLS // max(n_columns, 1)))
+
+
 def _stays_text(facts: Mapping[str, Any]) -> bool:
     """Whether what is declared of a column of text leaves no room for a format to be found."""
     numeric = "kind" not in facts or facts["kind"] in NUMERIC_KINDS
@@ -82,7 +90,7 @@ def _stays_text(facts: Mapping[str, Any]) -> bool:
 
 
 def _guesses(source: Source, target: str | None, stay_text: set[str]) -> dict[str, Guess]:
-    sample = source.sample(SAMPLE_ROWS)
+    sample = source.sample(sample_rows(len(source.names)))
     share = 1.0 if source.n_rows is None else sample.num_rows / source.n_rows
     guesses = {}
     unread = set(stay_text)

@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 
 from synthgan.errors import SourceError
 from synthgan.tables.arrow_types import is_text, value_type
-from synthgan.tables.batches import BATCH_ROWS, Source, hash_file, spread_sample
+from synthgan.tables.batches import Source, batch_rows, hash_file, spread_sample
 from synthgan.tables.hive_keys import hive_keys
 
 _SAMPLED_ROW_GROUPS = 48
@@ -93,7 +93,7 @@ class ParquetSource(Source):
 
         def stored() -> Iterator[pa.RecordBatch]:
             for file, group in chosen:
-                yield from self._read_groups(file, [group], list(self.names), BATCH_ROWS)
+                yield from self._read_groups(file, [group], list(self.names), batch_rows(len(self.names)))
 
         return spread_sample(self._physical(stored()), self.arrow_schema, n_rows, n_read)
 

@@ -7,6 +7,7 @@ import re
 from collections.abc import Hashable
 from dataclasses import dataclass, field
 from decimal import Decimal
+from functools import cached_property
 from numbers import Real
 from typing import Any, Literal, get_args
 
@@ -252,12 +253,13 @@ class TableSchema:
             check_constraint(constraint, names)
 
     def __getitem__(self, name: str) -> ColumnSchema:
-        for column in self.columns:
-            if column.name == name:
-                return column
-        raise KeyError(name)
+        return self._by_name[name]
 
-    @property
+    @cached_property
     def names(self) -> tuple[str, ...]:
         """Column names in order."""
         return tuple(column.name for column in self.columns)
+
+    @cached_property
+    def _by_name(self) -> dict[str, ColumnSchema]:
+        return {column.name: column for column in self.columns}

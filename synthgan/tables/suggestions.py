@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import re
+import warnings
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import combinations
@@ -14,7 +14,9 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from synthgan.errors import SynthganWarning
 from synthgan.tables.batches import Source
+from synthgan.tables.inference import sample_rows
 from synthgan.tables.schema import (
     NUMERIC_KINDS,
     Combinations,
@@ -26,20 +28,18 @@ from synthgan.tables.schema import (
     UniqueKey,
     constraint_columns,
 )
+from synthgan.tables.suggested_orders import AMOUNTS, FEWEST_ROWS, Numbers, find_orders, without_shortcuts
 
-Numbers = npt.NDArray[np.float64]
 Codes = npt.NDArray[np.int64]
 
-_SAMPLE_ROWS: Final = 200_000
-_FEWEST_ROWS: Final = 30
-_TIMES: Final[frozenset[Kind]] = frozenset({"datetime", "date", "timedelta"})
-_AMOUNTS: Final[frozenset[Kind]] = frozenset({"integer", "float", "decimal"})
-_LOW_WORDS: Final = frozenset(("min", "minimum", "low", "lower", "start", "begin", "from", "first", "net", "used"))
-_HIGH_WORDS: Final = frozenset(("max", "maximum", "high", "upper", "end", "to", "last", "gross", "limit", "capacity"))
 _PROBED_ROWS: Final = 24
 _MOST_SUMS: Final = 60_000
+_MOST_SUMMED_COLUMNS: Final = 346
+"""So many have 60,000 pairs."""
 _MOST_LEVELS: Final = 2_000
 _MOST_LEVELLED_COLUMNS: Final = 60
+_LEVELLED: Final[frozenset[Kind]] = frozenset({"categorical", "boolean", "integer"})
+_MOST_CHECKED: Final = 500
 
 
 def suggest_constraints(source: Source, schema: TableSchema) -> list[tuple[Constraint, str]]:
@@ -47,26 +47,47 @@ def suggest_constraints(source: Source, schema: TableSchema) -> list[tuple[Const
 
     Candidates come from a sample; sums and orders are then checked on all rows. Keys and combinations of a table larger
     than the sample are judged by the sample alone, and the evidence says so.
+
+    Warns:
+        SynthganWarning: when the table is too wide for all its columns to be compared with each other.
     """
-    sample = source.sample(_SAMPLE_ROWS)
-    if sample.num_rows < _FEWEST_ROWS:
+    sample = source.sample(sample_rows(len(schema.names)))
+    if sample.num_rows < FEWEST_ROWS:
         return []
     whole = source.n_rows == sample.num_rows
     numbers = {
         column.name: to_numbers(sample.column(column.name)) for column in schema.columns if column.kind in NUMERIC_KINDS
     }
-    sums = _find_sums({name: values for name, values in numbers.items() if schema[name].kind in _AMOUNTS})
-    orders = _find_orders(schema, numbers)
-    kept = _without_shortcuts(check_rows(source, [*orders, *sums], numbers, whole=whole))
+    sums = _find_sums({name: values for name, values in numbers.items() if schema[name].kind in AMOUNTS})
+    orders = find_orders(schema, numbers)
+    if len(orders) > _MOST_CHECKED:  # all rows of a large table are not read for each of them
+        orders = [rule for rule, _ in without_shortcuts([(rule, "") for rule in orders]) if isinstance(rule, Order)]
+    kept = without_shortcuts(check_rows(source, [*orders, *sums], numbers, whole=whole))
     summed = [{*constraint_columns(rule)} for rule, _ in kept if isinstance(rule, Sum)]
     found = [(rule, text) for rule, text in kept if not any({*constraint_columns(rule)} < names for names in summed)]
     codes = dict(_levelled(schema, sample))
+    _warn_of_limits(schema)
     suffix = "" if whole else f" of a sample of {sample.num_rows:,} rows"
     found += [(rule, text + suffix) for rule, text in _find_combinations(codes)]
     if whole:
         found += _find_keys(schema, sample)
     declared = set(schema.constraints)
     return [(rule, text) for rule, text in found if rule not in declared]
+
+
+def _warn_of_limits(schema: TableSchema) -> None:
+    counted = (
+        ("sums", sum(column.kind in AMOUNTS for column in schema.columns), _MOST_SUMMED_COLUMNS),
+        ("combinations", sum(column.kind in _LEVELLED for column in schema.columns), _MOST_LEVELLED_COLUMNS),
+    )
+    for what, n_columns, most in counted:
+        if n_columns > most:
+            warnings.warn(
+                f"{what} of columns were looked for among the first {most} of the {n_columns:,} columns that may have "
+                "some: declare the others that you know of",
+                SynthganWarning,
+                stacklevel=3,
+            )
 
 
 def to_numbers(values: pa.ChunkedArray | pa.Array) -> Numbers:
@@ -114,64 +135,18 @@ def _tested(rule: Order | Sum, numbers: dict[str, Numbers]) -> tuple[npt.NDArray
     return ~(np.isnan(total) | np.isnan(parts)), np.isclose(total, parts, rtol=1e-9, atol=1e-6)
 
 
-# --- Order -----------------------------------------------------------------------------------------------------------
-
-
-def _find_orders(schema: TableSchema, numbers: dict[str, Numbers]) -> list[Order]:
-    orders: list[Order] = []
-    for first, second in combinations(numbers, 2):
-        for low, high in ((first, second), (second, first)):
-            one, other = schema[low], schema[high]
-            same = one.kind == other.kind and one.time_zone == other.time_zone and one.kind in _TIMES
-            alike = {one.kind, other.kind} <= _AMOUNTS and _names_hint_order(low, high)
-            if (same or alike) and _is_ordered(numbers[low], numbers[high]):
-                orders.append(Order(low=low, high=high))
-    return orders
-
-
-def _without_shortcuts(found: list[tuple[Constraint, str]]) -> list[tuple[Constraint, str]]:
-    """``found`` less each order that follows from two others: with a <= b and b <= c, a <= c says nothing new."""
-    orders = {(rule.low, rule.high) for rule, _ in found if isinstance(rule, Order)}
-
-    def is_shortcut(rule: Constraint) -> bool:
-        return isinstance(rule, Order) and any(
-            start == rule.low and (end, rule.high) in orders for start, end in orders
-        )
-
-    return [(rule, text) for rule, text in found if not is_shortcut(rule)]
-
-
-def _is_ordered(low: Numbers, high: Numbers) -> bool:
-    """Whether ``low <= high`` in every row, although shuffled rows would often break that."""
-    present = ~(np.isnan(low) | np.isnan(high))
-    low, high = low[present], high[present]
-    if len(low) < _FEWEST_ROWS or (low > high).any() or not (low < high).any():
-        return False
-    shuffled = np.searchsorted(np.sort(high), low, side="left") / len(high)  # share of highs below each low
-    return bool(shuffled.mean() >= 0.02 and shuffled.sum() >= 10)
-
-
-def _words(name: str) -> set[str]:
-    return {word.lower() for word in re.findall(r"[A-Z]?[a-z]+|[A-Z]+", name)}
-
-
-def _names_hint_order(low: str, high: str) -> bool:
-    first, second = _words(low), _words(high)
-    directed = bool(first & _LOW_WORDS) or bool(second & _HIGH_WORDS)
-    return directed and not first & _HIGH_WORDS and not second & _LOW_WORDS
-
-
 # --- Sum -------------------------------------------------------------------------------------------------------------
 
 
 def _find_sums(numbers: dict[str, Numbers]) -> list[Sum]:
     """Columns that are the sum of two to four others, found on a few telling rows and confirmed on all."""
     names = [name for name, values in numbers.items() if np.nanmax(np.abs(values), initial=0.0) > 0]
+    names = names[:_MOST_SUMMED_COLUMNS]
     if len(names) < 3:
         return []
     matrix = np.column_stack([numbers[name] for name in names])
     matrix = matrix[~np.isnan(matrix).any(axis=1)]
-    if len(matrix) < _FEWEST_ROWS:
+    if len(matrix) < FEWEST_ROWS:
         return []
     telling = np.argsort(-(matrix != 0).sum(axis=1), kind="stable")[: _PROBED_ROWS * 40]
     probe = matrix[telling[:: max(1, len(telling) // _PROBED_ROWS)][:_PROBED_ROWS]]
@@ -182,12 +157,19 @@ def _find_sums(numbers: dict[str, Numbers]) -> list[Sum]:
         parts = np.array(list(combinations(range(len(names)), size)), dtype=np.int64).reshape(-1, size)
         added = probe[:, parts].sum(axis=2)
         for total in range(len(names)):
-            fits = np.isclose(added, probe[:, [total]], rtol=1e-9, atol=1e-6).all(axis=0)
-            for chosen in parts[fits]:
+            for chosen in parts[_adding_up(added, probe[:, total])]:
                 rule = Sum(total=names[total], parts=tuple(names[part] for part in chosen))
                 if total not in chosen and _is_sum(matrix, total, chosen) and not _is_known(rule, sums):
                     sums.append(rule)
     return sums
+
+
+def _adding_up(added: Numbers, total: Numbers) -> npt.NDArray[np.int64]:
+    """Columns of ``added`` that agree with ``total`` in every row; each row leaves few for the next one to look at."""
+    left = np.arange(added.shape[1])
+    for sums, wanted in zip(added, total, strict=True):
+        left = left[np.isclose(sums[left], wanted, rtol=1e-9, atol=1e-6)]
+    return left
 
 
 def _is_sum(matrix: Numbers, total: int, parts: npt.NDArray[np.int64]) -> bool:
@@ -214,7 +196,7 @@ class _Levelled:
 
 
 def _levelled(schema: TableSchema, sample: pa.Table) -> Iterable[tuple[str, _Levelled]]:
-    candidates = [column.name for column in schema.columns if column.kind in {"categorical", "boolean", "integer"}]
+    candidates = [column.name for column in schema.columns if column.kind in _LEVELLED]
     for name in candidates[:_MOST_LEVELLED_COLUMNS]:
         levelled = _level_codes(sample.column(name))
         if 2 <= levelled.n_levels <= min(_MOST_LEVELS, sample.num_rows // 5):
@@ -273,15 +255,12 @@ def _find_keys(schema: TableSchema, table: pa.Table) -> list[tuple[Constraint, s
         values = table.column(column.name)
         if column.kind == "identifier" and not values.null_count and pc.count_distinct(values).as_py() == len(values):
             found.append((UniqueKey(columns=(column.name,)), f"{len(values):,} rows, all different and none missing"))
-    groups = [column.name for column in schema.columns if column.kind in {"categorical", "identifier", "integer"}]
-    counters = {
-        column.name: to_numbers(table.column(column.name))
-        for column in schema.columns
-        if column.kind == "integer" and not table.column(column.name).null_count
-    }
-    for group in groups:
+    counters = _starting_at_one(schema, table)
+    for group in [column.name for column in schema.columns if column.kind in {"categorical", "identifier", "integer"}]:
         codes = _level_codes(table.column(group))
-        for counter, numbers in counters.items():
+        if not 2 <= codes.n_levels <= len(codes.codes) // 2:
+            continue
+        for counter, numbers in counters.get(_sum_of_places(codes), {}).items():
             if counter != group and _counts_rows(codes, numbers):
                 text = (
                     f"{counter!r} counts the rows of each of the {codes.n_levels:,} levels of {group!r} without a gap"
@@ -290,15 +269,32 @@ def _find_keys(schema: TableSchema, table: pa.Table) -> list[tuple[Constraint, s
     return found
 
 
+def _starting_at_one(schema: TableSchema, table: pa.Table) -> dict[float, dict[str, Numbers]]:
+    """Whole numbers that begin with 0 or 1, counted from 0, by their sum: it must be that of the places in all groups.
+
+    That spares comparing every counter with every group.
+    """
+    found: dict[float, dict[str, Numbers]] = {}
+    for column in schema.columns:
+        values = table.column(column.name)
+        if column.kind == "integer" and not values.null_count:
+            numbers = to_numbers(values)
+            start = float(numbers.min())
+            if start in {0.0, 1.0}:
+                found.setdefault(float((numbers - start).sum()), {})[column.name] = numbers
+    return found
+
+
+def _sum_of_places(groups: _Levelled) -> float:
+    """0 + 1 + ... + (n - 1), summed over the groups."""
+    sizes = np.bincount(groups.codes).astype(np.float64)
+    return float((sizes * (sizes - 1.0)).sum() / 2)
+
+
 def _counts_rows(groups: _Levelled, numbers: Numbers) -> bool:
     """Whether the numbers of each group are 0..n-1 or 1..n in some order."""
     n_rows = len(numbers)
-    if not 2 <= groups.n_levels <= n_rows // 2:
-        return False
     start: Any = numbers.min()
-    sizes = np.bincount(groups.codes)
-    if start not in {0.0, 1.0} or numbers.sum() != start * n_rows + (sizes * (sizes - 1.0)).sum() / 2:
-        return False  # spares the sort
     order = np.lexsort((numbers, groups.codes))
     codes = groups.codes[order]
     first = np.flatnonzero(np.concatenate(([True], codes[1:] != codes[:-1])))

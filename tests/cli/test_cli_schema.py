@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -139,3 +141,16 @@ def test_a_csv_file_in_another_country_s_writing(cli, tmp_path: Path) -> None:
     unknown = cli("schema", path, "--encoding", "klingon")
     assert unknown.code == 2
     assert "not known" in unknown.err
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("n_columns", "seconds"), [(2_000, 10), (10_000, 60)])
+def test_wide_tables_take_seconds(cli, tmp_path: Path, n_columns: int, seconds: float) -> None:
+    path = tmp_path / "wide.parquet"
+    values = np.random.default_rng(0).integers(0, 50, (300, n_columns))
+    pd.DataFrame(values, columns=[f"c{i}" for i in range(n_columns)]).to_parquet(path)
+    began = time.process_time()
+    outcome = cli("schema", path, "-o", tmp_path / "schema.json")
+    assert outcome.code == 0
+    assert time.process_time() - began < seconds
+    assert f"{n_columns} columns" in outcome.out
