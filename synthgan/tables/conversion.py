@@ -68,7 +68,7 @@ def _direct(values: pa.Array, target: pa.DataType, *, cut: bool) -> pa.Array | N
 def as_text(values: pa.Array) -> pa.Array:
     """How the values are written; whole floats as whole numbers, durations as pandas prints them."""
     if pat.is_floating(values.type):
-        whole = pc.and_(_is_whole(values), pc.less(pc.abs(values), _EXACT_FLOATS))
+        whole = pc.and_(_is_whole(values), pc.less_equal(pc.abs(values), _EXACT_FLOATS))
         digits = only(values, whole).cast(pa.int64()).cast(pa.string())
         return pc.coalesce(digits, values.cast(pa.string()))
     if pat.is_duration(values.type):
@@ -88,7 +88,7 @@ def _rounded(values: pa.Array, target: pa.DataType) -> pa.Array:
     numbers = values.cast(pa.float64()).fill_null(np.nan).to_numpy(zero_copy_only=False)
     with np.errstate(all="ignore"):
         scaled = numbers * 10.0**target.scale
-        stands = np.isfinite(scaled) & (np.abs(scaled) < _EXACT_FLOATS)
+        stands = np.isfinite(scaled)
         stands &= np.abs(scaled - np.rint(scaled)) <= 1e-9 * np.maximum(1.0, np.abs(scaled))
     texts = np.char.mod(f"%.{max(0, target.scale)}f", np.where(stands, numbers, 0.0))
     return cast_each(only(pa.array(texts, pa.string()), pa.array(stands)), target)

@@ -29,7 +29,7 @@ _OF_KIND: dict[str, pa.DataType] = {
     "datetime": pa.timestamp("us"),
     "timedelta": pa.duration("us"),
 }
-"""As what a column of text or objects is read whose kind alone is declared; kinds that are not listed stay text."""
+"""As what a column of text or objects is read whose kind alone is declared; the other kinds stay text."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -159,14 +159,15 @@ def _implied_type(name: str, facts: Mapping[str, Any]) -> pa.DataType | None:
     made: pa.DataType | None = _OF_KIND.get(kind) if isinstance(kind, str) else None
     if kind == "datetime":
         made = pa.timestamp("us", zone)
-    elif kind in ("categorical", "constant"):
-        made = _type_of_values(facts["levels"]["values"]) if "levels" in facts else None
+    elif kind in ("categorical", "constant", "identifier", "text"):
+        made = _type_of_values(facts.get("levels", {}).get("values", [])) or pa.string()
     elif kind is None:
         bounds = facts.get("bounds", {})
         ends = [bounds[side] for side in ("lower", "upper") if bounds.get(side) is not None]
         levels = facts.get("levels", {}).get("values", [])
         made = _type_of_moments(ends, zone) if ends and not levels else None
         made = made or _type_of_values([*levels, *ends, *([facts["granularity"]] if "granularity" in facts else [])])
+        made = made or (pa.string() if levels else None)
     if made is not None:
         _check_zone(name, made)
     return made

@@ -46,7 +46,7 @@ def read_text(cells: pa.Array, kind: pa.DataType, *, decimal: str = ".", cut: bo
         return cells.cast(target)
     if pat.is_null(target):
         return pa.nulls(len(cells))
-    cells = pc.utf8_trim_whitespace(cells)
+    cells = pc.utf8_trim_whitespace(cells.cast(pa.string()))
     if pat.is_boolean(target):
         return _truth(cells)
     if pat.is_integer(target) or pat.is_floating(target) or pat.is_decimal(target):
