@@ -25,6 +25,7 @@ from synthgan.strict_json import read_json
 from synthgan.tables.derived_source import ChosenRows
 from synthgan.tables.holdout import KEY_BYTES, Division, divide
 from synthgan.tables.outputs import atomic_path, check_output
+from synthgan.tables.reading import Reading
 from synthgan.tables.sources import Data, open_source
 
 if TYPE_CHECKING:
@@ -56,8 +57,10 @@ class Receipt:
         content: keyed hash of the whole table, in hex.
         n_rows: exact number of its rows.
         n_training: exact number of the rows that were fitted (before any limit of rows per person).
-        n_holdout: exact number of the rows that were not.
+        n_holdout: exact number of the rows that were held out. Rows without a person, where persons are the units, are
+            in neither number.
         sides: keyed hash of which rows these were, in hex; None in receipts of version 1, which tell the numbers only.
+        reading: how the table was read, from `synthgan.tables.reading.Reading.to_json`; None in older receipts.
     """
 
     key: bytes = field(repr=False)
@@ -68,6 +71,7 @@ class Receipt:
     n_training: int = field(repr=False)
     n_holdout: int = field(repr=False)
     sides: str | None = field(default=None, repr=False)
+    reading: Mapping[str, Any] | None = field(default=None, repr=False)
 
     @classmethod
     def of(cls, division: Division, *, key: bytes, holdout: float, unit: str) -> Receipt:
@@ -183,11 +187,13 @@ def split(
     """
     if not isinstance(receipt, Receipt):
         receipt = read_receipt(receipt)
-    source = open_source(data, minimum_rows=0, csv_format=csv_format)
-    unit = receipt.unit if receipt.unit in source.names and receipt.unit != ROW else None
+    named = None if receipt.unit == ROW else receipt.unit
+    reading = None if receipt.reading is None else Reading.from_json(receipt.reading, unit=named)
+    source = open_source(data, minimum_rows=0, reading=reading, csv_format=csv_format)
+    unit = named if named in source.names else None
     division = divide(source, receipt.holdout, key=receipt.key, unit=unit)
     if division.content == receipt.content:
-        if receipt.unit in (unit, ROW) and receipt.tells(division):
+        if unit == named and receipt.tells(division):
             return division.training, division.holdout
         raise ModelFileError(
             f"the receipt does not belong to the fit of {source.description}, or was edited: it divides the rows "
@@ -209,10 +215,12 @@ def _checked(receipt: Receipt) -> Receipt:
         and isinstance(receipt.content, str)
         and isinstance(receipt.sides, str | None)
         and all(isinstance(count, int) and count >= 0 for count in counts)
-        and receipt.n_training + receipt.n_holdout == receipt.n_rows
+        and receipt.n_training + receipt.n_holdout <= receipt.n_rows
     )
     if not good:
         raise ValueError
+    if receipt.reading is not None:
+        Reading.from_json(receipt.reading, unit=None)
     return receipt
 
 

@@ -24,11 +24,11 @@ MISSING_SPELLINGS: Final = (
 )  # fmt: skip
 """How `pandas.read_csv` takes missing cells to be spelled."""
 
-_SEPARATORS = (",", ";", "\t", "|")
-_NAMED_SEPARATORS = {"tab": "\t", "\\t": "\t", "comma": ",", "semicolon": ";", "space": " ", "pipe": "|"}
+SEPARATORS: Final = (",", ";", "\t", "|")
+_NAMED_SEPARATORS: Final = {"tab": "\t", "\\t": "\t", "comma": ",", "semicolon": ";", "space": " ", "pipe": "|"}
 _DECIMALS = (".", ",")
 _HEAD_BYTES = 1 << 16
-_TAB_SUFFIXES = (".tsv", ".tsv.gz")
+TAB_SUFFIXES: Final = (".tsv", ".tsv.gz")
 _BYTE_ORDER_MARKS = (  # the long ones first: UTF-32's begins with UTF-16's
     (codecs.BOM_UTF32_LE, "utf-32"),
     (codecs.BOM_UTF32_BE, "utf-32"),
@@ -104,8 +104,8 @@ class CsvFormat:
                 f"encoding (--encoding, such as utf-16-le)"
             )
         header = re.sub(r'"[^"]*"', "", text.splitlines()[0])
-        found = next((separator for separator in _SEPARATORS if separator in header), ",")
-        if path.name.lower().endswith(_TAB_SUFFIXES):
+        found = next((separator for separator in SEPARATORS if separator in header), ",")
+        if path.name.lower().endswith(TAB_SUFFIXES):
             found = "\t"
         separator = found if self.separator is None else self.separator
         return CsvFormat(encoding=encoding, separator=separator, decimal=self.decimal, missing=self.missing)
