@@ -499,6 +499,10 @@ def test_damaged_content_is_refused(mixed: pa.Table) -> None:
     damaged(lambda content: content["columns"][1].update(bin_codes=[999]))
     damaged(lambda content: content["columns"][1].update(segment_share=[1.0]))
     damaged(lambda content: content["columns"][1]["axis"].update(arrow_type="nonsense"))
+    for step in (0, -1, 1e308, 2**62, 10**400, True, "1", None):  # 2**62: its bins would lie beyond the type
+        damaged(lambda content, step=step: content["columns"][3]["axis"].update(step=step))
+    for change in ({"offset": 10**9}, {"offset": 1e308}, {"calendar": "moon"}, {"exceptions": [0]}, {"decimals": 1}):
+        damaged(lambda content, change=change: content["columns"][3]["axis"].update(change))
     damaged(lambda content: content.update(settings={"min_count": -1}))
     damaged(lambda content: content.update(n_rows="many"))
 

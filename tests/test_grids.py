@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
+import sys
 from collections.abc import Callable
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,11 +18,14 @@ from column_fitting import check_round_trip, fit_column, statistics_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from benchmarks import grids as benchmark
 from benchmarks.grids import TABLE
+from synthgan.errors import ConditionError
 from synthgan.tables import histogram
 from synthgan.tables.axis import Axis
 from synthgan.tables.calendars import LAST_DAY, Calendar, MonthDays, Weekdays, parse_calendar, rules_of
 from synthgan.tables.grids import Grid
+from synthgan.tables.predicates import Between, Equals
 from synthgan.tables.schema import ColumnSchema
 
 DAY = 86_400
@@ -399,3 +405,49 @@ def test_ranges_agree_with_brute_force(data: st.DataObject) -> None:
     bound = make(data.draw(st.integers(-700, 700)))
     assert axis.tick_at_least(bound) == next(t for t, point in zip(ticks, points, strict=True) if point >= bound)
     assert axis.tick_at_most(bound) == [t for t, point in zip(ticks, points, strict=True) if point <= bound][-1]
+
+
+@pytest.mark.parametrize(
+    ("kind", "array", "inside", "outside"),
+    [
+        (
+            "date",
+            pa.array(np.random.default_rng(0).integers(0, 600, 3000).astype("datetime64[M]").astype("datetime64[D]")),
+            (dt.date(1999, 12, 15), dt.date(2003, 2, 1)),
+            dt.date(2001, 5, 2),
+        ),
+        ("float", pa.array(np.random.default_rng(0).integers(0, 4000, 3000) + 0.99), (99.995, 250.5), 100.0),
+        (
+            "datetime",
+            pa.array(np.random.default_rng(0).integers(9000, 15_000, 3000) * DAY + 43_200, pa.timestamp("s")),
+            (dt.datetime(2000, 1, 1), dt.datetime(2003, 1, 1)),
+            dt.datetime(2001, 1, 1),
+        ),
+    ],
+    ids=["month starts", "x.99", "noon"],
+)
+def test_conditions_are_met_on_the_grid(kind: Any, array: pa.Array, inside: Any, outside: Any) -> None:
+    encoder = fit_column(array, kind)
+    low, high = inside
+    predicate = Between(low=low, high=high)
+    condition = encoder.compile(predicate)
+    rng = np.random.default_rng(3)
+    codes = rng.choice(np.flatnonzero(condition.allowed), 3000)
+    lower, upper = condition.lower[codes], condition.upper[codes]
+    made = encoder.snap(encoder.decode(codes, lower + (upper - lower) * rng.random(3000)), predicate)
+    again = encoder.axis.write(encoder.axis.read(made).ticks, None)
+    assert again.equals(made)
+    assert all(low <= value <= high for value in made.to_pylist())
+    with pytest.raises(ConditionError, match="no value that the model can generate"):
+        encoder.compile(Equals(value=outside))
+
+
+@pytest.mark.slow
+def test_the_benchmark_finds_all_of_its_columns_on_their_grids(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(benchmark, "N_STEPS", 2)
+    monkeypatch.setattr(sys, "argv", ["grids.py", "--output", str(tmp_path / "grids.json")])
+    benchmark.main()
+    written = json.loads((tmp_path / "grids.json").read_text())
+    assert set(written["share_on_grid"]) == {row.name for row in TABLE}
+    assert all(share == {"real": 1.0, "synthetic": 1.0} for share in written["share_on_grid"].values())
+    assert {"commit", "machine", "versions"} <= set(written["run"])

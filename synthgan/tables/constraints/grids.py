@@ -10,7 +10,7 @@ from synthgan.tables.arrow_types import parse_type
 from synthgan.tables.axis import Axis
 from synthgan.tables.constraints.order import OrderStep
 from synthgan.tables.constraints.planning import make_plan
-from synthgan.tables.declared_grids import has_declared_grid
+from synthgan.tables.declared_grids import declared_axis, has_declared_grid
 from synthgan.tables.raw_numbers import has_zone
 from synthgan.tables.schema import ColumnSchema, TableSchema
 from synthgan.tables.statistics import ColumnStatistics
@@ -57,6 +57,8 @@ def _on_grid(column: ColumnSchema, axis: Axis) -> ColumnSchema:
     if axis.grid is None or (has_zone(axis.arrow_type) and not axis.has_clock_changes):
         return column  # derived on the clock of the wall, which knows nothing of steps in UTC
     even = dataclasses.replace(axis, grid=axis.grid.without_exceptions())
-    return dataclasses.replace(
+    declared = dataclasses.replace(
         column, granularity=even.granularity, **{"offset": None, "calendar": None, **even.describe_grid()}
     )
+    # A grid of decimals may need more digits than the numbers of a schema have.
+    return declared if declared_axis(declared, axis.arrow_type).grid == even.grid else column
