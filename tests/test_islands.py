@@ -7,12 +7,14 @@ from decimal import Decimal
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pytest
 from column_fitting import check_round_trip, fit_column
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from synthgan import Synthesizer
 from synthgan.tables.columns.cells import Cells
 from synthgan.tables.columns.islands import Protection, has_far_rows, make_islands, wide_gaps
 
@@ -176,6 +178,22 @@ def test_islands_with_too_few_rows_go_to_the_nearest_end() -> None:
     assert (low.start[0], low.last[-1], low.total) == (5, 94, 103)
     assert (high.start[0], high.last[-1], high.total) == (10_005, 10_094, 102)
     assert has_far_rows(cells_of(values), TEN)
+
+
+@pytest.mark.slow
+def test_a_fit_keeps_a_sentinel_and_the_empty_gap_before_it() -> None:
+    rng = np.random.default_rng(5)
+    n_rows, n_sentinels = 2_000, 25
+    age = rng.integers(18, 80, n_rows)
+    income = (rng.lognormal(10, 0.5, n_rows) * (1 + age / 100)).round()
+    highest = income.max()
+    income[rng.choice(n_rows, n_sentinels, replace=False)] = 1e9
+    table = pd.DataFrame({"age": age, "income": income, "job": rng.choice(list("abcd"), n_rows)})
+    fitted = Synthesizer(max_steps=150, effort="quick", random_state=0, device="cpu", progress="off").fit(table)
+    made = fitted.sample(20_000, random_state=1)["income"]
+    assert not ((made > highest) & (made < 1e9)).any()
+    share = n_sentinels / n_rows
+    assert abs((made == 1e9).mean() - share) < 3 * np.sqrt(share / n_rows)
 
 
 # --- Nothing moves with the size of one value ------------------------------------------------------------------------
