@@ -181,6 +181,8 @@ def _explained(path: Path) -> Iterator[None]:
     """Turns a failure to read ``path`` into one sentence; Arrow's own texts quote cells."""
     try:
         yield
+    except UnicodeDecodeError:
+        raise SourceError(f"{path} is not UTF-8 text: save it as UTF-8 and try again") from None
     except pa.ArrowException as error:
         text = str(error)
         if ragged := re.search(r"Expected (\d+) columns, got (\d+)", text):

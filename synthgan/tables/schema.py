@@ -106,7 +106,7 @@ class ColumnSchema:
         if self.bounds is not None:
             self._check_bounds(self.bounds)
         if self.granularity is not None and not (
-            _is_number(self.granularity) and math.isfinite(self.granularity) and self.granularity > 0
+            _is_number(self.granularity) and _is_finite(self.granularity) and self.granularity > 0
         ):
             raise SchemaError(f"the granularity of column {self.name!r} must be a positive, finite number")
         for fact, value in (("bounds", self.bounds), ("granularity", self.granularity)):
@@ -126,7 +126,7 @@ class ColumnSchema:
         for side, bound in (("lower", bounds.lower), ("upper", bounds.upper)):
             if bound is None:
                 continue
-            finite = math.isfinite(bound) if _is_number(bound) else bound == bound  # noqa: PLR0124 -- False for NaT
+            finite = _is_finite(bound) if _is_number(bound) else bound == bound  # noqa: PLR0124 -- False for NaT
             if not finite:
                 raise SchemaError(f"the {side} bound of column {self.name!r} must be finite: leave it out for none")
         try:
@@ -139,6 +139,13 @@ class ColumnSchema:
 
 def _is_number(value: Any) -> bool:
     return isinstance(value, Real | Decimal) and not isinstance(value, bool)
+
+
+def _is_finite(value: Any) -> bool:
+    try:
+        return math.isfinite(value)
+    except OverflowError:  # a whole number beyond double precision
+        return False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

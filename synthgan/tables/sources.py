@@ -16,6 +16,7 @@ from synthgan.errors import DataError, SourceError
 from synthgan.tables.batches import BATCH_ROWS, FrameSource, Source, TableSource, check_rows
 from synthgan.tables.csv_source import CsvSource
 from synthgan.tables.frames import from_frame
+from synthgan.tables.outputs import is_text_path
 from synthgan.tables.parquet_source import ParquetSource
 
 __all__ = ["BATCH_ROWS", "Data", "Source", "open_source"]
@@ -112,6 +113,8 @@ def _files_below(folder: Path) -> list[Path]:
 
 def _file_source(paths: list[Path], *, description: str, folder: Path | None = None) -> Source:
     for path in paths:
+        if not is_text_path(path):
+            raise SourceError(f"the name of {path} is not valid UTF-8, and Arrow cannot open it: rename it")
         if not path.name.lower().endswith(_PARQUET + _CSV):
             raise SourceError(f"{path} has a suffix that is not known: {_EXPECTED} is expected")
         if not path.is_file():
