@@ -8,18 +8,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from synthgan.config import TrainingSettings, from_dict, to_dict
 from synthgan.errors import SettingsError
 from synthgan.model_file import ModelFile, consistent, load_model, save_model, stated
 from synthgan.networks.generator import Generator
 from synthgan.privacy.ledger import Ledger
 from synthgan.tables.codec import TableCodec
+from synthgan.tables.frames import restore_types, to_frame
 from synthgan.tables.schema_file import schema_to_json
 from synthgan.training.device import resolve_device
 from synthgan.training.loop import Record
 
 ARCHITECTURE = "residual-generator"
 NOTHING = "nothing-to-generate"
+_TRIED_ROWS = 512
 MOST_BLOCKS = 1_000
 """A blank network takes no memory per weight, but some time per block."""
 
@@ -81,6 +85,7 @@ def read_model(path: str | os.PathLike[str], *, device: str = "auto") -> Model:
         codec, ledger = stated(file)
         settings, details = _training(file)
         generator = _generator(file, codec, settings)
+        _try_decoding(codec)
     return Model(
         codec=codec,
         generator=None if generator is None else generator.to(on),
@@ -90,6 +95,21 @@ def read_model(path: str | os.PathLike[str], *, device: str = "auto") -> Model:
         target=details["target"],
         ledger=ledger,
     )
+
+
+def _try_decoding(codec: TableCodec) -> None:
+    """Decode some of the codes, and both ends of the bins: numbers that make no sense fail now, not while sampling."""
+    spans = codec.layout.spans
+    n_rows = max([2, *(min(len(encoder.facts.marginal), _TRIED_ROWS) for encoder in codec.encoders)])
+    codes = np.empty((n_rows, len(spans)), dtype=np.int64)
+    for index, span in enumerate(spans):
+        codes[:, index] = np.linspace(0, span.n_levels - 1, n_rows).round()
+    inside = np.resize(np.array([0.0, 0.5, np.nextafter(np.float32(1), np.float32(0))], dtype=np.float32), n_rows)
+    positions = np.repeat(inside[:, None], codec.layout.n_positions, axis=1)
+    with np.errstate(all="ignore"):
+        table = codec.decoder(np.random.default_rng(0)).decode(codes, positions)
+        restore_types(table, codec.schema)
+        to_frame(table, codec.schema)
 
 
 def _training(file: ModelFile) -> tuple[TrainingSettings, Mapping[str, Any]]:

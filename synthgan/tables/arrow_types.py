@@ -11,10 +11,12 @@ import re
 from uuid import UUID
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from synthgan.errors import DataError, SchemaError
+from synthgan.visible_text import shown
 
 NANOSECONDS = {"s": 10**9, "ms": 10**6, "us": 10**3, "ns": 1}
 """Length of each Arrow time unit."""
@@ -44,17 +46,21 @@ def parse_type(text: str) -> pa.DataType:
         return _ALIASES[text]
     if text == "extension<arrow.uuid>":
         return pa.uuid()
-    if match := _TIMESTAMP.fullmatch(text):
-        return pa.timestamp(match[1], tz=match[2])
     try:
+        if match := _TIMESTAMP.fullmatch(text):
+            if not is_known_zone(match[2]):
+                raise SchemaError(f"the time zone {shown(match[2])} of the Arrow type {shown(text)} is not known here")
+            return pa.timestamp(match[1], tz=match[2])
         if match := _DECIMAL.fullmatch(text):
             return getattr(pa, _DECIMALS[match[1]])(int(match[2]), int(match[3]))
         if match := _DICTIONARY.fullmatch(text):
             return pa.dictionary(parse_type(match[2]), parse_type(match[1]), ordered=match[3] == "1")
         return pa.type_for_alias(text)
-    except (ValueError, AttributeError):
+    except SchemaError:
+        raise
+    except (ValueError, AttributeError, OverflowError, RecursionError, pa.ArrowException):
         raise SchemaError(
-            f"unknown Arrow type {text!r}: write it as pyarrow prints it, like 'int64' or 'timestamp[us]'"
+            f"unknown Arrow type {shown(text)}: write it as pyarrow prints it, like 'int64' or 'timestamp[us]'"
         ) from None
 
 
@@ -64,6 +70,18 @@ def is_restorable(data_type: pa.DataType) -> bool:
         return bool(parse_type(str(data_type)) == data_type)
     except SchemaError:
         return False
+
+
+def is_known_zone(name: str | None) -> bool:
+    """Whether local times can be told in the time zone, both by Arrow and by pandas; None stands for no zone."""
+    if name is None:
+        return True
+    try:
+        pc.hour(pa.array([0], pa.timestamp("s", tz=name)))
+        pd.Timestamp(0, tz=name)
+    except Exception:  # each library has its own errors, some of them of no common kind
+        return False
+    return True
 
 
 def is_text(data_type: pa.DataType) -> bool:
@@ -117,6 +135,11 @@ def physical_type(data_type: pa.DataType, column: str) -> pa.DataType:
         types.is_date, types.is_timestamp, types.is_duration, types.is_null,
     )  # fmt: skip
     if any(check(data_type) for check in plain):
+        if types.is_timestamp(data_type) and not is_known_zone(data_type.tz):
+            raise DataError(
+                f"column {column!r} has the time zone {shown(data_type.tz)}, which is not known here: convert the "
+                "column to UTC, or install the time zones of your system (the package tzdata)"
+            )
         return data_type
     if types.is_nested(data_type):
         raise DataError(

@@ -15,7 +15,8 @@ import pyarrow.compute as pc
 
 from synthgan.errors import DataError
 from synthgan.tables.arrow_types import is_restorable, physical_type, stored_text, to_physical, value_type
-from synthgan.tables.frames import ArrowFrame, dtype_text, noted_by_pandas, to_frame
+from synthgan.tables.frames import ArrowFrame, dtype_text, to_frame
+from synthgan.tables.pandas_notes import noted_by_pandas
 from synthgan.tables.schema import ColumnSchema, Kind, Levels, Provenance, TableSchema
 
 if TYPE_CHECKING:

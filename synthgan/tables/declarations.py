@@ -15,6 +15,7 @@ import pyarrow as pa
 
 from synthgan.errors import SchemaError, did_you_mean
 from synthgan.tables.arrow_types import is_text, parse_type
+from synthgan.tables.frames import parse_dtype
 from synthgan.tables.schema import (
     KINDS,
     NUMERIC_KINDS,
@@ -137,6 +138,7 @@ def _parse_facts(name: str, facts: Mapping[str, Any]) -> dict[str, Any]:
     parsed = {key: value for key, value in facts.items() if value is not None and key != "name"}
     for key in _COLUMN_TEXTS:
         _need(isinstance(parsed.get(key, ""), str), f"{key!r} of {where} must be text")
+    _check_dtype(parsed.get("pandas_dtype"), where)
     kind = parsed.get("kind")
     if kind is not None and kind not in KINDS:
         hint = did_you_mean(kind, KINDS) or f"; the kinds are {', '.join(KINDS)}"
@@ -154,6 +156,16 @@ def _parse_facts(name: str, facts: Mapping[str, Any]) -> dict[str, Any]:
         _need(fits, f"the {key} of {where} must be {what}")
     _need(isinstance(parsed.get("calendar", ""), str), f"the calendar of {where} must be text")
     return parsed
+
+
+def _check_dtype(text: str | None, where: str) -> None:
+    try:
+        if text is not None:
+            parse_dtype(text)
+    except Exception:  # pandas looks names up in several libraries, each with errors of its own
+        raise SchemaError(
+            f"the pandas_dtype {shown(text or '')} of {where} is not one that pandas knows: leave it out"
+        ) from None
 
 
 def _check_source(facts: Mapping[str, Any], where: str) -> None:
@@ -179,6 +191,7 @@ def _long_levels(levels: Any, where: str) -> dict[str, Any]:
     _need(isinstance(levels.get("values"), list | tuple), f"the levels of {where} need a list of 'values'")
     _need(isinstance(levels.get("ordered", False), bool), f"'ordered' in the levels of {where} must be true or false")
     _need(isinstance(levels.get("pandas_dtype") or "", str), f"'pandas_dtype' in the levels of {where} must be text")
+    _check_dtype(levels.get("pandas_dtype"), f"the levels of {where}")
     _check_source(levels, f"the levels of {where}")
     return dict(levels)
 
@@ -381,6 +394,8 @@ def declared_table(declaration: Declaration) -> TableSchema:
                 f"a schema in part can be declared for a fit, but does not stand for a table by itself"
             )
         data_type = parse_type(facts["arrow_type"])
+        if "stored_type" in facts:
+            parse_type(facts["stored_type"])
         bare = ColumnSchema(
             name=name,
             label=declared.label,

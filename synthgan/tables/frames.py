@@ -143,19 +143,6 @@ def dtype_text(dtype: Any) -> str:
     return str(dtype)
 
 
-def noted_by_pandas(schema: pa.Schema) -> tuple[dict[str, str], dict[str, Hashable]]:
-    """What pandas noted in an Arrow schema: string name -> dtype as text, and -> label where that is not a string."""
-    if b"pandas" not in (schema.metadata or {}):
-        return {}, {}
-    noted = [
-        (str(label), label, dtype)
-        for label, dtype in schema.empty_table().to_pandas().dtypes.items()
-        if str(label) in schema.names
-    ]
-    labels = {name: label for name, label, _ in noted if not isinstance(label, str)}
-    return {name: dtype_text(dtype) for name, _, dtype in noted}, labels
-
-
 def _plain_categories(series: pd.Series[Any]) -> pd.Series[Any]:
     """Categories that Arrow has no type for (intervals, periods) become text."""
     categories = series.cat.categories

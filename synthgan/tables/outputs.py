@@ -45,6 +45,11 @@ def check_output(path: str | os.PathLike[str], *, force: bool = False) -> None:
         _check_place(path)
 
 
+def is_text_path(path: Path) -> bool:
+    """Whether a path is text, and not bytes that no text has; Arrow opens no other."""
+    return not any("\ud800" <= character <= "\udfff" for character in str(path))
+
+
 def make_folder(path: str | os.PathLike[str]) -> None:
     """Create a folder with its parents; an existing one is fine.
 

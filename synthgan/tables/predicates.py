@@ -139,6 +139,8 @@ def parse_where(texts: Sequence[str], schema: TableSchema) -> dict[str, ColumnPr
     """
     parsed: dict[str, ColumnPredicate] = {}
     for number, text in enumerate(texts, start=1):
+        if any("\ud800" <= character <= "\udfff" for character in text):
+            raise ConditionError(f"condition number {number} holds half of a surrogate pair, which no column can hold")
         column, asked = _split_where(text, number, schema)
         if column.name in parsed:
             raise ConditionError(f"column '{column.name}' has two conditions; join values with '|' or give one range")

@@ -115,7 +115,9 @@ class ColumnSchema:
             raise SchemaError(f"column {self.name!r} has an unknown kind {self.kind!r}{hint}")
         if self.bounds is not None:
             self._check_bounds(self.bounds)
-        if self.granularity is not None and not (_is_finite(self.granularity) and self.granularity > 0):
+        if self.granularity is not None and not (
+            _is_number(self.granularity) and _is_finite(self.granularity) and self.granularity > 0
+        ):
             raise SchemaError(f"the granularity of column {self.name!r} must be a positive, finite number")
         self._check_grid()
         for fact, value in (("bounds", self.bounds), ("granularity", self.granularity)):
@@ -152,7 +154,7 @@ class ColumnSchema:
         for side, bound in (("lower", bounds.lower), ("upper", bounds.upper)):
             if bound is None:
                 continue
-            finite = math.isfinite(bound) if _is_number(bound) else bound == bound  # noqa: PLR0124 -- False for NaT
+            finite = _is_finite(bound) if _is_number(bound) else bound == bound  # noqa: PLR0124 -- False for NaT
             if not finite:
                 raise SchemaError(f"the {side} bound of column {self.name!r} must be finite: leave it out for none")
         try:
@@ -169,6 +171,13 @@ def _is_finite(value: Any) -> bool:
 
 def _is_number(value: Any) -> bool:
     return isinstance(value, Real | Decimal) and not isinstance(value, bool)
+
+
+def _is_finite(value: Any) -> bool:
+    try:
+        return math.isfinite(value)
+    except OverflowError:  # a whole number beyond double precision
+        return False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -16,6 +16,9 @@ from synthgan.errors import SchemaError
 from synthgan.tables.arrow_types import NANOSECONDS, is_text
 from synthgan.tables.whole_axis import WholeAxis
 
+_MOST_DIGITS = 76
+"""Of any decimal that Arrow holds."""
+
 
 def value_to_json(value: Any) -> Any:
     """A bound or level as a JSON scalar.
@@ -51,7 +54,7 @@ def value_from_json(raw: Any, data_type: pa.DataType, where: str) -> Any:
         raw = raw.item()
     try:
         value = _convert(raw, data_type)
-    except (ValueError, TypeError, OverflowError, InvalidOperation):
+    except (ValueError, TypeError, OverflowError, InvalidOperation, pa.ArrowException):
         value = None
     if value is None:
         raise SchemaError(f"{where} must be {_expected(data_type)}, since the column holds {data_type}")
@@ -83,12 +86,13 @@ def _convert(raw: Any, data_type: pa.DataType) -> Any:
     if is_text(data_type) or types.is_null(data_type):
         return raw if isinstance(raw, str) else None
     if types.is_integer(data_type):
-        return int(raw) if isinstance(raw, int | float) and raw == int(raw) else None
+        whole = int(raw) if isinstance(raw, int | float) and raw == int(raw) else None
+        return None if whole is None else pa.scalar(whole, data_type).as_py()
     if types.is_floating(data_type):
-        return raw if isinstance(raw, int | float) and math.isfinite(raw) else None
+        return raw if isinstance(raw, int | float) and math.isfinite(float(raw)) else None
     if types.is_decimal(data_type):
         value = Decimal(str(raw)) if isinstance(raw, str | int | float | Decimal) else None
-        return value if value is not None and value.is_finite() else None
+        return value if value is not None and value.is_finite() and value.adjusted() < _MOST_DIGITS else None
     if types.is_date(data_type):
         return date.fromisoformat(raw) if isinstance(raw, str) else raw if type(raw) is date else None
     if types.is_timestamp(data_type):
@@ -123,7 +127,7 @@ def _expected(data_type: pa.DataType) -> str:
     types = pa.types
     for check, words in (
         (types.is_boolean, "true or false"),
-        (types.is_integer, "a whole number"),
+        (types.is_integer, f"a whole number that {data_type} can hold"),
         (types.is_floating, "a finite number"),
         (types.is_decimal, "a finite decimal number, written as text"),
         (types.is_date, "an ISO date like 2024-12-31"),
@@ -173,6 +177,6 @@ def label_from_json(raw: Any) -> Hashable:
                 return pd.Timestamp(content)
             if kind == "date":
                 return date.fromisoformat(content)
-        except (ValueError, TypeError):
+        except (ValueError, TypeError, OverflowError):
             pass
     raise SchemaError("a column label must be text, a number, or an object with one of the keys tuple, datetime, date")

@@ -19,6 +19,7 @@ from synthgan.tables.csv_source import CsvSource
 from synthgan.tables.declared_csv import DeclaredCsvSource
 from synthgan.tables.declared_source import DeclaredSource
 from synthgan.tables.frames import from_frame
+from synthgan.tables.outputs import is_text_path
 from synthgan.tables.parquet_source import ParquetSource, dictionaries_of_text
 from synthgan.tables.reading import Reading
 
@@ -171,6 +172,8 @@ def _file_source(
     csv_format: CsvFormat | None = None,
 ) -> Source:
     for path in paths:
+        if not is_text_path(path):
+            raise SourceError(f"the name of {path} is not valid UTF-8, and Arrow cannot open it: rename it")
         if not path.name.lower().endswith(_PARQUET + _CSV):
             raise SourceError(f"{path} has a suffix that is not known: {_EXPECTED} is expected")
         if not path.is_file():

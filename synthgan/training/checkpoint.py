@@ -7,9 +7,11 @@ the key of the holdout.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
+import re
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -57,7 +59,12 @@ class Checkpoint:
         self._last = time.monotonic() - max(0.0, interval_seconds - FIRST_SECONDS)
 
     def save(self, trainer: Trainer) -> None:
-        """Write the trainer's state, replacing an older checkpoint in one move."""
+        """Write the trainer's state, replacing an older checkpoint in one move.
+
+        Raises:
+            OutputError: when it cannot be written; the older one is as it was.
+        """
+        from safetensors import SafetensorError
         from safetensors.torch import save_file
 
         tensors, values = trainer.state()
@@ -73,7 +80,10 @@ class Checkpoint:
         contiguous = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
         with atomic_path(self.path, force=True) as temporary:
             temporary.chmod(0o600)  # before a byte of it is written
-            save_file(contiguous, temporary, {"synthgan": json.dumps(header)})
+            try:
+                save_file(contiguous, temporary, {"synthgan": json.dumps(header)})
+            except SafetensorError as error:
+                raise _told_by(error) from None
             temporary.chmod(0o600)  # in case the file was made anew
         self._last = time.monotonic()
 
@@ -156,6 +166,12 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
     except (SafetensorError, KeyError, TypeError, ValueError, OSError):
         raise _unreadable(path) from None
     return header, tensors
+
+
+def _told_by(error: Exception) -> OSError:
+    """What the operating system said, which safetensors hands on as text, for `atomic_path` to explain."""
+    code = re.search(r"os error (\d+)", str(error))
+    return OSError(int(code[1]) if code else errno.EIO, "")
 
 
 def _unreadable(path: Path) -> ModelFileError:

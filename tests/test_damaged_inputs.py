@@ -1,0 +1,248 @@
+"""Files and words that are damaged, hostile or odd: each a sentence with its exit code, or read as it was meant."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from decimal import Decimal
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+import synthgan
+from synthgan.cli.main import run
+from synthgan.errors import (
+    ConditionError,
+    DataError,
+    ModelFileError,
+    OutputError,
+    PrivacyError,
+    SchemaError,
+    SettingsError,
+    SourceError,
+    SynthganWarning,
+)
+from synthgan.privacy.ledger_file import LedgerFile
+from synthgan.tables.frames import to_frame
+from synthgan.tables.predicates import parse_where
+from synthgan.tables.schema import ColumnSchema, TableSchema
+from synthgan.tables.schema_file import read_schema, schema_from_json
+from synthgan.tables.sources import open_source
+from tests.altered_models import rewrite
+
+ROWS = pa.table({"a": pa.array([1, 2, 3], pa.int8()), "b": ["x", "y", "z"]})
+
+
+@pytest.mark.parametrize(
+    "notes",
+    [
+        b"no JSON",
+        b"\xff\xfe",
+        b"[]",
+        b"7",
+        b'{"columns": [7], "index_columns": [], "column_indexes": []}',
+        b'{"index_columns": ["nothing"], "columns": [{"name": "a", "pandas_type": "x", "numpy_type": "y"}]}',
+        b'{"index_columns": [], "column_indexes": [], "columns": [{"name": "a", "field_name": "a", "pandas_type": '
+        b'"datetimetz", "numpy_type": "datetime64[ns]", "metadata": {"timezone": "Mars/Phobos"}}]}',
+    ],
+    ids=range(7),
+)
+def test_damaged_notes_of_pandas_are_said_and_not_used(tmp_path: Path, notes: bytes) -> None:
+    path = tmp_path / "rows.parquet"
+    pq.write_table(ROWS.replace_schema_metadata({b"pandas": notes}), path)
+    try:
+        frame = open_source(path).to_frame()
+    except SynthganWarning:  # an error, in these tests
+        with pytest.warns(SynthganWarning, match="what pandas noted"):
+            frame = open_source(path).to_frame()
+    assert frame["a"].tolist() == [1, 2, 3]
+    assert run(["schema", str(path), "-o", str(tmp_path / "schema.json")]) == 0
+
+
+def test_a_time_zone_that_nobody_knows(tmp_path: Path) -> None:
+    moments = pa.array([0, 1, 2], pa.timestamp("us", tz="Mars/Phobos"))
+    pq.write_table(pa.table({"seen": moments}), tmp_path / "rows.parquet")
+    for data in (tmp_path / "rows.parquet", pa.table({"seen": moments})):
+        with pytest.raises(DataError, match="column 'seen' has the time zone 'Mars/Phobos', which is not known"):
+            open_source(data)
+    for known in ("UTC", "Europe/Berlin", "+02:00"):
+        open_source(pa.table({"seen": pa.array([0, 1, 2], pa.timestamp("us", tz=known))}))
+    with pytest.raises(SchemaError, match="not known"):
+        schema_from_json({"columns": [{"name": "a", "kind": "datetime", "arrow_type": "timestamp[us, tz=Mars]"}]})
+
+
+def test_a_header_that_is_not_utf8(tmp_path: Path) -> None:
+    path = tmp_path / "rows.csv"
+    path.write_bytes("größe,b\n1,2\n3,4\n".encode("latin-1"))
+    with pytest.raises(SourceError, match="not UTF-8"):
+        open_source(path)
+
+
+def column(**facts: object) -> dict[str, object]:
+    return {"columns": [{"name": "a", "kind": "integer", "arrow_type": "int8", **facts}]}
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        ({"columns": {}, "constraints": [{"rule": ["order"]}]}, "'rule' .* must be text"),
+        ({"columns": {}, "constraints": [{"rule": {}}]}, "'rule' .* must be text"),
+        (column(pandas_dtype="mars64"), "pandas_dtype 'mars64' of column 'a'"),
+        (column(pandas_dtype="ArrowDtype(mars)"), "pandas_dtype"),
+        (column(pandas_dtype="timedelta64[99999999999999999999s]"), "pandas_dtype"),
+        (column(stored_type="mars64"), "unknown Arrow type 'mars64'"),
+        (column(stored_type="dictionary<values=" * 5_000), "unknown Arrow type"),
+        (column(bounds=[0, 10**30]), "a whole number that int8 can hold"),
+        (column(bounds=[0, 1_000]), "a whole number that int8 can hold"),
+        (column(bounds=[0, 10**400]), "a whole number that int8 can hold"),
+        (column(bounds=[[], {}]), "a whole number"),
+        (column(granularity=10**400), "granularity"),
+        (column(arrow_type="double", kind="float", bounds=[0, 10**400]), "a finite number"),
+        (column(arrow_type="decimal128(4, 2)", kind="decimal", bounds=["0", "1e999999"]), "a finite decimal"),
+        (column(arrow_type="decimal128(400, 2)"), "unknown Arrow type"),
+        (column(label={"datetime": 10**300}), "a column label"),
+        (column(label={"tuple": [[1]]}), "a column label"),
+        (column(kind="x" * 10**6), "unknown kind"),
+    ],
+    ids=range(18),
+)
+def test_schemas_that_make_no_sense(content: dict[str, object], says: str) -> None:
+    began = time.process_time()
+    with pytest.raises(SchemaError, match=says) as error:
+        schema_from_json(content)
+    assert len(str(error.value)) < 1_000
+    assert time.process_time() - began < 2
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ('{"columns": {"a": {"bounds": [0, ' + "1" * 5_000 + "]}}}", "too large"),
+        ('{"columns": {"a": "integer", "b": "text", "a": "float"}}', "names the key 'a' twice"),
+        ('{"columns": {"\\ud800": "integer"}}', "surrogate"),
+    ],
+)
+def test_schema_files_that_are_no_strict_json(tmp_path: Path, text: str, says: str) -> None:
+    path = tmp_path / "schema.json"
+    path.write_text(text)
+    with pytest.raises(SchemaError, match=says):
+        read_schema(path)
+
+
+def test_a_schema_from_an_editor_that_marks_byte_order(tmp_path: Path) -> None:
+    path = tmp_path / "schema.json"
+    path.write_bytes(b"\xef\xbb\xbf" + json.dumps(column()).encode())
+    assert read_schema(path).names == ("a",)
+
+
+@pytest.mark.parametrize("epsilon", ["1" + "0" * 400, "1" * 5_000, "1e400", "NaN", '"1"', "[]", "true"])
+def test_ledgers_with_odd_numbers(tmp_path: Path, epsilon: str) -> None:
+    path = tmp_path / "ledger.json"
+    LedgerFile(path).reserve(1.0, 1e-6)
+    path.write_text(path.read_text().replace('"epsilon": 1.0', f'"epsilon": {epsilon}'))
+    with pytest.raises(PrivacyError, match="no whole ledger file"):
+        LedgerFile(path).read()
+    with pytest.raises(PrivacyError, match="no whole ledger file"):
+        LedgerFile(path).reserve(1.0, 1e-6)
+
+
+def test_an_epsilon_beyond_all_bounds() -> None:
+    with pytest.raises(SettingsError, match="epsilon must be a finite number"):
+        synthgan.Privacy(10**400)
+
+
+def test_a_condition_that_is_no_text() -> None:
+    schema = TableSchema(columns=(ColumnSchema(name="a", kind="categorical", arrow_type="string"),))
+    with pytest.raises(ConditionError, match="condition number 1 holds half of a surrogate pair"):
+        parse_where(["a=\ud800"], schema)
+
+
+def _with_axis(content: bytes, **changes: object) -> bytes:
+    codec = json.loads(content)
+    for fitted in codec["columns"]:
+        if "axis" in fitted:
+            fitted["axis"].update(changes)
+    return json.dumps(codec).encode()
+
+
+@pytest.mark.parametrize(
+    "changes", [{"step": 1e308}, {"step": 10**30}, {"step": None}, {"decimals": "x"}, {"arrow_type": "mars64"}]
+)
+def test_models_with_odd_axes(model_file: Path, tmp_path: Path, changes: dict[str, object]) -> None:
+    altered = rewrite(model_file, tmp_path / "m.synthgan", {"codec.json": lambda old: _with_axis(old, **changes)})
+    with pytest.raises(ModelFileError, match=r"m\.synthgan"):
+        synthgan.load(altered)
+
+
+def test_models_with_odd_dtypes(model_file: Path, tmp_path: Path) -> None:
+    def change(old: bytes) -> bytes:
+        return old.replace(b'"pandas_dtype":"int64"', b'"pandas_dtype":"int65"')
+
+    altered = rewrite(model_file, tmp_path / "m.synthgan", {"schema.json": change})
+    with pytest.raises(ModelFileError, match=r"m\.synthgan"):
+        synthgan.load(altered)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="limits as POSIX has them")
+def test_a_full_disk_while_a_checkpoint_is_written(adult: pd.DataFrame, tmp_path: Path) -> None:
+    import resource
+    import signal
+
+    path = tmp_path / "fit.checkpoint"
+    synthesizer = synthgan.Synthesizer(max_steps=3, random_state=0, device="cpu", progress="off")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, before[1]))
+    try:
+        with pytest.raises(OutputError, match=r"cannot write '.*fit\.checkpoint': the disk or quota is full"):
+            synthesizer.fit(adult, checkpoint=path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, ignored)
+    assert not list(tmp_path.iterdir())
+
+
+def test_files_whose_names_are_any_bytes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Files that Arrow reads and writes need a name that is text; all others may have any."""
+    data = tmp_path / "rows.csv"
+    data.write_text("a,b\n" + "1,x\n2,y\n" * 20)
+    try:
+        odd = tmp_path / "\udcff\x1b[31m"
+        odd.mkdir()
+        (odd / "rows.csv").write_text(data.read_text())
+    except OSError:
+        pytest.skip("this file system has text for names")
+    model, schema = odd / "m\udcfe.synthgan", odd / "schema\udcfe.json"
+    few = ["--max-steps", "2", "--device", "cpu", "--checkpoint", str(odd / "c")]
+    cases: list[tuple[int, list[str]]] = [
+        (0, ["schema", str(data), "-o", str(schema)]),
+        (0, ["fit", str(data), "--schema", str(schema), "-o", str(model), "--holdout", "0.2", *few]),
+        (0, ["inspect", str(model)]),
+        (0, ["inspect", "--json", str(model)]),
+        (0, ["sample", str(model), "-n", "5", "-o", str(tmp_path / "out.csv")]),
+        (3, ["schema", str(odd / "rows.csv")]),
+        (3, ["schema", str(odd)]),
+        (3, ["review", str(model), "--data", str(odd / "rows.csv"), "-o", str(tmp_path / "bundle")]),
+        (6, ["review", str(model), "--data", str(data), "-o", str(odd / "bundle")]),
+        (6, ["sample", str(model), "-n", "5", "-o", str(odd / "out.csv")]),
+        (6, ["sample", str(model), "-n", "5", "-o", str(odd / "out.parquet")]),
+    ]
+    for code, words in cases:
+        assert run(words) == code, (words, capsys.readouterr().err)
+        shown = capsys.readouterr()
+        assert "\x1b" not in shown.out + shown.err
+        assert code == 0 or len(shown.err.splitlines()) == 1
+
+
+def test_decimals_in_bounds_stay() -> None:
+    content = column(arrow_type="decimal128(6, 2)", kind="decimal", bounds=["0.005", "12.5"])
+    bounds = schema_from_json(content).columns[0].bounds
+    assert bounds is not None
+    assert (bounds.lower, bounds.upper) == (Decimal("0.005"), Decimal("12.5"))
+    assert to_frame(pa.table({"a": pa.array([], pa.decimal128(6, 2))}), schema_from_json(content)).shape == (0, 1)
+    assert np.isfinite(float(bounds.upper))
