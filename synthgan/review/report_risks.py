@@ -99,7 +99,7 @@ def disclosure_section(scores: Scores) -> Section | None:
         key="disclosure",
         title="Disclosure",
         lead="What can be guessed about people who are not in the table was not learned from their being in it. So "
-        "every attack is run on both, and only the excess is a risk that the table adds. The tables state the risk as a "
+        "every attack is run on both, and only the excess is a risk that the table adds. Tables state the risk as a "
         "share of what the control leaves to be lost.",
         blocks=(*((legend, Gallery(drawings=drawings, layout="halves")) if drawings else ()), *tables),
     )
