@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from typing import Any
 
@@ -52,6 +53,26 @@ def test_a_private_release_withholds_them(private_release: ReviewedModel, found:
         assert "factor of at most 7.39" in text  # e squared
         assert "the decision to publish" in text
         assert "a noisy count" in text
+
+
+def test_a_card_claims_no_more_than_the_release_did(
+    private_release: ReviewedModel, open_release: ReviewedModel
+) -> None:
+    """No neural discriminator where the ledger has no door for one; value protection with the number that was set."""
+    release = Release.of(private_release.model)
+    doors = {entry["door"] for entry in release.ledger["entries"]}
+    assert ("neural discriminator" in card(release, None)) == (3 in doors)
+    assert "trained on noisy marginals" in card(release, None)
+    opened = Release.of(open_release.model)
+    assert "fewer than 10 rows have are merged, unless they were declared" in card(opened, None)
+    unprotected = dataclasses.replace(opened, protect_values=False)
+    assert "off: rare values and true extremes of the table stand in the model" in card(unprotected, None)
+    assert "merged" not in card(unprotected, None)
+
+
+def test_the_card_of_the_inside_says_so_first(open_release: ReviewedModel, found: Findings) -> None:
+    text = card(Release.of(open_release.model), found, "internal")
+    assert text.index("Do not publish this page") < text.index("## Model Details")
 
 
 def test_columns_are_listed(open_release: ReviewedModel) -> None:

@@ -107,7 +107,8 @@ def attribute_inference_score(
         ideal=0.0,
         reference=0.0,
         note=f"share of right guesses on training rows less that on control rows; worst of {len(chosen)} "
-        f"column(s), {risk.n_attacks:,} training and as many control rows, {n_synthetic:,} synthetic rows",
+        f"{'column' if len(chosen) == 1 else 'columns'}, {risk.n_attacks:,} training and as many control rows, "
+        f"{n_synthetic:,} synthetic rows",
         details={
             "secret": secret,
             "attack": guesser_name,

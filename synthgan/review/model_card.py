@@ -28,6 +28,8 @@ CARD_HEADINGS = (
 _SPECIAL = re.compile(r"[\\`*_{}\[\]~$]")
 _AS_NUMBER = re.compile(r"[<>&|@]|:(?=//)|(?<=www)\.|^(?:[-+#=]|\d+(?=[.)]))", re.IGNORECASE)
 """HTML, ends of cells, what becomes a link by itself, and what starts a list or a heading."""
+NEURAL = 3
+"""The door of the discriminator, see `synthgan.privacy.wording.DOOR_NAMES`."""
 _NOT_HERE = "Not in this tier: it would be computed from real rows, which the privacy budget did not pay for."
 
 
@@ -59,10 +61,11 @@ def escaped(text: object) -> str:
 
 
 def _details(content: TierContent) -> str:
-    kind = (
-        "Type: a conditional generator of rows of one table (synthgan), trained against a marginal critic and a neural "
-        "discriminator."
-    )
+    teachers, ledger = "against a marginal critic and a neural discriminator", content.release.ledger
+    if ledger is not None:
+        neural = any(entry["door"] == NEURAL for entry in ledger["entries"])
+        teachers = "on noisy marginals" + (" and against a neural discriminator of noisy steps" if neural else "")
+    kind = f"Type: a conditional generator of rows of one table (synthgan), trained {teachers}."
     return "\n".join([_bullets(f"{name}: {escaped(value)}" for name, value in content.facts.items()), f"- {kind}"])
 
 

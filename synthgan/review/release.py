@@ -96,10 +96,10 @@ class Release:
         if not self.protect_values:
             return "off: rare values and true extremes of the table stand in the model"
         if self.is_private:
-            return f"levels need at least {self.min_count:,} rows, as far as the noisy counts tell"
+            return f"released levels need at least {self.min_count:,} rows, as far as the noisy counts tell"
         return (
-            f"on: categories that fewer than {self.min_count:,} rows have are merged and extremes are capped; a rule, "
-            "and no proof"
+            f"on: categories that fewer than {self.min_count:,} rows have are merged, unless they were declared, and "
+            "extremes are capped; a rule, and no proof"
         )
 
     @property

@@ -167,7 +167,10 @@ def _settings(scores: Scores | None, facts: Mapping[str, str]) -> Section | None
         blocks.append(table("How it was made", ("What", "Value"), rows))
     if scores is not None:
         rows = [(f"Rows, {short(name, 40)}", figure(n)) for name, n in scores.n_rows.items()]
-        rows += [(short(name, 60).replace("_", " "), _setting(value)) for name, value in scores.settings.items()]
+        rows += [
+            (_SETTINGS.get(name, short(name, 60).replace("_", " ")), _setting(value, _UNSET.get(name, "not set")))
+            for name, value in scores.settings.items()
+        ]
         if rows:
             blocks.append(
                 table("How it was evaluated", ("Setting", "Value"), rows, folded="Settings of the evaluation")
@@ -175,14 +178,18 @@ def _settings(scores: Scores | None, facts: Mapping[str, str]) -> Section | None
     return Section(key="settings", title="Settings and versions", blocks=tuple(blocks)) if blocks else None
 
 
-def _setting(value: Any) -> Any:
+_SETTINGS = {"random_state": "seed", "secrets": "columns that attackers guess"}
+_UNSET = {"secrets": "chosen by the evaluation", "target": "none", "random_state": "none, so that chance chose"}
+
+
+def _setting(value: Any, unset: str = "not set") -> Any:
     if isinstance(value, list | tuple | set):
         return Markup(", ").join(named(item, 40) for item in list(value)[:200]) or "none"
     if isinstance(value, Mapping):
         pairs = list(value.items())[:200]
         return Markup("; ").join(marked("{}: {}", named(k, 40), named(v, 80)) for k, v in pairs) or "none"
     number = finite(value)
-    return "not set" if value is None else f"{number:,.15g}" if number is not None else named(value, 120)
+    return unset if value is None else f"{number:,.15g}" if number is not None else named(value, 120)
 
 
 def _glance(scores: Scores | None, ledger: Mapping[str, Any] | None, *, fitted: bool) -> list[tuple[str, str]]:

@@ -99,7 +99,8 @@ def disclosure_section(scores: Scores) -> Section | None:
         key="disclosure",
         title="Disclosure",
         lead="What can be guessed about people who are not in the table was not learned from their being in it. So "
-        "every attack is run on both, and only the excess is a risk that the table adds.",
+        "every attack is run on both, and only the excess is a risk that the table adds. Tables state the risk as a "
+        "share of what the control leaves to be lost.",
         blocks=(*((legend, Gallery(drawings=drawings, layout="halves")) if drawings else ()), *tables),
     )
 
@@ -254,7 +255,9 @@ def _risk_drawing(score: Score, parts: Sequence[tuple[tuple[str, ...], Mapping[A
         if pair.found is not None and pair.compared is not None
     )
     interval = span(score.interval, score.unit)
-    risk = f"Risk {figure(score.value, score.unit)}{f', 95% interval {interval}' if interval else ''}"
+    # What attribute inference scores is the plain difference; the tables have the share of what the control leaves.
+    word = "Excess" if score.name == "attribute_inference" else "Risk"
+    risk = f"{word} {figure(score.value, score.unit)}{f', 95% interval {interval}' if interval else ''}"
     return Drawing(
         svg=compared_bars(drawn, key, f"{score.label}, success: {words}.", unit="%"),
         title=score.label,
