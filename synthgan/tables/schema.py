@@ -115,9 +115,7 @@ class ColumnSchema:
             raise SchemaError(f"column {self.name!r} has an unknown kind {self.kind!r}{hint}")
         if self.bounds is not None:
             self._check_bounds(self.bounds)
-        if self.granularity is not None and not (
-            _is_number(self.granularity) and _is_finite(self.granularity) and self.granularity > 0
-        ):
+        if self.granularity is not None and not (_is_finite(self.granularity) and self.granularity > 0):
             raise SchemaError(f"the granularity of column {self.name!r} must be a positive, finite number")
         self._check_grid()
         for fact, value in (("bounds", self.bounds), ("granularity", self.granularity)):
@@ -165,17 +163,13 @@ class ColumnSchema:
             raise SchemaError(f"the bounds of column {self.name!r} are reversed: lower is above upper")
 
 
-def _is_finite(value: Any) -> bool:
-    return _is_number(value) and (isinstance(value, int) or math.isfinite(value))  # a long integer is no float
-
-
 def _is_number(value: Any) -> bool:
     return isinstance(value, Real | Decimal) and not isinstance(value, bool)
 
 
 def _is_finite(value: Any) -> bool:
     try:
-        return math.isfinite(value)
+        return _is_number(value) and math.isfinite(value)
     except OverflowError:  # a whole number beyond double precision
         return False
 
