@@ -73,8 +73,8 @@ BINS = (4, 50)
 """Fewest and most bins of a numeric column."""
 
 UNPROTECTED = (
-    "names, order and physical types of the columns (of CSV files and object columns, types follow from the values)",
-    "whether the table could be read: that it is not empty and has the columns asked for",
+    "names, order and types of the columns, as the file, the DataFrame's dtypes or the schema declare them",
+    "whether the files could be opened and have the columns asked for (headers, footers and metadata, no row)",
     "whatever the schema declares: kinds, bounds, levels, granularity, constraints",
     "the settings of the fit, this guarantee and how its budget was split",
     "how long the fit took",
@@ -287,12 +287,9 @@ class PrivateFit:
         return critic
 
     def _persons(self) -> npt.NDArray[np.int64]:
-        """``(n_rows,)`` index of each row's person; a row without one is a person of its own."""
+        """``(n_rows,)`` index of each row's person; rows without one were left out."""
         assert self._unit is not None
-        persons = persons_of(self._rows, self._unit).astype(np.int64)
-        alone = persons < 0
-        persons[alone] = persons.max(initial=-1) + 1 + np.arange(alone.sum())
-        return persons
+        return persons_of(self._rows, self._unit).astype(np.int64)
 
     def _count_persons(self, persons: npt.NDArray[np.int64], *, rho: float) -> float:
         n_persons = np.array([len(np.unique(persons))], dtype=np.int64)

@@ -19,6 +19,7 @@ from pyarrow import csv
 
 from synthgan.errors import SourceError
 from synthgan.tables.batches import Source, hash_file
+from synthgan.tables.reading import Reading
 
 MISSING_SPELLINGS = (
     "", "#N/A", "#N/A N/A", "#NA", "-1.#IND", "-1.#QNAN", "-NaN", "-nan", "1.#IND", "1.#QNAN", "<NA>", "N/A", "NA",
@@ -46,8 +47,8 @@ _SEPARATORS = (",", ";", "\t", "|")
 class CsvSource(Source):
     """One or more CSV files with the same header; UTF-8, compressed with gzip or not."""
 
-    def __init__(self, paths: Sequence[Path], *, description: str) -> None:
-        """Read ``paths`` once to settle the types and count the rows.
+    def __init__(self, paths: Sequence[Path], *, description: str, reading: Reading) -> None:
+        """Read ``paths`` once to settle the types that ``reading`` does not declare, and count the rows.
 
         Raises:
             SourceError: when a file is no CSV, not UTF-8, ragged, or its header differs from that of the first file.
@@ -64,9 +65,12 @@ class CsvSource(Source):
                     f"the header of {path} differs from that of {self._paths[0]}: "
                     f"all files of one table need the same columns in the same order"
                 )
+        self._reading = reading
         types, n_rows = self._settle_types()
-        self._types = dict(zip(self._header, types, strict=True))
+        found = dict(zip(self._header, types, strict=True))
+        self._types = found | {name: kind for name, kind in reading.types.items() if name in found}
         super().__init__(pa.schema(list(self._types.items())), description=description, n_rows=n_rows)
+        self.untyped = frozenset(self._types) - frozenset(reading.types)
 
     def _read_header(self, index: int) -> list[str]:
         path = self._paths[index]
@@ -87,7 +91,8 @@ class CsvSource(Source):
         for batch in self._text_batches(self._header):
             n_rows += batch.num_rows
             for position, column in enumerate(batch.columns):
-                if column.null_count == len(column) or possible[position] == []:
+                known = self._header[position] in self._reading.types
+                if known or column.null_count == len(column) or possible[position] == []:
                     continue
                 cells = pc.unique(column).drop_null()
                 left = possible[position]
@@ -116,8 +121,13 @@ class CsvSource(Source):
         for batch in self._text_batches(columns):
             for start in range(0, batch.num_rows, batch_size):
                 part = batch.slice(start, batch_size)
-                arrays = [_typed(column, self._types[name]) for column, name in zip(part.columns, columns, strict=True)]
+                arrays = [self._cells(column, name) for column, name in zip(part.columns, columns, strict=True)]
                 yield pa.RecordBatch.from_arrays(arrays, names=columns)
+
+    def _cells(self, column: pa.Array, name: str) -> pa.Array:
+        if name in self._reading.types:
+            return self._reading.converted(name, column)
+        return _typed(column, self._types[name])
 
     def fingerprint(self) -> str:
         """SHA-256 over the files; see `hash_file`."""

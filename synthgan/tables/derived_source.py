@@ -26,6 +26,8 @@ class DerivedSource(Source):
         self.pandas_dtypes = source.pandas_dtypes
         self.n_rows = source.n_rows
         self.description = source.description
+        self.untyped = source.untyped
+        self.notices = source.notices
 
     @property
     def categories(self) -> dict[str, Levels]:

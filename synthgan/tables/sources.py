@@ -12,11 +12,14 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.dataset as ds
 
-from synthgan.errors import DataError, SourceError
+from synthgan.errors import DataError, SchemaError, SourceError
 from synthgan.tables.batches import BATCH_ROWS, FrameSource, Source, TableSource, check_rows
 from synthgan.tables.csv_source import CsvSource
+from synthgan.tables.declared_csv import DeclaredCsvSource
+from synthgan.tables.declared_source import DeclaredSource
 from synthgan.tables.frames import from_frame
 from synthgan.tables.parquet_source import ParquetSource
+from synthgan.tables.reading import Reading
 
 __all__ = ["BATCH_ROWS", "Data", "Source", "open_source"]
 
@@ -29,28 +32,52 @@ _CSV = (".csv", ".csv.gz")
 _EXPECTED = "a .parquet, .pq, .csv or .csv.gz file"
 
 
-def open_source(data: Data, *, minimum_rows: int = 2) -> Source:
+def open_source(data: Data, *, minimum_rows: int = 2, reading: Reading | None = None) -> Source:
     """Open ``data`` for reading in batches.
 
     Args:
         data: a DataFrame (of pandas, or any that offers Arrow's stream interface), a pyarrow Table or Dataset, or
             files: a path, a glob pattern, a directory, or several paths.
         minimum_rows: fewer rows than this are refused.
+        reading: which types are declared, and whether the rows are for a private fit; None where nothing is declared.
 
     Raises:
         SourceError: when files are missing, damaged, or do not belong together.
         DataError: when the table itself cannot be used; names the column.
+        SchemaError: when a private fit cannot have it, whatever its rows are.
     """
-    source = _open(data)
-    check_rows(source, minimum_rows)
+    source = _open(data, reading or Reading())
+    if reading is not None and (reading.private or reading.types) and not isinstance(source, DeclaredCsvSource):
+        _check_untyped(source, data, reading)
+        source = DeclaredSource(source, reading)
+    if minimum_rows:
+        check_rows(source, minimum_rows)
     return source
 
 
-def _open(data: Any) -> Source:
+def _check_untyped(source: Source, data: Any, reading: Reading) -> None:
+    """Refuse sources for a private fit that were opened without it, or whose reader goes by the rows."""
+    by_rows = isinstance(data, ds.Dataset) and _goes_by_rows(data)
+    if reading.private and (by_rows or (isinstance(data, Source) and source.untyped)):
+        raise SchemaError(
+            f"{source.description} has types that its reader found out from the rows, which a private fit may not "
+            "know: give the files themselves, or the DataFrame"
+        )
+
+
+def _goes_by_rows(dataset: ds.Dataset) -> bool:
+    """Whether a dataset is, or holds, one of CSV or JSON files."""
+    if isinstance(dataset, ds.UnionDataset):
+        return any(_goes_by_rows(child) for child in dataset.children)
+    typed = (ds.ParquetFileFormat, ds.IpcFileFormat, ds.FeatherFileFormat)
+    return isinstance(dataset, ds.FileSystemDataset) and not isinstance(dataset.format, typed)
+
+
+def _open(data: Any, reading: Reading) -> Source:
     if isinstance(data, Source):
         return data
     if isinstance(data, pd.DataFrame):
-        return FrameSource(from_frame(data), description="the DataFrame")
+        return FrameSource(from_frame(data, reading), description="the DataFrame")
     if isinstance(data, pa.Table):
         _check_names(data.schema.names, "the table")
         return TableSource(data, description="the Arrow table")
@@ -58,14 +85,14 @@ def _open(data: Any) -> Source:
         _check_names(data.schema.names, "the dataset")
         return DatasetSource(data)
     if hasattr(data, "__arrow_c_stream__"):  # other data frame libraries speak Arrow
-        return _open(pa.table(data))
+        return _open(pa.table(data), reading)
     if isinstance(data, str | os.PathLike):
         text = os.fspath(data)
         folder = Path(text) if Path(text).is_dir() else None
-        return _file_source(_find_files(text), description=text, folder=folder)
+        return _file_source(_find_files(text), reading, description=text, folder=folder)
     if isinstance(data, Sequence) and data and all(isinstance(item, str | os.PathLike) for item in data):
         paths = [path for item in data for path in _find_files(os.fspath(item))]
-        return _file_source(paths, description=f"{len(paths)} files")
+        return _file_source(paths, reading, description=f"{len(paths)} files")
     raise DataError(
         f"a table cannot be read from a {type(data).__name__}: "
         f"give a DataFrame, a path, a list of paths, or a pyarrow Table or Dataset"
@@ -110,7 +137,7 @@ def _files_below(folder: Path) -> list[Path]:
     return files
 
 
-def _file_source(paths: list[Path], *, description: str, folder: Path | None = None) -> Source:
+def _file_source(paths: list[Path], reading: Reading, *, description: str, folder: Path | None = None) -> Source:
     for path in paths:
         if not path.name.lower().endswith(_PARQUET + _CSV):
             raise SourceError(f"{path} has a suffix that is not known: {_EXPECTED} is expected")
@@ -119,14 +146,16 @@ def _file_source(paths: list[Path], *, description: str, folder: Path | None = N
         if path.stat().st_size == 0:
             raise SourceError(f"{path} is empty (0 bytes): write it again")
     parquet = [path for path in paths if path.name.lower().endswith(_PARQUET)]
+    if not parquet and reading.private:
+        return DeclaredCsvSource(paths, description=description, reading=reading)
     if not parquet:
-        return CsvSource(paths, description=description)
+        return CsvSource(paths, description=description, reading=reading)
     if len(parquet) < len(paths):
         raise SourceError(
             f"{description} holds {len(parquet)} Parquet and {len(paths) - len(parquet)} CSV files: "
             f"one table needs one format, so name the files or a pattern"
         )
-    return ParquetSource(paths, description=description, folder=folder)
+    return ParquetSource(paths, reading, description=description, folder=folder)
 
 
 class DatasetSource(Source):
