@@ -132,9 +132,11 @@ def evaluate(
 
 
 def as_frame(data: pd.DataFrame | str | PathLike[str] | Any) -> pd.DataFrame:
-    """A DataFrame as it is; files and Arrow tables read whole, with Arrow-backed dtypes."""
+    """A DataFrame, with its index as columns where it has names; other tables read whole, with Arrow-backed dtypes."""
+    from synthgan.tables.frame_index import flat
+
     if isinstance(data, pd.DataFrame):
-        return data
+        return flat(data)
     import pyarrow as pa
 
     from synthgan.tables.sources import open_source

@@ -108,6 +108,7 @@ def _column(source: Source, name: str, declared: ColumnDeclaration | None, unit:
         arrow_type=str(plain),
         stored_type=source.stored_types.get(name),
         pandas_dtype=source.pandas_dtypes.get(name),
+        index=name in source.index,
         time_zone=plain.tz if pat.is_timestamp(plain) else None,
     )
     if name == unit:

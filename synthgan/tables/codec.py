@@ -321,19 +321,26 @@ def _read_statistics(source: Source, schema: TableSchema) -> tuple[TableSchema, 
 
 
 def _without_rare_levels(schema: TableSchema, encoders: tuple[ColumnEncoder, ...]) -> TableSchema:
-    """The schema, which goes into the model file, without categories read off the data and too rare to keep."""
-    values = {encoder.name: encoder.values for encoder in encoders if isinstance(encoder, LevelEncoder)}
-    kept = {name: set(array.to_pylist()) for name, array in values.items()}
+    """The schema, which goes into the model file, without categories read off the data and too rare to keep.
+
+    Those of a pandas dtype stay, unless the dtype lists what single rows hold: what a dtype allows is no row's value.
+    """
+    by_name = {encoder.name: encoder for encoder in encoders if isinstance(encoder, LevelEncoder)}
+    kept = {name: set(encoder.values.to_pylist()) for name, encoder in by_name.items()}
+    whole = {name for name, encoder in by_name.items() if encoder.closed}
     derived = reparametrise(schema).derived
     for rule in schema.constraints:
         if isinstance(rule, Combinations):
-            joined = values[derived[rule.columns[0]][0]]
+            composite = by_name[derived[rule.columns[0]][0]]
+            joined = composite.values
+            if composite.other is None or composite.marginal[composite.other] <= 1 / 2:
+                whole.update(rule.columns)
             members, _ = split_texts(joined, [parse_type(schema[name].arrow_type) for name in rule.columns])
             kept |= {name: set(array.to_pylist()) for name, array in zip(rule.columns, members, strict=True)}
 
     def released(column: ColumnSchema) -> ColumnSchema:
         levels = column.levels
-        if levels is None or levels.source != "inferred-exact":
+        if levels is None or levels.source != "inferred-exact" or column.name in whole:
             return column
         left = tuple(value for value in levels.values if value in kept.get(column.name, ()))
         return dataclasses.replace(column, levels=dataclasses.replace(levels, values=left) if left else None)

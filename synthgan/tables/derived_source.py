@@ -26,6 +26,7 @@ class DerivedSource(Source):
         self.pandas_dtypes = source.pandas_dtypes
         self.n_rows = source.n_rows
         self.description = source.description
+        self.index = source.index
         self.untyped = source.untyped
         self.notices = source.notices
 

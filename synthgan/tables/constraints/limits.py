@@ -145,7 +145,9 @@ def declared_bounds(limits: Limits, column: ColumnSchema) -> Bounds | None:
     lower, upper = (None if tick is None else WholeAxis(held).value(tick) for held, tick in _ends(limits, column))
     if pat.is_floating(parse_type(column.arrow_type)):
         # Beyond what is exact as a float it is the type of another column that ends, which says nothing of this one.
-        lower, upper = (None if abs(float(end)) >= LARGEST_IN_FLOATS else float(end) for end in (limits.lower, limits.upper))
+        lower, upper = (
+            None if abs(float(end)) >= LARGEST_IN_FLOATS else float(end) for end in (limits.lower, limits.upper)
+        )
     if lower is None and upper is None:
         return column.bounds
     return Bounds(lower=lower, upper=upper, source="declared" if column.bounds is None else column.bounds.source)
