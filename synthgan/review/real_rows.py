@@ -145,4 +145,5 @@ def _by_shape(release: Release, data: Data, csv_format: CsvFormat | None) -> pd.
 def _modelled(frame: pd.DataFrame, release: Release) -> pd.DataFrame:
     """Without the columns that the model drops."""
     dropped = set(release.fitted_names) - set(release.column_names)
+    frame = as_frame(frame)
     return frame[[label for label in frame.columns if str(label) not in dropped]]

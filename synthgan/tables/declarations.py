@@ -43,7 +43,7 @@ _COLUMN_TEXTS: Final = (
     "kind", "source", "reason", "arrow_type", "stored_type", "written", "pandas_dtype", "time_zone", "text",
 )  # fmt: skip
 _GRID: Final = ("granularity", "offset", "calendar")
-_COLUMN_KEYS: Final = ("name", "label", *_COLUMN_TEXTS, "bounds", "levels", *_GRID)
+_COLUMN_KEYS: Final = ("name", "label", *_COLUMN_TEXTS, "bounds", "levels", *_GRID, "index")
 _RULES: Final[dict[str, tuple[type[Any], tuple[str, ...], tuple[str, ...]]]] = {
     "order": (Order, ("low", "high"), ()),
     "sum": (Sum, ("total",), ("parts",)),
@@ -155,6 +155,7 @@ def _parse_facts(name: str, facts: Mapping[str, Any]) -> dict[str, Any]:
         fits = isinstance(parsed.get(key, 0), types) and not isinstance(parsed.get(key), bool)
         _need(fits, f"the {key} of {where} must be {what}")
     _need(isinstance(parsed.get("calendar", ""), str), f"the calendar of {where} must be text")
+    _need(isinstance(parsed.get("index", False), bool), f"'index' of {where} must be true or false")
     return parsed
 
 
@@ -408,6 +409,7 @@ def declared_table(declaration: Declaration) -> TableSchema:
             pandas_dtype=facts.get("pandas_dtype"),
             time_zone=facts.get("time_zone"),
             text=facts.get("text", "empty"),
+            index=facts.get("index", False),
         )
         columns.append(
             dataclasses.replace(
