@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from synthgan.errors import SchemaError, did_you_mean
 from synthgan.tables.arrow_types import is_text, parse_type
-from synthgan.tables.frames import parse_dtype
+from synthgan.tables.pandas_dtypes import parse_dtype
 from synthgan.tables.schema import (
     KINDS,
     NUMERIC_KINDS,
