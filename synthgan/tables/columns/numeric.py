@@ -49,6 +49,7 @@ class NumericEncoder:
         n_merged: how many distinct values went to the nearest level for want of rows.
         clipped_rows: rows beyond the declared bounds; known to a fit, not to a loaded model.
         has_far_rows: whether too few rows to be kept lie far from all others; known to a fit, not to a loaded model.
+        has_lost_infinities: whether infinite values were too few to be kept; known to a fit, not to a loaded model.
         fullness: how many times ``min_count`` rows have a number, where value protection draws bins in from their ends;
             infinite elsewhere, and for a loaded model.
     """
@@ -67,6 +68,7 @@ class NumericEncoder:
     n_merged: int = 0
     clipped_rows: float = 0.0
     has_far_rows: bool = False
+    has_lost_infinities: bool = False
     fullness: float = math.inf
 
     @classmethod
@@ -113,6 +115,7 @@ class NumericEncoder:
             n_merged=binning.n_merged,
             clipped_rows=rows_beyond(histogram, bounds),
             has_far_rows=binning.has_far_rows,
+            has_lost_infinities=any(infinite[name] > 0 and name not in special for name in infinite),
             fullness=binning.fullness,
         )
 
