@@ -347,7 +347,7 @@ def _expectations(model: Model) -> tuple[str, ...]:
 
 def _of_target(target: str, codec: TableCodec) -> list[str]:
     """What the user should know of the target: which classes are too rare to be made, and whether any is left."""
-    encoder = next((encoder for encoder in codec.encoders if encoder.name == target), None)
+    encoder: object = next((encoder for encoder in codec.encoders if encoder.name == target), None)
     n_merged, become = 0, ""
     if isinstance(encoder, LevelEncoder):
         n_merged, become = encoder.n_merged, encoder.rare_become

@@ -170,6 +170,32 @@ def test_a_gap_is_judged_by_both_sides_that_have_enough_values() -> None:
     assert wide_gaps(cells, Protection()).after.tolist() == [0.0, 900.0]
 
 
+@FEW
+@given(
+    distances=st.lists(st.sampled_from([1, 2, 3, 5, 40, 130, 700, 5_000, 10**6]), min_size=1, max_size=90),
+    repeat=st.integers(1, 3),
+)
+def test_wide_gaps_are_those_of_the_definition(distances: list[int], repeat: int) -> None:
+    distances = distances * repeat
+
+    def near(side: list[int]) -> float:
+        kept = sorted(side)[: len(side) - len(side) // 4]
+        return sum(kept) / len(kept) * max(len(side), 5)
+
+    expected = []
+    place = 0
+    for index, apart in enumerate(distances):
+        place += apart
+        sides = [distances[max(index - 20, 0) : index], distances[index + 1 : index + 21]]
+        told = [side for side in sides if len(side) == 20] or [max(sides, key=len)]
+        if len(told[0]) >= 2:
+            told = [side for side in sides if len(side) == len(told[0])]
+            if apart > 6 * max(map(near, told)):
+                expected.append(float(place))
+    ticks = np.concatenate(([0.0], np.cumsum(distances, dtype=np.float64)))
+    assert wide_gaps(cells_of(ticks), Protection()).after.tolist() == expected
+
+
 def test_islands_with_too_few_rows_go_to_the_nearest_end() -> None:
     values = np.concatenate((np.arange(100), [1_000] * 3, 10_000 + np.arange(100), [9_000] * 2)).astype(np.int64)
     gaps = wide_gaps(cells_of(values), TEN)

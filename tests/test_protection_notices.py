@@ -86,3 +86,12 @@ def test_a_few_values_far_away_are_told_of_all_columns_at_once() -> None:
     assert notice.startswith("columns 'age' and 'amount' have a few values far away from all others")
     assert "999" not in notice
     assert not fit(table, protect_values=False).notices
+
+
+def test_a_few_infinite_values_are_told() -> None:
+    table = small_table(300)
+    table.loc[3, "amount"] = np.inf
+    (notice,) = fit(table).notices
+    assert notice.startswith("column 'amount' has infinite values in fewer rows than min_count (now 10)")
+    table.loc[:12, "amount"] = np.inf
+    assert not fit(table).notices

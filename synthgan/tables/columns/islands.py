@@ -99,31 +99,46 @@ def wide_gaps(cells: Cells, protection: Protection, *, ratio: float = WIDE) -> G
     if len(cells) and protection.outer_rows > 0:
         cells = clip_cells(cells, *_outer_ticks(cells, protection.outer_rows))
     apart = distance(cells.last[:-1], cells.start[1:])
-    near = np.maximum(_together(apart), _together(apart[::-1])[::-1])
-    empty = apart - float(cells.is_gridded)
+    at = _worth_a_look(apart, ratio)
+    near = np.maximum(_together(apart, at), _together(apart[::-1], len(apart) - 1 - at))
+    empty = apart[at] - float(cells.is_gridded)
     is_wide = (empty / ratio > near) & (near >= 0)
     with np.errstate(divide="ignore", over="ignore"):
-        return Gaps(after=cells.start[1:][is_wide], ratio=empty[is_wide] / near[is_wide])
+        return Gaps(after=cells.start[1:][at[is_wide]], ratio=empty[is_wide] / near[is_wide])
 
 
-def _together(apart: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """``(n_gaps,)`` how wide the `NEIGHBOURS` values before each gap are together, or those there are in short columns.
+def _worth_a_look(apart: npt.NDArray[np.float64], ratio: float) -> npt.NDArray[np.int64]:
+    """``(n,)`` gaps that may be wide, to spare long columns the sorting: near either end, or wider than any could do.
+
+    Of the nearest distances on a side, one more than may be left out, the smallest counts.
+    """
+    n_gaps, n_nearest = len(apart), int(NEIGHBOURS * _OTHER_GAPS) + 1
+    ends = np.arange(n_gaps)
+    if n_gaps <= 2 * NEIGHBOURS:
+        return ends
+    smallest = np.lib.stride_tricks.sliding_window_view(apart, n_nearest).min(axis=1)
+    middle = ends[NEIGHBOURS : n_gaps - NEIGHBOURS]
+    bound = np.maximum(smallest[middle - n_nearest], smallest[middle + 1])
+    wider = middle[apart[middle] / ratio > bound]
+    return np.concatenate((ends[:NEIGHBOURS], wider, ends[n_gaps - NEIGHBOURS :]))
+
+
+def _together(apart: npt.NDArray[np.float64], at: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
+    """``(n,)`` how wide the `NEIGHBOURS` values before each of the gaps ``at`` are together, or those there are.
 
     The largest distances among them are left out, as gaps themselves. Negative where too few values would tell: with
     fewer than `NEIGHBOURS` on this side, the other one is asked, if it has more.
     """
-    n_gaps = len(apart)
     padded = np.concatenate((np.full(NEIGHBOURS, np.inf), apart))
-    before = np.sort(np.lib.stride_tricks.sliding_window_view(padded, NEIGHBOURS)[:n_gaps], axis=1)
-    known = np.minimum(np.arange(n_gaps), NEIGHBOURS)
+    before = np.sort(np.lib.stride_tricks.sliding_window_view(padded, NEIGHBOURS)[at], axis=1)
+    known = np.minimum(at, NEIGHBOURS)
     kept = known - (known * _OTHER_GAPS).astype(np.int64)
     is_kept = np.arange(NEIGHBOURS) < kept[:, None]
     # Divided first, so that sums of large distances do not overflow.
     typical = np.where(is_kept, before / np.maximum(kept, 1)[:, None], 0.0).sum(axis=1)
     with np.errstate(over="ignore"):
         together: npt.NDArray[np.float64] = typical * np.maximum(known, NEIGHBOURS // 4)
-    others = n_gaps - 1 - np.arange(n_gaps)
-    is_told = (known == NEIGHBOURS) | ((known >= others) & (known >= _FEWEST_DISTANCES))
+    is_told = (known == NEIGHBOURS) | ((known >= len(apart) - 1 - at) & (known >= _FEWEST_DISTANCES))
     return np.where(is_told, together, -1.0)
 
 
@@ -155,7 +170,10 @@ def make_islands(cells: Cells, gaps: Gaps, spikes: Numbers, protection: Protecti
     side = gaps.side(cells.start)
     rows = np.bincount(side, weights=cells.counts)
     dense = np.flatnonzero((rows >= protection.rows) & (rows > 0))
-    if not len(dense):  # together they may be enough
+    if not len(dense):
+        if len(spikes) or cells.total < protection.rows:
+            return []
+        # Together they are enough, and there is nothing else they could go to.
         side, dense = np.zeros(len(cells), dtype=np.int64), np.zeros(1, dtype=np.int64)
     owners: list[int] = []
     ends: list[tuple[float | int, float | int]] = []

@@ -50,6 +50,7 @@ class NumericEncoder:
         clipped_rows: rows beyond the declared bounds; known to a fit, not to a loaded model.
         n_lost_digits: last digits of decimals that come out as zeros; likewise.
         has_far_rows: whether too few rows to be kept lie far from all others; known to a fit, not to a loaded model.
+        has_lost_infinities: whether infinite values were too few to be kept; known to a fit, not to a loaded model.
         fullness: how many times ``min_count`` rows have a number, where value protection draws bins in from their ends;
             infinite elsewhere, and for a loaded model.
     """
@@ -69,6 +70,7 @@ class NumericEncoder:
     clipped_rows: float = 0.0
     n_lost_digits: int = 0
     has_far_rows: bool = False
+    has_lost_infinities: bool = False
     fullness: float = math.inf
 
     @classmethod
@@ -116,6 +118,7 @@ class NumericEncoder:
             clipped_rows=rows_beyond(histogram, bounds),
             n_lost_digits=histogram.n_lost_digits,
             has_far_rows=binning.has_far_rows,
+            has_lost_infinities=any(infinite[name] > 0 and name not in special for name in infinite),
             fullness=binning.fullness,
         )
 

@@ -17,9 +17,10 @@ _MOST_NAMED = 5
 
 
 def protection_notices(encoders: Iterable[ColumnEncoder], min_count: int) -> tuple[str, ...]:
-    """A sentence each for columns with a few values far out, for those next to constant, and for narrower ones."""
+    """A sentence each for columns with a few values far out, a few infinite ones, next to constant, and narrower."""
     numeric = [encoder for encoder in encoders if isinstance(encoder, NumericEncoder)]
     far = [encoder.name for encoder in numeric if encoder.has_far_rows]
+    infinite = [encoder.name for encoder in numeric if encoder.has_lost_infinities]
     flat = [encoder.name for encoder in numeric if encoder.fullness < FLAT]
     narrow = [encoder.name for encoder in numeric if FLAT <= encoder.fullness < NARROW]
     advice = f"lower min_count (now {min_count}), or fit with protect_values=False if single rows may show"
@@ -29,6 +30,11 @@ def protection_notices(encoders: Iterable[ColumnEncoder], min_count: int) -> tup
             f"{_named(far)} a few values far away from all others, in fewer rows than min_count (now {min_count}), "
             "which are learned as if they lay at the edge of the others; lower min_count to keep them, or make them "
             "missing if that is what they stand for"
+        )
+    if infinite:
+        said.append(
+            f"{_named(infinite)} infinite values in fewer rows than min_count (now {min_count}), which become missing; "
+            "lower min_count to keep them"
         )
     if flat:
         said.append(
