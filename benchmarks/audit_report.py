@@ -40,13 +40,14 @@ have. No table of yours is read.
 | column statistics, persons | the same for persons of three rows | the same |
 | discovery | door 1, nothing declared | whether the canary's word is listed, the largest number, the number of rows |
 | marginals | door 2 with a whole budget, selection and measurement | released count of the canary's pair of levels |
-| selection | door 2, nearly the whole budget for choosing among 15 pairs of columns, two rounds | how many choices fall \
-into the half of the candidates that the canary, a person of three rows, makes worse while it makes the other half better |
-| three-way marginals | door 2, a pair by four slices of the target, selected each time | released count of the canary's \
-cell, and of its levels in all slices |
+| selection | door 2, nearly the whole budget for choosing among 15 pairs of columns, two rounds | how many \
+choices fall into the half of the candidates that the canary, a person of three rows, makes worse while it makes the \
+other half better |
+| three-way marginals | door 2, a pair by four slices of the target, selected each time | released count of the \
+canary's cell, and of its levels in all slices |
 | DP-SGD critic | door 3 with a whole budget, every row in every batch | how much the gradients that reach the \
 optimiser look like the canary's clipped one: over all weights, and over those that nothing else should move |
-| DP-SGD critic, persons | one update of door 3, nobody but the canary in the table | as DP-SGD critic, over all weights |
+| DP-SGD critic, persons | one update of door 3, nobody but the canary in the table | as DP-SGD critic, all weights |
 | DP-SGD critic, sampled persons | the same, with Poisson batches of 40% | the same |
 | pipeline | a whole fit at the default split, all rounds, no training | as marginals, and the number of rows |
 | pipeline, persons | the same for persons of three rows | the same |
@@ -69,12 +70,12 @@ half of the error. What follows for epsilon depends on what is assumed (`synthga
 - *gaussian*: the trade-off between the two rates is that of a Gaussian mechanism (Nasr et al. 2023). Tightest, and
   shown to say how tight the games are; it refutes nothing here, for discovery, selection and sampling are no Gaussians.
 
-- *sampled*: the trade-off is that of a Gaussian which gets to see the canary with a known probability only (Balle, Barthe
-  and Gaboardi 2018), as an update on a Poisson batch is accounted for. Only in the games whose mechanism is that one
-  update; a critic that samples more often than its ledger pays for is beyond the family, whatever its noise.
+- *sampled*: the trade-off is that of a Gaussian which gets to see the canary with a known probability only (Balle,
+  Barthe and Gaboardi 2018), as an update on a Poisson batch is accounted for. Only in the games whose mechanism is that
+  one update; a critic that samples more often than its ledger pays for is beyond the family, whatever its noise.
 
-All but *gaussian* can refute a claim, where they are given; all of their bounds in one game hold together with 95% (Bonferroni). `synthgan audit`
-makes it 95% for all games together.
+All but *gaussian* can refute a claim, where they are given; all of their bounds in one game hold together with 95%
+(Bonferroni). `synthgan audit` makes it 95% for all games together.
 
 **One run** (Steinke, Nasr and Jagielski 2023, Theorem 5.2 and Corollary 5.4). Door 3 also runs once on 1,000 canaries,
 each in the table by a fair coin. The attacker, who sees every update, guesses at the 200 with the most telling scores.
@@ -89,11 +90,11 @@ one-run bound reproduces the figures that its paper prints, and recovers randomi
 POWER = """\
 ## Power
 
-A game that could not have seen a bug proves nothing by its silence. For the detectors of selection, three-way marginals,
-persons and sampling the law of the evidence is known, with the bug and without it, so games can be played on numbers
-drawn from it and judged as the audit judges ({n_games} of each, `benchmarks/audit_power.py`). *Seen* is the share of games
-that refute the claim with the bug, *cried* the share that do so without. Tests play a game up to three times before a bug
-counts as missed, and twice before silence counts as broken.
+A game that could not have seen a bug proves nothing by its silence. For the detectors of selection, three-way
+marginals, persons and sampling the law of the evidence is known, with the bug and without it, so games can be played on
+numbers drawn from it and judged as the audit judges ({n_games} of each, `benchmarks/audit_power.py`). *Seen* is the
+share of games that refute the claim with the bug, *cried* the share that do so without. Tests play a game up to three
+times before a bug counts as missed, and twice before silence counts as broken.
 
 | detector | bug | claim | runs | confidence | seen | cried |
 |---|---|---|---|---|---|---|
@@ -141,8 +142,8 @@ sampling, saving, loading) with the table freed and unreadable.
 - Poisson sampling is attacked over one update. What it adds to the privacy of many updates shows in events too rare for
   some thousand runs: that many updates add up as the ledger says is the word of dp-accounting. How batches are drawn is
   tested by itself (`check_membership`), and that the rate is the one that was paid for (`check_sampling_is_paid`).
-- A noise that was planned for another rate than the critic samples at is seen by `check_sampling_is_paid`, not by a game:
-  at the epsilon where games see the rate, it costs little of the noise.
+- A noise that was planned for another rate than the critic samples at is seen by `check_sampling_is_paid`, not by a
+  game: at the epsilon where games see the rate, it costs little of the noise.
 - Discovery is attacked with rows as units. That a person's k rows change no statistic by more than k is tested on
   neighbouring tables too, in `tests/test_private_statistics.py`, `tests/test_mechanisms.py` and `tests/test_dp_sgd.py`.
 - Floating-point noise (DP-SGD) and the time that a fit takes are not attacked.

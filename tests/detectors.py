@@ -32,7 +32,7 @@ from synthgan.privacy.parameters import Privacy
 from synthgan.privacy.person_games import person_statistics_game
 from synthgan.privacy.poisson_units import PoissonUnits
 from synthgan.private_fit import PrivateFit, private_settings
-from synthgan.tables.batches import TableSource
+from synthgan.tables.batches import Source, TableSource
 from synthgan.training.setup import Seeds, trainer_before
 from tests.private_critics import (
     BASE,
@@ -209,12 +209,11 @@ class BlindMechanisms(Mechanisms):
         return [(7 * place) % 5 * 200 for place in range(len(data))]
 
 
-def fit_of(columns: dict[str, list[Any]], declared: Any, *, neural: float = 0.0) -> list[Any]:
+def fit_of(source: Source, declared: Any, *, neural: float = 0.0, unit: str | None = None) -> list[Any]:
     """All that a private fit of a few steps lets out, as plain values."""
-    privacy = Privacy(2.0, DELTA, neural=neural)
-    private = PrivateFit(
-        TableSource(pa.table(columns), description="the table"), privacy, declared=declared, target="flag", min_count=1
-    )
+    persons = {} if unit is None else {"unit": unit, "rows_per_unit": 2}
+    privacy = Privacy(2.0, DELTA, neural=neural, **persons)
+    private = PrivateFit(source, privacy, declared=declared, target="flag", min_count=1)
     settings = private_settings(BASE, privacy, device=CPU, max_steps=5)
     doors, layout = private.open(settings, CPU), private.codec.layout
     told = doors.marginals.pairs()
@@ -242,14 +241,24 @@ def check_only_mechanisms_tell() -> None:
 
     So nothing but the mechanisms' answers reaches codec, conditions, marginals, notices, history or weights.
     """
-    first = {"flag": [True, False] * 300, "word": ["a", "b", "b"] * 200, "size": list(range(20)) * 30}
-    second = {"flag": [True] * 450, "word": ["c", "c", None] * 150, "size": [5, 10**6, -3] * 150}
-    declared = {"columns": {"size": {"granularity": 1}}}
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(private_fit, "Mechanisms", BlindMechanisms)
-        made = [fit_of(columns, declared) for columns in (first, second)]
+        made = [fit_of(table_of(columns), DIFFERENT_DECLARED) for columns in DIFFERENT]
     for one, other in zip(*made, strict=True):
         assert one == other
+
+
+DIFFERENT: tuple[dict[str, list[Any]], ...] = (
+    {"flag": [True, False] * 300, "word": ["a", "b", "b"] * 200, "size": list(range(20)) * 30},
+    {"flag": [True] * 450, "word": ["c", "c", None] * 150, "size": [5, 10**6, -3] * 150},
+)
+"""Tables of the same columns and types that differ in every other respect."""
+
+DIFFERENT_DECLARED = {"columns": {"size": {"granularity": 1}}}
+
+
+def table_of(columns: dict[str, list[Any]]) -> Source:
+    return TableSource(pa.table(columns), description="the table")
 
 
 def check_budget_is_kept() -> None:

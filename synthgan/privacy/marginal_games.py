@@ -21,6 +21,18 @@ _OFF_BY = 50.0
 """How many rows candidates are off by, more or less, in the cell that the canary is counted in."""
 
 
+class _WatchedMarginals(PrivateMarginals):
+    """The second door, and what its rounds measured: just what they had selected."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        self.chosen: list[Candidate] = []
+        super().__init__(*arguments, **options)
+
+    def _measure(self, candidate: Candidate, rho: float, what: str) -> None:
+        self.chosen.append(candidate)
+        super()._measure(candidate, rho, what)
+
+
 def selection_game(epsilon: float, delta: float, *, n_rounds: int = 2) -> Game:
     """Which marginals are selected, with nearly all of the budget for that: the canary makes half of them worse.
 
@@ -45,7 +57,7 @@ def selection_game(epsilon: float, delta: float, *, n_rounds: int = 2) -> Game:
     def run(with_canary: bool) -> Scores:
         ledger = Ledger(epsilon, delta, order=probe.order)
         rows = np.concatenate((codes, canary)) if with_canary else codes
-        door = PrivateMarginals(
+        door = _WatchedMarginals(
             torch.from_numpy(rows),
             layout,
             Mechanisms(ledger, rows_per_unit=ROWS_PER_UNIT),
@@ -54,13 +66,9 @@ def selection_game(epsilon: float, delta: float, *, n_rounds: int = 2) -> Game:
             one_way_variance=1.0,
             settings=settings,
         )
-        chosen: list[Candidate] = []
-        measure: Any = door._measure
-        # What a round selects is what it measures.
-        door._measure = lambda candidate, *more: (chosen.append(candidate), measure(candidate, *more))  # type: ignore[method-assign]
         while not door.is_spent:
             door.measure_worst([expected])
-        return {"selections that it made likelier": float(sum((each.a, each.b) in worse for each in chosen))}
+        return {"selections that it made likelier": float(sum((each.a, each.b) in worse for each in door.chosen))}
 
     return Game(name="selection", epsilon=epsilon, delta=delta, play=run, zcdp_delta=delta)
 
