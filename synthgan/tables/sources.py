@@ -42,7 +42,11 @@ def open_source(data: Data, *, minimum_rows: int = 2) -> Source:
         SourceError: when files are missing, damaged, or do not belong together.
         DataError: when the table itself cannot be used; names the column.
     """
-    source = _open(data)
+    try:
+        source = _open(data)
+    except OSError as error:  # of a path itself: a name that is too long, a folder that may not be entered
+        reason = error.strerror or "the operating system refused"
+        raise SourceError(f"the path of the table cannot be used ({reason.lower()}): check it") from None
     check_rows(source, minimum_rows)
     return source
 
