@@ -52,7 +52,11 @@ def open_source(
         SchemaError: when a private fit cannot have it, whatever its rows are.
         SettingsError: when a CSV format is given for what is no CSV file.
     """
-    source = _open(data, reading or Reading(), csv_format)
+    try:
+        source = _open(data, reading or Reading(), csv_format)
+    except OSError as error:  # of a path itself: a name that is too long, a folder that may not be entered
+        reason = error.strerror or "the operating system refused"
+        raise SourceError(f"the path of the table cannot be used ({reason.lower()}): check it") from None
     if csv_format is not None and not isinstance(data, Source):
         _check_csv(source)
     if reading is not None and (reading.private or reading.types) and not isinstance(source, DeclaredCsvSource):
