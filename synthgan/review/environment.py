@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import platform
+from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import Any, Final
 
 from synthgan import __version__
@@ -24,6 +26,9 @@ LIBRARIES: Final = (
 )
 """Distributions whose versions may change what a bundle holds."""
 
+_ABILITIES: Final = ("avx512_bf16", "amx_bf16")
+"""Of a processor: arithmetic of its own for bfloat16, which rounds in its own way."""
+
 FORMAT: Final = "synthgan-environment"
 VERSION: Final = 2
 
@@ -41,10 +46,22 @@ def environment() -> dict[str, Any]:
 
 
 def _arithmetic() -> str:
-    """What rows are drawn with: CUDA, or the widest arithmetic that torch uses on this processor, such as AVX2."""
+    """What rows are drawn with, by which sums are rounded: CUDA, or the kind of processor and what it can do at once.
+
+    A maker and a few abilities, shared by millions of machines; no model, no name.
+    """
     import torch
 
-    return "CUDA" if torch.cuda.is_available() else str(torch.backends.cpu.get_cpu_capability())
+    if torch.cuda.is_available():
+        return "CUDA"
+    told: dict[str, str] = {}
+    with suppress(OSError, UnicodeDecodeError):
+        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
+            name, _, value = line.partition(":")
+            told.setdefault(name.strip(), value.strip())
+    abilities = [flag for flag in _ABILITIES if flag in told.get("flags", "").split()]
+    known = [torch.backends.cpu.get_cpu_capability(), told.get("vendor_id", ""), *abilities]
+    return " ".join(text for text in known if text)
 
 
 def _version(distribution: str) -> str | None:

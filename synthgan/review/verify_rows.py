@@ -18,6 +18,7 @@ from synthgan.review.manifest import sha256_of
 
 if TYPE_CHECKING:
     from synthgan.model import Model
+    from synthgan.review.release import Release
 
 _KEYS = frozenset({b"synthgan", b"synthetic", b"generator", b"version", b"guarantee", b"pandas", b"ARROW:schema"})
 """Metadata that synthgan writes; anything else was put there by somebody else."""
@@ -70,7 +71,7 @@ def check_against_model(
         wrong += ["synthetic.columns"] if review["synthetic"]["columns"] != list(release.columns) else []
         problems += [f"{tier}/: '{REVIEW}' says something else of the model than the model itself: {n}" for n in wrong]
     if folder is not None and INTERNAL in documents and not problems:
-        problems += _check_draw(model, folder / PARQUET, documents[INTERNAL])
+        problems += _check_draw(model, release, folder / PARQUET, documents[INTERNAL])
     return problems
 
 
@@ -106,25 +107,27 @@ def _same_csv(file: pq.ParquetFile, path: Path) -> bool:
         return again.stat().st_size == path.stat().st_size and sha256_of(again) == sha256_of(path)
 
 
-def _check_draw(model: Model, path: Path, review: Mapping[str, Any]) -> list[str]:
+def _check_draw(model: Model, release: Release, path: Path, review: Mapping[str, Any]) -> list[str]:
     """Whether the rows are those that the model draws with the stored seed."""
-    from synthgan.review.synthetic_rows import drawn_rows
-    from synthgan.tables.frames import stored_schema
+    from synthgan.review.synthetic_rows import write_rows
 
-    schema = stored_schema(model.codec.schema, model.codec.arrow_schema.names)
-    file = pq.ParquetFile(path)
-    if [(field.name, field.type) for field in file.schema_arrow] != [(field.name, field.type) for field in schema]:
-        return [f"'{PARQUET}' has columns of other types than the model draws"]
     n_rows = review["synthetic"]["n_rows"]
-    found = (pa.Table.from_batches([batch]) for batch in file.iter_batches())
-    drawn = (
-        table.select(schema.names).cast(schema) for table in drawn_rows(model, n_rows, seed=review["random_state"])
-    )
-    differing = sum(_differing(ours, theirs) for ours, theirs in _aligned(drawn, found))
+    with TemporaryDirectory(prefix="synthgan-verify-") as place:
+        write_rows(model, release, Path(place), n_rows, seed=review["random_state"], with_csv=False)
+        drawn, found = (pq.ParquetFile(file) for file in (Path(place) / PARQUET, path))
+        with drawn, found:
+            pandas = [file.metadata.metadata.get(b"pandas") for file in (drawn, found)]
+            if not drawn.schema_arrow.equals(found.schema_arrow) or pandas[0] != pandas[1]:
+                return [f"'{PARQUET}' has columns of other types than the model draws, or is said to hold them"]
+            differing = sum(_differing(ours, theirs) for ours, theirs in _aligned(_pieces(drawn), _pieces(found)))
     if not differing:
         return []
     said = f"'{PARQUET}': {differing:,} of {n_rows:,} rows are not those that the model draws with the stored seed"
     return [said + _other_machine(model, review, differing / n_rows)]
+
+
+def _pieces(file: pq.ParquetFile) -> Iterator[pa.Table]:
+    return (pa.Table.from_batches([batch]) for batch in file.iter_batches())
 
 
 def _other_machine(model: Model, review: Mapping[str, Any], share: float) -> str:
@@ -140,7 +143,7 @@ def _other_machine(model: Model, review: Mapping[str, Any], share: float) -> str
         if there_is != here_is
     ]
     if not kinds:
-        return "; the bundle says that it was drawn on a machine of this kind, where the same seed gives the same rows"
+        return "; the bundle says that it was drawn on a machine of this kind, so another rounding does not explain it"
     return (
         f"; the bundle says that it was drawn on another kind of machine ({'; '.join(kinds)}), where sums are rounded "
         f"otherwise ({model.settings.precision} weights) and rows may change by that alone; {100 * share:.3g} % do. "
