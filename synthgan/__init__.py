@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from synthgan.evaluation import evaluate
     from synthgan.privacy.parameters import Privacy
     from synthgan.synthesizer import Synthesizer, load
+    from synthgan.tables.csv_format import CsvFormat
     from synthgan.tables.schema import (
         Bounds,
         ColumnSchema,
@@ -65,6 +66,7 @@ _OFFERED = {
         "Combinations",
         "UniqueKey",
     ),
+    "synthgan.tables.csv_format": ("CsvFormat",),
     "synthgan.tables.schema_file": ("read_schema", "write_schema"),
     "synthgan.errors": (
         "SynthganError",
@@ -90,6 +92,7 @@ __all__ = [
     "ColumnSchema",
     "Combinations",
     "ConditionError",
+    "CsvFormat",
     "DataError",
     "Levels",
     "ModelFileError",

@@ -31,6 +31,7 @@ from synthgan.tables.reading import Reading
 from synthgan.tables.schema import TableSchema
 from synthgan.tables.schema_file import schema_to_json
 from synthgan.tables.sources import Data, Source, open_source
+from synthgan.tables.written_source import as_modelled
 from synthgan.training.checkpoint import Checkpoint, stored_private, stored_seed
 from synthgan.training.effort import resolve
 from synthgan.training.loop import Trainer
@@ -39,6 +40,7 @@ from synthgan.training.setup import Seeds, build_trainer, trainer_before
 
 if TYPE_CHECKING:
     from synthgan.private_fit import PrivateFit, State
+    from synthgan.tables.csv_format import CsvFormat
 
 MINIMUM_ROWS = 2
 """Of an exact fit. A private one takes any number: a refusal would tell it."""
@@ -117,7 +119,7 @@ class Fitted:
     released: tuple[ReleasedColumn, ...] = ()
 
 
-def fit_table(data: Data, privacy: Privacy | None, request: Request) -> Fitted:
+def fit_table(data: Data, privacy: Privacy | None, request: Request, *, csv_format: CsvFormat | None = None) -> Fitted:
     """Read a table as its declaration says, and fit it.
 
     Raises:
@@ -127,7 +129,8 @@ def fit_table(data: Data, privacy: Privacy | None, request: Request) -> Fitted:
     """
     unit = None if privacy is None or privacy.unit == ROW else privacy.unit
     reading = Reading.of(request.schema, private=privacy is not None, unit=unit)
-    source = open_source(data, minimum_rows=MINIMUM_ROWS if privacy is None else 0, reading=reading)
+    least = MINIMUM_ROWS if privacy is None else 0
+    source = open_source(data, minimum_rows=least, csv_format=csv_format, reading=reading)
     if privacy is None:
         fitted = fit_exactly(source, request)
     else:
@@ -157,6 +160,7 @@ def fit_exactly(source: Source, request: Request) -> Fitted:
         rows, receipt = division.training, Receipt.of(division, key=key, holdout=request.holdout, unit=ROW)
         check_rows(rows, MINIMUM_ROWS)
     schema = infer_schema(rows, declared=request.schema, target=request.target)
+    rows = as_modelled(rows, schema)
     settings = CodecSettings(min_count=request.min_count, protect_values=request.protect_values)
     codec = TableCodec.fit(rows, schema, settings)
     resolved, trainer, reason = request.resolved(codec.n_rows), None, "steps"

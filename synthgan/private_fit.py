@@ -42,6 +42,7 @@ from synthgan.tables.codec_settings import CodecSettings
 from synthgan.tables.holdout import divide
 from synthgan.tables.schema import TableSchema
 from synthgan.tables.schema_file import schema_from_json, schema_to_json
+from synthgan.tables.written_source import as_modelled
 from synthgan.training.effort import check_effort, resolve
 from synthgan.training.setup import Doors, target_slices
 
@@ -133,7 +134,7 @@ class PrivateFit:
         key = key or new_key()
         division = divide(source, holdout, key=key, unit=unit)
         self.receipt = Receipt.of(division, key=key, holdout=holdout, unit=privacy.unit)
-        training: Source = division.training
+        training = as_modelled(division.training, self.schema, strict=False)
         limited = training if unit is None else UnitLimitedSource(training, unit, privacy.rows_per_unit)
         self._rows: Source = ClampedSource(limited, self.schema)
         self._target, self._unit, self._min_count = target, unit, min_count
@@ -240,7 +241,7 @@ class PrivateFit:
 
         private = _critic_settings(self.privacy)
         kept_back = [ZCDpEvent(marginals_rho)] if marginals_rho > 0 else []
-        persons = None if self._unit is None else self._persons()
+        persons = None if self._unit is None else persons_of(self._rows, self._unit).astype(np.int64)
         found = next((entry for entry in self.ledger.entries if entry.mechanism == DP_SGD), None)
         if self._plan is None:
             n_units = (
@@ -285,11 +286,6 @@ class PrivateFit:
             )
 
         return critic
-
-    def _persons(self) -> npt.NDArray[np.int64]:
-        """``(n_rows,)`` index of each row's person; rows without one were left out."""
-        assert self._unit is not None
-        return persons_of(self._rows, self._unit).astype(np.int64)
 
     def _count_persons(self, persons: npt.NDArray[np.int64], *, rho: float) -> float:
         n_persons = np.array([len(np.unique(persons))], dtype=np.int64)

@@ -13,7 +13,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from synthgan.errors import DataError, ModelFileError
 from synthgan.privacy.parameters import ROW
@@ -22,6 +22,9 @@ from synthgan.tables.holdout import KEY_BYTES, Division, divide
 from synthgan.tables.outputs import atomic_path, check_output
 from synthgan.tables.reading import Reading
 from synthgan.tables.sources import Data, open_source
+
+if TYPE_CHECKING:
+    from synthgan.tables.csv_format import CsvFormat
 
 FORMAT = "synthgan-receipt"
 VERSION = 1
@@ -133,7 +136,9 @@ def read_receipt(path: str | os.PathLike[str], *, model: str | os.PathLike[str] 
     return receipt
 
 
-def split(data: Data, receipt: Receipt | str | os.PathLike[str]) -> tuple[ChosenRows, ChosenRows]:
+def split(
+    data: Data, receipt: Receipt | str | os.PathLike[str], *, csv_format: CsvFormat | None = None
+) -> tuple[ChosenRows, ChosenRows]:
     """The rows that were fitted and those that were held out, told again from the table and its receipt.
 
     Both are sources: `Synthesizer.fit` takes them, and ``to_frame()`` makes a DataFrame.
@@ -141,6 +146,7 @@ def split(data: Data, receipt: Receipt | str | os.PathLike[str]) -> tuple[Chosen
     Args:
         data: the table that was fitted, as `synthgan.tables.sources.open_source` takes it.
         receipt: what `read_receipt` read, or the path.
+        csv_format: as it was given to the fit.
 
     Raises:
         ModelFileError: when the receipt cannot be read.
@@ -150,7 +156,7 @@ def split(data: Data, receipt: Receipt | str | os.PathLike[str]) -> tuple[Chosen
         receipt = read_receipt(receipt)
     unit = None if receipt.unit == ROW else receipt.unit
     reading = None if receipt.reading is None else Reading.from_json(receipt.reading, unit=unit)
-    source = open_source(data, minimum_rows=0, reading=reading)
+    source = open_source(data, minimum_rows=0, csv_format=csv_format, reading=reading)
     if unit is None or unit in source.names:
         division = divide(source, receipt.holdout, key=receipt.key, unit=unit)
         if division.content == receipt.content:

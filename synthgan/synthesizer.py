@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import itertools
 import logging
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,27 +24,14 @@ if TYPE_CHECKING:
     from synthgan.model import Model
     from synthgan.privacy.parameters import Privacy
     from synthgan.privacy.released_columns import ReleasedColumn
+    from synthgan.sampling.sample_file import SampleSummary
     from synthgan.sampling.sampler import SamplingReport
+    from synthgan.tables.csv_format import CsvFormat
     from synthgan.training.progress import ProgressMode
 
-__all__ = ["RandomState", "SampleSummary", "Synthesizer", "load"]
+__all__ = ["RandomState", "Synthesizer", "load"]
 
 logger = logging.getLogger("synthgan")
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class SampleSummary:
-    """What `Synthesizer.sample_to` wrote.
-
-    Attributes:
-        path: the file.
-        n_rows: rows in it.
-        effective_sample_size: of the latents behind conditioned rows; None without conditions.
-    """
-
-    path: Path
-    n_rows: int
-    effective_sample_size: float | None
 
 
 class Synthesizer:
@@ -165,7 +150,14 @@ class Synthesizer:
 
     # ------------------------------------------------------------------ fit
 
-    def fit(self, data: Data, y: None = None, *, checkpoint: str | os.PathLike[str] | None = None) -> Synthesizer:  # noqa: ARG002
+    def fit(
+        self,
+        data: Data,
+        y: None = None,  # noqa: ARG002
+        *,
+        checkpoint: str | os.PathLike[str] | None = None,
+        csv_format: CsvFormat | None = None,
+    ) -> Synthesizer:
         """Learn a table.
 
         Args:
@@ -174,6 +166,8 @@ class Synthesizer:
             y: ignored; scikit-learn's convention.
             checkpoint: file to save progress to. When it exists already, the fit goes on from it, to the same result.
                 It is a private artefact: delete it once the model is saved.
+            csv_format: how CSV files are written, where their first line does not tell: encoding, separator, decimal
+                sign, spellings of missing cells.
 
         Raises:
             DataError: when the table cannot be used.
@@ -203,7 +197,7 @@ class Synthesizer:
             checkpoint=checkpoint,
         )
         request.check(privacy)
-        fitted = fit_table(data, privacy, request)
+        fitted = fit_table(data, privacy, request, csv_format=csv_format)
         self._set_fitted(fitted.model, fitted.notices, fitted.released)
         self.receipt_ = fitted.receipt
         for sentence in (*self.notices_, *map(str, self.released_)):
@@ -284,15 +278,12 @@ class Synthesizer:
             OutputError: when the file exists or cannot be written.
             ConditionError: when no row can meet the conditions.
         """
-        from synthgan.tables.frames import restore_types, stored_schema
-        from synthgan.tables.writers import check_table_output, open_writer
+        from synthgan.sampling.sample_file import SampleSummary, write_sample
+        from synthgan.tables.writers import check_table_output
 
         check_table_output(path, force=force)
         tables, report = self._batches(n_rows, conditions, random_state)
-        first = next(tables)
-        with open_writer(path, stored_schema(self.schema_, first.column_names), force=force) as writer:
-            for table in itertools.chain([first], tables):
-                writer.write(restore_types(table, self.schema_))
+        write_sample(path, tables, self.schema_, force=force)
         return SampleSummary(path=Path(path), n_rows=report.n_rows, effective_sample_size=report.effective_sample_size)
 
     def _batches(

@@ -121,7 +121,9 @@ def test_real_tables(shared_data: Path, name: str, protect: bool) -> None:
             counted = pc.value_counts(real.drop_null())
             common = {c["values"] for c in counted.to_pylist() if c["counts"] >= (10 if protect else 1)}
             kept = set(got.drop_null().unique().to_pylist())
-            assert common <= kept <= common | {"<other>"}
+            assert kept <= common | {"<other>"}
+            # Levels in buckets are drawn, so that some may not come up.
+            assert common <= kept or len(common) > codec.settings.max_levels
     codes, positions = generate(codec, 5000)
     made = codec.decoder(np.random.default_rng(0)).decode(codes, positions)
     np.testing.assert_array_equal(codec.encode(made, rng=np.random.default_rng(0)).codes, codes)

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from synthgan.errors import SchemaError, SettingsError, SourceError
 from synthgan.tables import csv_lines
+from synthgan.tables.csv_format import CsvFormat
 from synthgan.tables.csv_lines import blocks, rows
 from synthgan.tables.declared_csv import DeclaredCsvSource
 from synthgan.tables.reading import Reading
@@ -25,7 +26,7 @@ def source(
 ) -> DeclaredCsvSource:
     path.write_bytes(content)
     reading = Reading.of(declared, private=True, unit=unit)
-    return DeclaredCsvSource([path], description="the file", reading=reading, **how)
+    return DeclaredCsvSource([path], description="the file", reading=reading, csv_format=CsvFormat(**how))
 
 
 def cells(content: bytes, tmp_path: Path, declared: Any = None, **how: Any) -> dict[str, list[Any]]:

@@ -14,7 +14,7 @@ from column_fitting import check_round_trip, fit_column
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from synthgan.errors import ConditionError, DataError, SchemaError
+from synthgan.errors import ConditionError, DataError, SchemaError, SynthganWarning
 from synthgan.tables.columns.fresh_values import Permutation
 from synthgan.tables.columns.text import TextEncoder
 from synthgan.tables.predicates import Equals, Missing
@@ -84,9 +84,52 @@ def test_identifiers_without_a_common_format_become_numbers() -> None:
 
 def test_a_format_that_runs_out_stays_unique() -> None:
     real = [f"N{i}" for i in range(10)] * 3
-    got = made(fit_column(pa.array(real), "identifier"), 2000)
+    encoder = fit_column(pa.array(real), "identifier")
+    with pytest.warns(SynthganWarning, match=r"column 'x'.*has run out of different ones.*end with '~'") as caught:
+        got = made(encoder, 2000)
+    assert len(caught) == 1
+    assert "cannot write as many different ones" in encoder.notices()[0]
     assert len(set(got)) == 6000
     assert all(re.fullmatch(r"N\d(~\d+)?", text) for text in got)
+
+
+def test_a_format_with_room_says_nothing() -> None:
+    encoder = fit_column(pa.array([f"N{i:06}" for i in range(100)]), "identifier")
+    assert not encoder.notices()
+    assert len(set(made(encoder, 2000))) == 6000
+
+
+@pytest.mark.parametrize(
+    ("first", "count", "arrow_type", "pattern"),
+    [
+        (1_700_000_000_000_000_000, 10**9, pa.int64(), r"[1-9]\d{18}"),
+        (9_200_000_000_000_000_000, 10**15, pa.int64(), r"[1-9]\d{18}"),
+        (2**63 - 5000, 5000, pa.int64(), r"9223\d{15}"),
+        (2**64 - 5000, 5000, pa.uint64(), r"18446\d{15}"),
+        (12_345_678_901_234_567_890, 10**9, pa.uint64(), r"[1-9]\d{19}"),
+        (10**21, 10**12, pa.decimal128(25, 0), r"[1-9]\d{21}"),
+        (10**29, 10**12, pa.decimal128(38, 0), r"[1-9]\d{29}"),
+        (10**17, 10**12, pa.int64(), r"[1-9]\d{17}"),
+        (10**40, 10**12, pa.string(), r"\d{41}"),
+        (10**18, 10**12, pa.string(), r"\d{19}"),
+    ],
+)
+def test_long_numbers_keep_their_length(first: int, count: int, arrow_type: pa.DataType, pattern: str) -> None:
+    numbers = [first + int(step) for step in np.random.default_rng(1).choice(count, 300, replace=False)]
+    texts = pa.array([str(number) for number in numbers])
+    encoder = fit_column(texts.cast(arrow_type), "identifier")
+    got = made(encoder, 2000)
+    assert len(set(got)) == 6000
+    assert all(re.fullmatch(pattern, str(number)) for number in got)
+    assert len(set(got) & set(numbers)) < 60
+
+
+def test_long_numbers_of_several_lengths_keep_them() -> None:
+    real = pa.array([10**8 + 7 * i for i in range(300)] + [10**9 + 7 * i for i in range(100)])
+    got = made(fit_column(real, "identifier"), 400)
+    assert len(set(got)) == 1200
+    assert {len(str(number)) for number in got} == {9, 10}
+    assert sum(number >= 10**9 for number in got) / 1200 == pytest.approx(0.25, abs=0.06)
 
 
 @pytest.mark.parametrize("arrow_type", [pa.int32(), pa.int64(), pa.uint64(), pa.float64(), pa.decimal128(19, 0)])
@@ -133,6 +176,7 @@ def test_the_same_seed_makes_the_same_identifiers() -> None:
     assert made(encoder, 50, seed=3) != made(encoder, 50, seed=4)
 
 
+@pytest.mark.filterwarnings("ignore:column 'x'. a format of its identifiers has run out")
 @FEW
 @given(values=st.lists(st.text(max_size=6), min_size=1, max_size=80), extra=st.integers(0, 30))
 def test_any_text_gives_unique_identifiers(values: list[str], extra: int) -> None:

@@ -16,6 +16,7 @@ PUBLIC = {
     "ColumnSchema",
     "Combinations",
     "ConditionError",
+    "CsvFormat",
     "DataError",
     "Levels",
     "ModelFileError",

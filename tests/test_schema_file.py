@@ -172,7 +172,7 @@ MALFORMED: list[tuple[Any, str]] = [
     ({"colums": []}, "unknown key 'colums' in the schema; did you mean 'columns'?"),
     ({"qqq": []}, "unknown key 'qqq' in the schema; the keys are"),
     ({"format": "other"}, "not in the format 'synthgan-schema'"),
-    ({"version": 2}, "is of version 2, newer than this synthgan reads (1): update it"),
+    ({"version": 3}, "is of version 3, newer than this synthgan reads (2): update it"),
     ({"version": "1"}, "the version of the schema must be a whole number"),
     ({"columns": 3}, "the columns of the schema must be a list"),
     ({"columns": [{"kind": "integer"}]}, "column 1 of the schema needs a 'name'"),

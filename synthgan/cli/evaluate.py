@@ -9,11 +9,20 @@ from typing import TYPE_CHECKING
 import click
 
 from synthgan.cli.messages import announce, command_line, duration, summary
-from synthgan.cli.options import PATH, debug_option, examples, force_option, given, seed_option
+from synthgan.cli.options import (
+    PATH,
+    csv_options,
+    debug_option,
+    examples,
+    force_option,
+    given,
+    seed_option,
+)
 
 if TYPE_CHECKING:
     from synthgan.evaluation import Scores
     from synthgan.review.gates import Verdicts
+    from synthgan.tables.csv_format import CsvFormat
 
 
 @click.command(
@@ -54,6 +63,7 @@ if TYPE_CHECKING:
 )
 @click.option("--jobs", type=click.IntRange(min=1), metavar="N", help="Most threads.  [default: all cores]")
 @seed_option
+@csv_options
 @force_option
 @debug_option
 def evaluate(
@@ -70,6 +80,7 @@ def evaluate(
     policy: Path | None,
     jobs: int | None,
     seed: int | None,
+    csv_format: CsvFormat | None,
     force: bool,
 ) -> int:
     """Compare the table SYNTHETIC with the table REAL.
@@ -92,7 +103,13 @@ def evaluate(
     began = time.monotonic()
     announce("Comparing")
     options = given(
-        holdout=holdout, schema=schema, target=target, random_state=seed, n_jobs=jobs, secrets=secrets or None
+        holdout=holdout,
+        schema=schema,
+        target=target,
+        random_state=seed,
+        n_jobs=jobs,
+        secrets=secrets or None,
+        csv_format=csv_format,
     )
     if augmentation:
         from synthgan.evaluation.parts import PARTS

@@ -11,13 +11,23 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from synthgan.cli.messages import announce, command_line, duration, file_size, summary, warn
-from synthgan.cli.options import PATH, RunState, debug_option, examples, force_option, given, seed_option
+from synthgan.cli.options import (
+    PATH,
+    RunState,
+    csv_options,
+    debug_option,
+    examples,
+    force_option,
+    given,
+    seed_option,
+)
 from synthgan.config import EFFORTS
 
 if TYPE_CHECKING:
     from synthgan.privacy.parameters import Privacy
     from synthgan.privacy.released_columns import Basis, ReleasedColumn
     from synthgan.synthesizer import Synthesizer
+    from synthgan.tables.csv_format import CsvFormat
 
 _BASES: dict[Basis, str] = {
     "known values": "by known values",
@@ -35,6 +45,7 @@ _BASES: dict[Basis, str] = {
         "synthgan fit 'parts/*.parquet' -o model.synthgan --target income --effort high",
         "synthgan fit data.csv -o model.synthgan --schema schema.json --time-limit 600",
         "synthgan fit data.parquet -o model.synthgan --checkpoint fit.checkpoint",
+        "synthgan fit daten.csv -o model.synthgan --encoding latin-1 --decimal ,",
         "synthgan fit data.parquet -o model.synthgan --epsilon 1 --schema public.json",
         "synthgan fit data.parquet -o model.synthgan --holdout 0.1",
     ),
@@ -92,6 +103,7 @@ _BASES: dict[Basis, str] = {
 @click.option("--no-protection", is_flag=True, help="Store rare values and true extremes in the model too.")
 @click.option("--device", metavar="NAME", help="auto, cpu, cuda or cuda:N.  [default: auto]")
 @seed_option
+@csv_options
 @click.option(
     "--checkpoint",
     type=PATH,
@@ -124,6 +136,7 @@ def fit(
     no_protection: bool,
     device: str | None,
     seed: int | None,
+    csv_format: CsvFormat | None,
     checkpoint: Path | None,
     early_stopping: bool,
     force: bool,
@@ -173,7 +186,7 @@ def fit(
     )
     began = time.monotonic()
     announce("Reading the table")
-    synthesizer.fit(data[0] if len(data) == 1 else list(data), **given(checkpoint=checkpoint))
+    synthesizer.fit(data[0] if len(data) == 1 else list(data), **given(checkpoint=checkpoint, csv_format=csv_format))
     seconds = time.monotonic() - began
     synthesizer.save(model, force=force)
     for notice in synthesizer.notices_:

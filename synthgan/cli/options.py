@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import click
 
@@ -47,6 +48,52 @@ def seed_option(function: F) -> F:
     return click.option(
         "--seed", type=click.IntRange(min=0), metavar="N", help="Same seed, same result (on one kind of processor)."
     )(function)
+
+
+def csv_options(function: F) -> F:
+    """``--encoding``, ``--separator``, ``--decimal`` and ``--missing``, given on as one ``csv_format``."""
+
+    @functools.wraps(function)
+    def with_format(
+        *arguments: Any,
+        encoding: str | None,
+        separator: str | None,
+        decimal: str | None,
+        missing: tuple[str, ...],
+        **options: Any,
+    ) -> Any:
+        from synthgan.tables.csv_format import CsvFormat
+
+        spellings = tuple(text for text in missing if text) if missing else None
+        said = given(encoding=encoding, separator=separator, decimal=decimal, missing=spellings)
+        return function(*arguments, csv_format=CsvFormat(**said) if said else None, **options)
+
+    decorated = with_format
+    for option in reversed(_CSV_OPTIONS):
+        decorated = option(decorated)
+    return cast("F", decorated)
+
+
+_CSV_OPTIONS = (
+    click.option(
+        "--encoding",
+        metavar="NAME",
+        help="Of CSV files: latin-1, cp1252, utf-16, ...  [default: utf-8, or what a byte order mark says]",
+    ),
+    click.option(
+        "--separator",
+        metavar="CHARACTER",
+        help="Between the cells of CSV files; also the words tab, semicolon, pipe.  [default: as in the header]",
+    ),
+    click.option("--decimal", type=click.Choice((".", ",")), help="Decimal sign in CSV files.  [default: .]"),
+    click.option(
+        "--missing",
+        multiple=True,
+        metavar="TEXT",
+        help="What stands for a missing cell in CSV files besides the empty one; may be given several times ('': only "
+        "the empty one).  [default: NA, NaN, null, None, n/a and others, as in pandas]",
+    ),
+)
 
 
 def given(**options: Any) -> dict[str, Any]:

@@ -10,11 +10,20 @@ from typing import TYPE_CHECKING
 import click
 
 from synthgan.cli.messages import announce, command_line, duration, summary, table
-from synthgan.cli.options import PATH, debug_option, examples, force_option, given, seed_option
+from synthgan.cli.options import (
+    PATH,
+    csv_options,
+    debug_option,
+    examples,
+    force_option,
+    given,
+    seed_option,
+)
 
 if TYPE_CHECKING:
     from synthgan.review.bundle import Bundle
     from synthgan.review.gates import Verdicts
+    from synthgan.tables.csv_format import CsvFormat
 
 
 @click.command(
@@ -54,6 +63,7 @@ if TYPE_CHECKING:
 @click.option("--jobs", type=click.IntRange(min=1), metavar="N", help="Most threads.  [default: all cores]")
 @click.option("--no-csv", is_flag=True, help="Write the rows as Parquet only.")
 @seed_option
+@csv_options
 @force_option
 @debug_option
 def review(
@@ -70,6 +80,7 @@ def review(
     jobs: int | None,
     no_csv: bool,
     seed: int | None,
+    csv_format: CsvFormat | None,
     force: bool,
 ) -> int:
     """Draw rows from MODEL, score them against the table it was fitted to, and write a review bundle.
@@ -81,7 +92,7 @@ def review(
 
     With --verify, recheck hashes, files and statements of a bundle.
     """
-    given_besides = (model, output, holdout, n_rows, target, secrets or None, policy, jobs, seed)
+    given_besides = (csv_format, model, output, holdout, n_rows, target, secrets or None, policy, jobs, seed)
     if verify is not None:
         if data or no_csv or force or any(value is not None for value in given_besides):
             raise click.UsageError("--verify takes a folder and goes with no other option; leave the rest out.")
@@ -102,6 +113,7 @@ def review(
         **given(holdout=holdout, n_rows=n_rows, target=target, policy=policy, random_state=seed, n_jobs=jobs),
         secrets=secrets or None,
         csv=not no_csv,
+        csv_format=csv_format,
         force=force,
     )
     show_gates(bundle.verdicts)

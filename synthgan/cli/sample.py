@@ -9,12 +9,21 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from synthgan.cli.messages import announce, command_line, duration, file_size, summary
-from synthgan.cli.options import PATH, debug_option, examples, force_option, given, seed_option
+from synthgan.cli.options import (
+    PATH,
+    csv_options,
+    debug_option,
+    examples,
+    force_option,
+    given,
+    seed_option,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from synthgan.synthesizer import Synthesizer
+    from synthgan.tables.csv_format import CsvFormat
 
 
 @click.command(
@@ -45,6 +54,7 @@ if TYPE_CHECKING:
     help="A table of conditions: one row is drawn for each of its rows, with its values.",
 )
 @seed_option
+@csv_options
 @force_option
 @debug_option
 def sample(
@@ -55,6 +65,7 @@ def sample(
     wheres: tuple[str, ...],
     like: Path | None,
     seed: int | None,
+    csv_format: CsvFormat | None,
     force: bool,
 ) -> None:
     """Draw rows from MODEL and write them to a file.
@@ -76,7 +87,7 @@ def sample(
 
     check_table_output(output, force=force)
     synthesizer = synthgan.load(model)
-    conditions = _conditions(synthesizer, wheres, like)
+    conditions = _conditions(synthesizer, wheres, like, csv_format)
     announce("Drawing rows")
     began = time.monotonic()
     result = synthesizer.sample_to(
@@ -94,11 +105,11 @@ def sample(
 
 
 def _conditions(
-    synthesizer: Synthesizer, wheres: tuple[str, ...], like: Path | None
+    synthesizer: Synthesizer, wheres: tuple[str, ...], like: Path | None, csv_format: CsvFormat | None
 ) -> dict[str, Any] | pd.DataFrame | None:
     """The conditions a person typed, or the table of them, or None."""
     if like is not None:
-        return _read_conditions(like)
+        return _read_conditions(like, csv_format)
     if wheres:
         from synthgan.tables.predicates import parse_where
 
@@ -106,13 +117,13 @@ def _conditions(
     return None
 
 
-def _read_conditions(path: Path) -> pd.DataFrame:
+def _read_conditions(path: Path, csv_format: CsvFormat | None) -> pd.DataFrame:
     """A table of conditions as a frame; one row is enough."""
     import pandas as pd
     import pyarrow as pa
 
-    from synthgan.tables.sources import open_source
+    from synthgan.tables.sources import names_csv, open_source
 
-    source = open_source(path, minimum_rows=1)
+    source = open_source(path, minimum_rows=1, csv_format=csv_format if names_csv(path) else None)
     table = pa.Table.from_batches(list(source.batches()), schema=source.arrow_schema)
     return table.to_pandas(types_mapper=pd.ArrowDtype)

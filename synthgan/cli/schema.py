@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 import click
 
 from synthgan.cli.messages import command_line, summary, table
-from synthgan.cli.options import PATH, debug_option, examples, force_option, given
+from synthgan.cli.options import PATH, csv_options, debug_option, examples, force_option, given
 
 if TYPE_CHECKING:
+    from synthgan.tables.csv_format import CsvFormat
     from synthgan.tables.schema import Constraint
 
 
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 @click.option("--target", metavar="COLUMN", help="The column to predict, which is never taken for an identifier.")
 @click.option("--declared", type=PATH, metavar="FILE", help="A schema, or a part of one, whose facts win over guesses.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of tables.")
+@csv_options
 @force_option
 @debug_option
 def schema(
@@ -39,6 +41,7 @@ def schema(
     target: str | None,
     declared: Path | None,
     as_json: bool,
+    csv_format: CsvFormat | None,
     force: bool,
 ) -> None:
     """Show how synthgan would model each column of the table DATA, and why.
@@ -53,12 +56,14 @@ def schema(
     from synthgan.tables.schema_file import schema_to_json, write_schema
     from synthgan.tables.sources import open_source
     from synthgan.tables.suggestions import suggest_constraints
+    from synthgan.tables.written_source import as_modelled
 
     if output is not None:
         check_output(output, force=force)
-    source = open_source(data[0] if len(data) == 1 else list(data), reading=Reading.of(declared))
+    reading = Reading.of(declared)
+    source = open_source(data[0] if len(data) == 1 else list(data), csv_format=csv_format, reading=reading)
     found = infer_schema(source, **given(declared=declared, target=target))
-    suggested = suggest_constraints(source, found)
+    suggested = suggest_constraints(as_modelled(source, found), found)
     if output is not None:
         write_schema(found, output, force=force)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import warnings
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from os import PathLike
 from typing import Any
 
@@ -12,7 +13,7 @@ import numpy as np
 import pandas as pd
 from threadpoolctl import threadpool_limits
 
-from synthgan.errors import DataError, SettingsError, SynthganWarning
+from synthgan.errors import DataError, SettingsError, SourceError, SynthganWarning
 from synthgan.evaluation.column_roles import kinds_of
 from synthgan.evaluation.copies import copies_warning
 from synthgan.evaluation.evidence import evidence
@@ -20,7 +21,10 @@ from synthgan.evaluation.features import compare
 from synthgan.evaluation.parts import DEFAULT_PARTS, DETECTION_ROWS, FRECHET_ROWS, PARTS, Part, Request
 from synthgan.evaluation.progress import ProgressMode, each_part
 from synthgan.evaluation.scores import Score, Scores
+from synthgan.evaluation.written_values import read_written
+from synthgan.tables.csv_format import CsvFormat
 from synthgan.tables.schema import TableSchema
+from synthgan.tables.sources import names_csv, open_source
 
 
 def evaluate(
@@ -36,6 +40,7 @@ def evaluate(
     secrets: Sequence[str] | None = None,
     n_jobs: int | None = None,
     progress: ProgressMode = "auto",
+    csv_format: CsvFormat | None = None,
 ) -> Scores:
     """Score a synthetic table against the real one it stands for.
 
@@ -43,6 +48,8 @@ def evaluate(
     that tries to tell the tables apart (detection); with a ``target``, models trained on synthetic rows (utility);
     attacks on the training rows (membership, disclosure) and repeated rows (copies). It does not matter how the
     synthetic rows were made. The figures are computed from the real rows: treat them as private too.
+
+    Numbers and times that are written as text, all in one format, are compared as what they are.
 
     Large tables are not scored whole where that would take long: rows are drawn at random, up to a cap that the score's
     ``note`` or ``details`` state.
@@ -63,6 +70,8 @@ def evaluate(
         secrets: columns that attribute inference tries to guess; None lets it choose.
         n_jobs: most threads; None or -1 for all cores. Scores do not depend on it, but for the last digits of sums.
         progress: "on", "off", or "auto" for a line on a terminal and silence elsewhere.
+        csv_format: how those of the tables are written that are CSV files. The synthetic one is taken for UTF-8, which
+            synthgan writes, where it can be.
 
     Returns:
         The scores; print them, or see `Scores`.
@@ -70,16 +79,19 @@ def evaluate(
     Raises:
         DataError: a table is empty, or the tables have different columns or dtypes that do not convert.
         SchemaError: the schema is malformed or names a column that the real table lacks, or its file cannot be read.
-        SettingsError: the target or a secret is not a column, there is no such part, or ``n_jobs`` is below 1.
+        SettingsError: the target or a secret is not a column, there is no such part, ``n_jobs`` is below 1, or a CSV
+            format is given and no CSV file.
 
     Warns:
         SynthganWarning: most synthetic rows are exact copies of real ones, and not by chance; a note says so too.
     """
     if n_jobs is not None and n_jobs < 1:
         raise SettingsError("n_jobs must be at least 1; leave it out for all cores.")
-    frames = {"real": as_frame(real), "synthetic": as_frame(synthetic)}
+    if csv_format is not None and not any(names_csv(data) for data in (real, synthetic, holdout)):
+        raise SettingsError("none of the tables is a CSV file, so encoding, separator and the like cannot be given.")
+    frames = {"real": as_frame(real, csv_format), "synthetic": _synthetic_frame(synthetic, csv_format)}
     if holdout is not None:
-        frames["holdout"] = as_frame(holdout)
+        frames["holdout"] = as_frame(holdout, csv_format)
     # Labels that are not texts, as of a frame made from an array, are known by their texts from here on.
     target = None if target is None else str(target)
     numeric, secrets = (None if names is None else [str(name) for name in names] for names in (numeric, secrets))
@@ -88,6 +100,7 @@ def evaluate(
         for column in columns:
             _check_column(column, setting, frames["real"])
     chosen = _checked_parts(parts)
+    frames, unread = read_written(frames, schema)
     kinds = None if schema is None else kinds_of(schema, [str(label) for label in frames["real"].columns])
     tables = compare(frames, numeric=numeric, kinds=kinds, keep=() if target is None else (target,))
     if not tables.columns:
@@ -95,7 +108,7 @@ def evaluate(
     request = Request(tables=tables, target=target, secrets=secrets, n_jobs=n_jobs)
     seeds = dict(zip(PARTS, np.random.SeedSequence(random_state).spawn(len(PARTS)), strict=True))
     scores: list[Score] = []
-    notes = [f"Column '{column}' takes no part: {reason}." for column, reason in tables.left_out.items()]
+    notes = [f"Column '{column}' takes no part: {reason}." for column, reason in tables.left_out.items()] + unread
     # A limit of -1, which means all cores in scikit-learn, is none.
     with threadpool_limits(n_jobs if n_jobs is not None and n_jobs > 0 else None):
         for name in each_part(chosen, progress):
@@ -131,17 +144,25 @@ def evaluate(
     )
 
 
-def as_frame(data: pd.DataFrame | str | PathLike[str] | Any) -> pd.DataFrame:
+def as_frame(data: pd.DataFrame | str | PathLike[str] | Any, csv_format: CsvFormat | None = None) -> pd.DataFrame:
     """A DataFrame as it is; files and Arrow tables read whole, with Arrow-backed dtypes."""
     if isinstance(data, pd.DataFrame):
         return data
     import pyarrow as pa
 
-    from synthgan.tables.sources import open_source
-
-    source = open_source(data, minimum_rows=1)
+    source = open_source(data, minimum_rows=1, csv_format=csv_format if names_csv(data) else None)
     table = pa.Table.from_batches(list(source.batches()), schema=source.arrow_schema)
     return pd.DataFrame(table.to_pandas(types_mapper=pd.ArrowDtype))
+
+
+def _synthetic_frame(data: Any, csv_format: CsvFormat | None) -> pd.DataFrame:
+    """Like `as_frame`; a CSV file may be UTF-8, as synthgan writes it, when the real one is not."""
+    if csv_format is None or csv_format.encoding is None:
+        return as_frame(data, csv_format)
+    try:
+        return as_frame(data, replace(csv_format, encoding=None))
+    except SourceError:
+        return as_frame(data, csv_format)
 
 
 def _checked_parts(parts: Collection[Part] | None) -> tuple[Part, ...]:

@@ -88,8 +88,7 @@ def _inferred(column: ColumnDeclaration) -> Iterator[str]:
     """Which facts of a column were inferred; its own source speaks for its kind and granularity."""
     if column.facts.get("source") == "inferred-exact":
         yield "kind"
-        if "granularity" in column.facts:
-            yield "granularity"
+        yield from (fact for fact in ("granularity", "written") if fact in column.facts)
     for fact in ("bounds", "levels"):
         if column.facts.get(fact, {}).get("source") == "inferred-exact":
             yield fact

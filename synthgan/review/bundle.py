@@ -41,6 +41,7 @@ from synthgan.tables.outputs import atomic_folder, check_folder_output
 if TYPE_CHECKING:
     from synthgan.evaluation import Scores
     from synthgan.review.gates import Verdicts
+    from synthgan.tables.csv_format import CsvFormat
     from synthgan.tables.sources import Data
 
 
@@ -78,6 +79,7 @@ def write_bundle(
     random_state: int | None = None,
     n_jobs: int | None = None,
     csv: bool = True,
+    csv_format: CsvFormat | None = None,
     force: bool = False,
 ) -> Bundle:
     """Draw rows from a model, review them against the table that was fitted, and write the bundle.
@@ -99,6 +101,7 @@ def write_bundle(
         random_state: seed of rows and scores; None for fresh rows, and the evaluation's own default.
         n_jobs: most threads of the evaluation; None for all cores.
         csv: whether to write the rows as CSV, too.
+        csv_format: how the real rows' files are written, those that are CSV.
         force: replace an earlier bundle. Any other folder is left alone.
 
     Raises:
@@ -111,7 +114,7 @@ def write_bundle(
     _check_count(n_rows, "n_rows")
     gates = parts.policy_of(policy)
     release = Release.of(model, target=target)
-    real = real_rows(release, model, data, holdout=holdout)
+    real = real_rows(release, model, data, holdout=holdout, csv_format=csv_format)
     wanted = release.n_rows if n_rows is None else int(n_rows)
     seed = _seed(random_state)
     asked = {"random_state": random_state, "n_jobs": n_jobs, "secrets": secrets}

@@ -10,12 +10,12 @@ from synthgan.errors import DataError, ModelFileError, SettingsError
 from synthgan.evaluation.evaluate import as_frame
 from synthgan.receipt import read_receipt, receipt_path, split
 from synthgan.review.release import Release
-from synthgan.tables.sources import Data, open_source
+from synthgan.tables.sources import Data, names_csv, open_source
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from synthgan.tables.batches import Source
+    from synthgan.tables.csv_format import CsvFormat
 
 NO_RECEIPT = (
     "No receipt lay beside the model, so only columns and number of rows show that this is the table that was fitted."
@@ -46,7 +46,14 @@ class RealRows:
     limits: tuple[str, ...]
 
 
-def real_rows(release: Release, model: str | os.PathLike[str], data: Data, *, holdout: Data | None = None) -> RealRows:
+def real_rows(
+    release: Release,
+    model: str | os.PathLike[str],
+    data: Data,
+    *,
+    holdout: Data | None = None,
+    csv_format: CsvFormat | None = None,
+) -> RealRows:
     """Divide the table as the fit did, and refuse one that was not fitted.
 
     Args:
@@ -54,6 +61,7 @@ def real_rows(release: Release, model: str | os.PathLike[str], data: Data, *, ho
         model: its file; the receipt lies beside it.
         data: the table that was given to the fit.
         holdout: real rows that the fit has not seen, where the fit held out none itself.
+        csv_format: how those of the files are written that are CSV.
 
     Raises:
         DataError: when the table is not the one that was fitted.
@@ -67,7 +75,7 @@ def real_rows(release: Release, model: str | os.PathLike[str], data: Data, *, ho
             raise SettingsError(
                 f"the receipt '{path}' tells which rows were held out; leave the holdout (--holdout) out"
             )
-        training, held_out = split(data, receipt)
+        training, held_out = split(data, receipt, csv_format=csv_format if names_csv(data) else None)
         if not training.n_rows:
             raise DataError(f"{training.description} has no row that was fitted; there is nothing to compare with")
         frame, fresh = training.to_frame(), held_out.to_frame() if receipt.n_holdout else None
@@ -78,11 +86,11 @@ def real_rows(release: Release, model: str | os.PathLike[str], data: Data, *, ho
             "back beside the model"
         )
     else:
-        frame, fresh, checked_by = _by_shape(release, open_source(data, minimum_rows=1), data), None, "shape"
+        frame, fresh, checked_by = _by_shape(release, data, csv_format), None, "shape"
     limits = [] if checked_by == "receipt" else [NO_RECEIPT]
     holdout_from: Literal["receipt", "given", "none"] = "none" if fresh is None else "receipt"
     if holdout is not None:
-        fresh, holdout_from = as_frame(holdout), "given"
+        fresh, holdout_from = as_frame(holdout, csv_format), "given"
         limits.append(GIVEN_HOLDOUT)
     elif fresh is None:
         limits.append(NO_HOLDOUT)
@@ -95,15 +103,16 @@ def real_rows(release: Release, model: str | os.PathLike[str], data: Data, *, ho
     )
 
 
-def _by_shape(release: Release, source: Source, data: Data) -> pd.DataFrame:
+def _by_shape(release: Release, data: Data, csv_format: CsvFormat | None) -> pd.DataFrame:
     """The table, if it has the columns and the number of rows that the model file states."""
+    source = open_source(data, minimum_rows=1, csv_format=csv_format if names_csv(data) else None)
     names = release.model.codec.schema.names
     if tuple(source.names) != tuple(names):
         raise DataError(
             f"{source.description} is not the table of this model: it has other columns ({len(source.names)}, and the "
             f"model {len(names)}), or in another order; give the file that was fitted"
         )
-    frame = as_frame(data)
+    frame = as_frame(source if not isinstance(data, pd.DataFrame) else data)
     if len(frame) != release.n_rows:
         raise DataError(
             f"{source.description} is not the table of this model: it has {len(frame):,} rows, and {release.n_rows:,} "

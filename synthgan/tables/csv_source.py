@@ -1,16 +1,15 @@
 """CSV files read in blocks, with one type per column that holds for every row of every file.
 
 A first pass reads all cells as text and strikes out each type that some cell does not fit; what is left is the type.
-A column keeps being text when a number would lose something: leading zeros, or more digits than 64 bits hold. Missing
-cells are spelled as `pandas.read_csv` takes them.
+A column keeps being text when a number would lose something: a plus sign, leading zeros, or more digits than a number
+holds. `CsvFormat` says how the files are written. Folders named ``key=value`` below the one that was opened are
+columns, as of Parquet files.
 """
 
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 
 import pyarrow as pa
@@ -19,14 +18,11 @@ from pyarrow import csv
 
 from synthgan.errors import SourceError
 from synthgan.tables.batches import Source, hash_file
+from synthgan.tables.csv_format import CsvFormat, explained
+from synthgan.tables.hive_keys import hive_keys
 from synthgan.tables.reading import Reading
 
-MISSING_SPELLINGS = (
-    "", "#N/A", "#N/A N/A", "#NA", "-1.#IND", "-1.#QNAN", "-NaN", "-nan", "1.#IND", "1.#QNAN", "<NA>", "N/A", "NA",
-    "NULL", "NaN", "None", "n/a", "nan", "null",
-)  # fmt: skip
 _BLOCK_BYTES = 1 << 23
-_SNIFFED_BYTES = 1 << 16
 _UNITS = ("s", "ms", "us", "ns")
 _CANDIDATES: tuple[pa.DataType, ...] = (
     pa.int64(),
@@ -39,22 +35,34 @@ _CANDIDATES: tuple[pa.DataType, ...] = (
 )
 _BOOLEAN = r"^(?:[tT]rue|TRUE|[fF]alse|FALSE)$"
 _TIME = r"^\s*\d{1,2}:\d{2}(?::\d{2}(?:\.\d{1,6})?)?\s*$"
-_LOSES_ZEROS = r"^\s*[-+]?0[0-9]"
-_LOSES_DIGITS = r"^\s*[-+]?[0-9]{19,}\s*$"
-_SEPARATORS = (",", ";", "\t", "|")
+_WHOLE = r"^\s*(?:0|-?[1-9]\d*)\s*$"
+_CHANGED_AS_NUMBER = r"^\s*(?:\+|-?0\d)"
+_LONG_NUMBER = r"^\s*-?\d{16}"
+_EXACT_FLOATS = 2.0**53
 
 
 class CsvSource(Source):
-    """One or more CSV files with the same header; UTF-8, compressed with gzip or not."""
+    """One or more CSV files with the same header, compressed with gzip or not."""
 
-    def __init__(self, paths: Sequence[Path], *, description: str, reading: Reading) -> None:
+    def __init__(
+        self,
+        paths: Sequence[Path],
+        *,
+        description: str,
+        reading: Reading,
+        csv_format: CsvFormat | None = None,
+        folder: Path | None = None,
+    ) -> None:
         """Read ``paths`` once to settle the types that ``reading`` does not declare, and count the rows.
 
+        The parts of a path below ``folder`` may be keys.
+
         Raises:
-            SourceError: when a file is no CSV, not UTF-8, ragged, or its header differs from that of the first file.
+            SourceError: when a file is no CSV, in another encoding, ragged, or its header differs from the first one's.
         """
         self._paths = tuple(paths)
-        self._separators = [_separator(path) for path in self._paths]
+        self._asked = csv_format or CsvFormat()
+        self._formats = [self._asked.settled(path) for path in self._paths]
         self._header: list[str] = []
         for index, path in enumerate(self._paths):
             header = self._read_header(index)
@@ -65,20 +73,36 @@ class CsvSource(Source):
                     f"the header of {path} differs from that of {self._paths[0]}: "
                     f"all files of one table need the same columns in the same order"
                 )
+        self._keys = hive_keys(self._paths, folder, self._header)
         self._reading = reading
         types, n_rows = self._settle_types()
         found = dict(zip(self._header, types, strict=True))
         self._types = found | {name: kind for name, kind in reading.types.items() if name in found}
-        super().__init__(pa.schema(list(self._types.items())), description=description, n_rows=n_rows)
-        self.untyped = frozenset(self._types) - frozenset(reading.types)
+        fields = [*self._types.items(), *((key, values.type) for key, values in self._keys.items())]
+        super().__init__(pa.schema(fields), description=description, n_rows=n_rows)
+        self.untyped = frozenset(self.names) - frozenset(reading.types)
+
+    def _open(self, index: int, columns: list[str] | None = None) -> csv.CSVStreamingReader:
+        """A reader of one file, whose cells are text."""
+        form = self._formats[index]
+        return csv.open_csv(
+            self._paths[index],
+            read_options=csv.ReadOptions(block_size=_BLOCK_BYTES, encoding=form.encoding),
+            parse_options=csv.ParseOptions(delimiter=form.separator, newlines_in_values=True),
+            convert_options=None
+            if columns is None
+            else csv.ConvertOptions(
+                include_columns=columns,
+                column_types=dict.fromkeys(columns, pa.string()),
+                null_values=list(form.missing_spellings),
+                strings_can_be_null=True,
+            ),
+        )
 
     def _read_header(self, index: int) -> list[str]:
         path = self._paths[index]
-        with _explained(path):
-            parsing = csv.ParseOptions(delimiter=self._separators[index], newlines_in_values=True)
-            reading = csv.ReadOptions(block_size=_BLOCK_BYTES)
-            with csv.open_csv(path, parse_options=parsing, read_options=reading) as reader:
-                names: list[str] = reader.schema.names
+        with explained(path, self._asked.encoding), self._open(index) as reader:
+            names: list[str] = reader.schema.names
         if len(set(names)) < len(names):
             twice = next(name for name in names if names.count(name) > 1)
             raise SourceError(f"two columns of {path} are called {twice!r}: names must differ, so rename one of them")
@@ -87,7 +111,7 @@ class CsvSource(Source):
     def _settle_types(self) -> tuple[list[pa.DataType], int]:
         """The first candidate type that every cell of a column fits, and the number of rows."""
         possible: list[list[pa.DataType] | None] = [None] * len(self._header)
-        n_rows = 0
+        n_rows, decimal = 0, self._asked.decimal
         for batch in self._text_batches(self._header):
             n_rows += batch.num_rows
             for position, column in enumerate(batch.columns):
@@ -96,26 +120,21 @@ class CsvSource(Source):
                     continue
                 cells = pc.unique(column).drop_null()
                 left = possible[position]
-                possible[position] = [kind for kind in (_CANDIDATES if left is None else left) if _fits(cells, kind)]
+                possible[position] = [
+                    kind for kind in (_CANDIDATES if left is None else left) if _fits(cells, kind, decimal)
+                ]
         types = [pa.null() if left is None else left[0] if left else pa.string() for left in possible]
         return types, n_rows
 
     def _text_batches(self, columns: list[str]) -> Iterator[pa.RecordBatch]:
-        for path, separator in zip(self._paths, self._separators, strict=True):
-            with _explained(path):
-                reader = csv.open_csv(
-                    path,
-                    read_options=csv.ReadOptions(block_size=_BLOCK_BYTES),
-                    parse_options=csv.ParseOptions(delimiter=separator, newlines_in_values=True),
-                    convert_options=csv.ConvertOptions(
-                        include_columns=columns,
-                        column_types=dict.fromkeys(columns, pa.string()),
-                        null_values=list(MISSING_SPELLINGS),
-                        strings_can_be_null=True,
-                    ),
-                )
-                with reader:
-                    yield from reader
+        """Columns of the header and of the folders' keys, all cells but those of the keys as text."""
+        inside = [name for name in columns if name not in self._keys] or self._header[:1]
+        for index, path in enumerate(self._paths):
+            with explained(path, self._asked.encoding), self._open(index, inside) as reader:
+                for batch in reader:
+                    arrays = {name: batch.column(place) for place, name in enumerate(inside)}
+                    arrays |= {key: pa.repeat(values[index], len(batch)) for key, values in self._keys.items()}
+                    yield pa.RecordBatch.from_arrays([arrays[name] for name in columns], names=columns)
 
     def _read(self, columns: list[str], batch_size: int) -> Iterator[pa.RecordBatch]:
         for batch in self._text_batches(columns):
@@ -125,32 +144,39 @@ class CsvSource(Source):
                 yield pa.RecordBatch.from_arrays(arrays, names=columns)
 
     def _cells(self, column: pa.Array, name: str) -> pa.Array:
+        if name in self._keys:
+            return column
         if name in self._reading.types:
-            return self._reading.converted(name, column)
-        return _typed(column, self._types[name])
+            return self._reading.converted(name, column, decimal=self._asked.decimal)
+        return _typed(column, self._types[name], self._asked.decimal)
 
     def fingerprint(self) -> str:
-        """SHA-256 over the files; see `hash_file`."""
+        """SHA-256 over the files (see `hash_file`) and the folders that are columns."""
         digest = hashlib.sha256(str(self.arrow_schema).encode())
-        for path in self._paths:
+        for index, path in enumerate(self._paths):
+            if self._keys:
+                digest.update(repr([values[index].as_py() for values in self._keys.values()]).encode())
             hash_file(digest, path)
         return digest.hexdigest()
 
 
-def _fits(cells: pa.Array, kind: pa.DataType) -> bool:
-    """Whether all ``cells`` (text, none missing) mean the same as a ``kind``."""
+def _fits(cells: pa.Array, kind: pa.DataType, decimal: str) -> bool:
+    """Whether all ``cells`` (text, none missing) mean the same as a ``kind``, and would say as much."""
     if pa.types.is_boolean(kind):
         return _all(cells, _BOOLEAN)
+    if pa.types.is_integer(kind) and not _all(cells, _WHOLE):
+        return False
     if pa.types.is_time(kind) and not _all(cells, _TIME):
         return False
+    if pa.types.is_floating(kind) and (_any(cells, _CHANGED_AS_NUMBER) or (decimal == "," and _any(cells, r"\."))):
+        return False
     try:
-        _typed(cells, kind)
+        typed = _typed(cells, kind, decimal)
     except pa.ArrowInvalid:
         return False
-    if pa.types.is_integer(kind):
-        return not _any(cells, _LOSES_ZEROS)
     if pa.types.is_floating(kind):
-        return not _any(cells, _LOSES_ZEROS) and not _any(cells, _LOSES_DIGITS)
+        long = typed.filter(pc.match_substring_regex(cells, _LONG_NUMBER))
+        return not pc.any(pc.greater_equal(pc.abs(long), _EXACT_FLOATS)).as_py()
     return True
 
 
@@ -162,7 +188,7 @@ def _any(cells: pa.Array, pattern: str) -> bool:
     return bool(pc.any(pc.match_substring_regex(cells, pattern)).as_py())
 
 
-def _typed(cells: pa.Array, kind: pa.DataType) -> pa.Array:
+def _typed(cells: pa.Array, kind: pa.DataType, decimal: str = ".") -> pa.Array:
     if pa.types.is_string(kind):
         return cells
     if pa.types.is_null(kind):
@@ -171,39 +197,6 @@ def _typed(cells: pa.Array, kind: pa.DataType) -> pa.Array:
     if pa.types.is_time(kind):  # Arrow reads no times of day, but times on a day
         padded = pc.replace_substring_regex(trimmed, r"^(\d):", r"0\1:")
         return pc.binary_join_element_wise("1970-01-01", padded, " ").cast(pa.timestamp("us")).cast(kind)
+    if pa.types.is_floating(kind) and decimal != ".":
+        trimmed = pc.replace_substring(trimmed, decimal, ".")
     return trimmed.cast(kind)
-
-
-def _separator(path: Path) -> str:
-    """The separator of the header line: a comma unless it has none and another common one instead."""
-    with _explained(path), pa.input_stream(str(path), compression="detect") as stream:
-        head = stream.read(_SNIFFED_BYTES).decode("utf-8", errors="replace")
-    if not head.strip():
-        raise SourceError(f"{path} is empty: a header line with column names and rows below it are expected")
-    if "\0" in head:
-        raise SourceError(f"{path} is not a text file: save it as CSV (UTF-8), or give it the suffix of its format")
-    header = re.sub(r'"[^"]*"', "", head.splitlines()[0])
-    return next((separator for separator in _SEPARATORS if separator in header), ",")
-
-
-@contextmanager
-def _explained(path: Path) -> Iterator[None]:
-    """Turns a failure to read ``path`` into one sentence; Arrow's own texts quote cells."""
-    try:
-        yield
-    except pa.ArrowException as error:
-        text = str(error)
-        if ragged := re.search(r"Expected (\d+) columns, got (\d+)", text):
-            row = re.search(r"Row #(\d+)", text)
-            where = f"row {row[1]}" if row else "a row"
-            raise SourceError(
-                f"{where} of {path} has {ragged[2]} cells where the header has {ragged[1]}: mend the file"
-            ) from None
-        if "UTF8" in text or "utf-8" in text.lower():
-            raise SourceError(f"{path} is not UTF-8 text: save it as UTF-8 and try again") from None
-        raise SourceError(
-            f"{path} is not a readable CSV file: check its separators and quotes, or write it again"
-        ) from None
-    except OSError as error:
-        reason = error.strerror or "damaged or cut short"
-        raise SourceError(f"{path} cannot be read ({reason}): check the file or write it again") from None

@@ -31,12 +31,15 @@ from synthgan.tables.schema import (
     UniqueKey,
 )
 from synthgan.tables.schema_values import label_from_json, value_from_json
+from synthgan.tables.written_columns import with_format
 
 FORMAT: Final = "synthgan-schema"
-VERSION: Final = 1
+VERSION: Final = 2
 _WITH_LEVELS: Final[frozenset[Kind]] = frozenset({"categorical", "boolean", "constant"})
 _PROVENANCES: Final = get_args(Provenance)
-_COLUMN_TEXTS: Final = ("kind", "source", "reason", "arrow_type", "stored_type", "pandas_dtype", "time_zone", "text")
+_COLUMN_TEXTS: Final = (
+    "kind", "source", "reason", "arrow_type", "stored_type", "written", "pandas_dtype", "time_zone", "text",
+)  # fmt: skip
 _COLUMN_KEYS: Final = ("name", "label", *_COLUMN_TEXTS, "bounds", "levels", "granularity")
 _RULES: Final[dict[str, tuple[type[Any], tuple[str, ...], tuple[str, ...]]]] = {
     "order": (Order, ("low", "high"), ()),
@@ -246,7 +249,11 @@ def overrule(column: ColumnSchema, declared: ColumnDeclaration) -> ColumnSchema:
     Raises:
         SchemaError: when a fact does not go with the column's type or kind.
     """
-    facts, data_type = declared.facts, parse_type(column.arrow_type)
+    facts = declared.facts
+    if "written" in facts:
+        reason = facts.get("reason") or "declared"
+        column = with_format(column, facts["written"], source=facts.get("source", "declared"), reason=reason)
+    data_type = parse_type(column.arrow_type)
     kind, source, reason = _declared_kind(column, facts, data_type)
     changed = dataclasses.replace(
         column,
@@ -367,6 +374,7 @@ def declared_table(declaration: Declaration) -> TableSchema:
             reason=facts.get("reason", ""),
             arrow_type=facts["arrow_type"],
             stored_type=facts.get("stored_type"),
+            written=facts.get("written"),
             pandas_dtype=facts.get("pandas_dtype"),
             granularity=facts.get("granularity"),
             time_zone=facts.get("time_zone"),

@@ -59,6 +59,12 @@ class Format:
     fixed: str
     n_rows: float
 
+    @property
+    def n_possible(self) -> int:
+        """How many different identifiers can be written."""
+        free = (c for c, f in zip(self.pattern, self.fixed, strict=True) if f == VARIES)
+        return math.prod(len(CLASSES.get(character, "?")) for character in free)
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Templates:
@@ -227,7 +233,7 @@ def with_room(form: Format, n_rows: float) -> Format:
     if is_uuid(form.pattern):
         return Format(pattern=form.pattern, fixed=VARIES * len(form.pattern), n_rows=form.n_rows)
     fixed = list(form.fixed)
-    n_possible = math.prod(len(CLASSES.get(c, "?")) for c, f in zip(form.pattern, fixed, strict=True) if f == VARIES)
+    n_possible = form.n_possible
     for place in reversed(range(len(fixed))):
         if n_possible >= HEADROOM * n_rows:
             break

@@ -2,7 +2,7 @@
 
 pandas dtypes are remembered as text (``ColumnSchema.pandas_dtype``): ``str(dtype)``, except that a string dtype names
 its storage (``string[python]``, ``string[pyarrow]``, ``str``) and an Arrow-backed dtype is ``ArrowDtype(int64)``,
-because pandas prints an Arrow-backed string and a string stored by Arrow alike.
+as pandas prints an Arrow-backed string and a string stored by Arrow alike.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from synthgan.tables.arrow_types import is_text, parse_type, physical_type, stor
 from synthgan.tables.object_columns import declared_series
 from synthgan.tables.reading import Reading
 from synthgan.tables.schema import ColumnSchema, Levels, TableSchema
+from synthgan.tables.written_columns import as_stored, stored_as_text
 
 _OBJECT_TYPES = {
     "string": None,
@@ -219,15 +220,16 @@ def stored_schema(schema: TableSchema, names: Sequence[str] | None = None) -> pa
         schema: the table.
         names: its columns that the file holds, in order; all by default.
     """
+    schema = stored_as_text(schema)
     columns = [schema[name] for name in (schema.names if names is None else names)]
     fields = [pa.field(column.name, _stored_type(column)) for column in columns]
     noted = [column for column in columns if _is_noted(column)]
     if not noted:
         return pa.schema(fields)
-    empty = pa.schema([pa.field(column.name, parse_type(column.arrow_type)) for column in noted]).empty_table()
-    frame = to_frame(empty, schema)
+    empty = pa.schema([pa.field(column.name, parse_type(column.arrow_type)) for column in noted])
+    frame = to_frame(empty.empty_table(), schema)
     if frame.columns.inferred_type.startswith("mixed"):
-        frame.columns = pd.Index(empty.column_names)  # pandas notes labels of one type only
+        frame.columns = pd.Index(empty.names)  # pandas notes labels of one type only
     notes = pa.Schema.from_pandas(frame).pandas_metadata
     notes["index_columns"] = []  # the empty frame's index says nothing about the rows to come
     return pa.schema(fields, metadata={"pandas": json.dumps(notes)})
@@ -251,6 +253,7 @@ def _is_noted(column: ColumnSchema) -> bool:
 
 def restore_types(table: pa.Table, schema: TableSchema) -> pa.Table:
     """``table`` with the types and metadata of `stored_schema`, ready to be written."""
+    table, schema = as_stored(table, schema)
     target = stored_schema(schema, table.column_names)
     arrays = [_restored(table.column(field.name), field.type, schema[field.name].levels) for field in target]
     return pa.Table.from_arrays(arrays, schema=target)
@@ -298,8 +301,9 @@ def to_frame(table: pa.Table, schema: TableSchema) -> pd.DataFrame:
 
     Args:
         table: columns by their string names, of physical or stored types; a subset of the schema's is fine.
-        schema: says label, pandas dtype and categories of each.
+        schema: says label, pandas dtype, categories and written format of each.
     """
+    table, schema = as_stored(table, schema)
     columns = [schema[name] for name in table.column_names]
     series = [_series(table.column(column.name), column) for column in columns]
     frame = pd.DataFrame(dict(enumerate(series)), index=pd.RangeIndex(table.num_rows))

@@ -19,18 +19,22 @@ from synthgan.errors import SchemaError, did_you_mean
 from synthgan.tables.arrow_types import is_text, value_type
 from synthgan.tables.batches import Source
 from synthgan.tables.declarations import natural_kind, overrule
-from synthgan.tables.schema import Kind, TableSchema
+from synthgan.tables.schema import NUMERIC_KINDS, Kind, TableSchema
 from synthgan.tables.schema_file import declaration_of
+from synthgan.tables.written import NumberFormat
+from synthgan.tables.written.recognition import FormatSearch, find_format
+from synthgan.tables.written_columns import kind_of_format, with_format
 
 SAMPLE_ROWS: Final = 200_000
 
 
 @dataclass(frozen=True, kw_only=True)
 class Guess:
-    """A kind and the clause that says why."""
+    """A kind, the clause that says why, and the format of text that is to be read as what is written in it."""
 
     kind: Kind
     reason: str
+    written: str | None = None
 
 
 def infer_schema(
@@ -57,11 +61,14 @@ def infer_schema(
         if name not in source.names:
             hint = did_you_mean(name, source.names) or f"; it has {len(source.names)} columns"
             raise SchemaError(f"{what} names the column {name!r}, which {source.description} lacks{hint}")
-    guesses = _guesses(source, target)
+    facts = {} if declaration is None else {name: column.facts for name, column in declaration.columns.items()}
+    guesses = _guesses(source, target, {name for name in facts if _stays_text(facts[name])})
     columns = []
     for name in source.names:
         guess = guesses[name]
         column = source.column_schema(name, kind=guess.kind, reason=guess.reason)
+        if guess.written is not None:
+            column = with_format(column, guess.written, source="inferred-exact", reason=guess.reason)
         if declaration is not None and name in declaration.columns:
             column = overrule(column, declaration.columns[name])
             if column.kind == "constant" and guess.kind != "constant":
@@ -71,13 +78,24 @@ def infer_schema(
     return TableSchema(columns=tuple(columns), constraints=constraints)
 
 
-def _guesses(source: Source, target: str | None) -> dict[str, Guess]:
+def _stays_text(facts: Mapping[str, Any]) -> bool:
+    """Whether what is declared of a column of text leaves no room for a format to be found."""
+    numeric = "kind" not in facts or facts["kind"] in NUMERIC_KINDS
+    return not numeric or any(fact in facts for fact in ("written", "levels")) or facts.get("text", "empty") != "empty"
+
+
+def _guesses(source: Source, target: str | None, stay_text: set[str]) -> dict[str, Guess]:
     sample = source.sample(SAMPLE_ROWS)
     share = 1.0 if source.n_rows is None else sample.num_rows / source.n_rows
     guesses = {}
+    unread = set(stay_text)
+    if sample.num_rows != source.n_rows:
+        unread |= _without_format(source, sample, unread)
     for field in source.arrow_schema:
         facts = count_values(field.name, sample.column(field.name), share=share)
-        guess = guess_kind(facts, from_categorical=field.name in source.categories)
+        guess = guess_kind(
+            facts, from_categorical=field.name in source.categories, may_be_written=field.name not in unread
+        )
         if field.name == target and guess.kind in {"identifier", "text"}:
             guess = Guess(kind=natural_kind(value_type(field.type)), reason="the target column")
         guesses[field.name] = guess
@@ -86,6 +104,26 @@ def _guesses(source: Source, target: str | None) -> dict[str, Guess]:
             kind = natural_kind(value_type(source.arrow_schema.field(name).type))
             guesses[name] = Guess(kind=kind, reason="one value in every row that was sampled, but not in all others")
     return guesses
+
+
+def _without_format(source: Source, sample: pa.Table, unread: set[str]) -> set[str]:
+    """Columns of text whose sample has a format that some other row has not; reads all rows of those."""
+    searches = {}
+    for field in sample.schema:
+        may_be_written = is_text(value_type(field.type)) and field.name not in unread
+        if may_be_written and find_format(_distinct(sample.column(field.name))) is not None:
+            searches[field.name] = FormatSearch()
+    names = list(searches)
+    for batch in source.batches(names) if names else ():
+        for name, column in zip(names, batch.columns, strict=True):
+            searches[name].update(_distinct(column))
+    return {name for name, search in searches.items() if search.found() is None}
+
+
+def _distinct(values: pa.Array | pa.ChunkedArray) -> pa.Array:
+    plain = values.cast(values.type.value_type) if pa.types.is_dictionary(values.type) else values
+    found = pc.unique(plain).drop_null()
+    return found.combine_chunks() if isinstance(found, pa.ChunkedArray) else found
 
 
 def _varying(source: Source, names: list[str]) -> set[str]:
@@ -130,12 +168,13 @@ def count_values(name: str, values: pa.ChunkedArray, *, share: float = 1.0) -> F
     )
 
 
-def guess_kind(facts: Facts, *, from_categorical: bool = False) -> Guess:
+def guess_kind(facts: Facts, *, from_categorical: bool = False, may_be_written: bool = True) -> Guess:
     """The kind of one column.
 
     Args:
         facts: what its values look like.
         from_categorical: the column is a pandas categorical, so that its levels were chosen by a person.
+        may_be_written: whether text may be read as the numbers or times that are written in it.
     """
     if facts.n_distinct == 0:
         return Guess(kind="constant", reason="every value is missing")
@@ -145,7 +184,7 @@ def guess_kind(facts: Facts, *, from_categorical: bool = False) -> Guess:
     if from_categorical:
         return Guess(kind="categorical", reason="a categorical column")
     if is_text(plain):
-        return _guess_text(facts)
+        return (_guess_written(facts) if may_be_written else None) or _guess_text(facts)
     if facts.is_dictionary:
         return Guess(kind="categorical", reason="dictionary-encoded")
     if pa.types.is_boolean(plain):
@@ -193,6 +232,11 @@ class Facts:
         enough = max(2, int(np.ceil(enough * self.share)))
         return float(self.counts[self.counts >= enough].sum() / self.n_present)
 
+    @property
+    def nearly_unique(self) -> bool:
+        """Whether hardly a value is carried by two rows, of the whole table and not only of the sample."""
+        return self.n_present - self.n_distinct <= _REPEATED * self.share * self.n_present
+
 
 _UUID = r"^[0-9a-fA-F]{8}-?(?:[0-9a-fA-F]{4}-?){3}[0-9a-fA-F]{12}$"
 _NUMBER = r"^\s*[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?\s*$"
@@ -203,22 +247,55 @@ _EMAIL = r"^[^@\s]+@[^@\s]+\.[^@\s]+$"
 _URL = r"^[a-zA-Z][a-zA-Z+.-]*://"
 _NEARLY_ALL = 0.95
 _READ_VALUES = 20_000
+_MOSTLY = 0.5
+_REPEATED = 0.1
+"""Most rows of an identifier of text that share their value with another one."""
+
+
+def _guess_written(facts: Facts) -> Guess | None:
+    """Numbers and times written as text in one format; None where text is what the column means."""
+    form = find_format(facts.values)
+    if form is None:
+        return None
+    if facts.n_distinct == 2 and facts.repeated_share >= _NEARLY_ALL:
+        return None
+    if isinstance(form, NumberFormat) and form.is_bare:
+        if facts.repeated_share >= _MOSTLY:  # names of classes, of agents, of branches
+            return None
+        lengths = pc.utf8_length(facts.values)
+        if pc.min(lengths).as_py() == pc.max(lengths).as_py() > 2:  # codes, such as those of the post
+            return None
+        numbers = form.to_values(facts.values).cast(pa.float64()).to_numpy(zero_copy_only=False)
+        if _identifier_reason(facts, numbers):
+            return None
+    kind = kind_of_format(form)
+    return Guess(
+        kind=kind,
+        reason=f"text that writes {_WRITTEN.get(kind, 'numbers')} as {form.pattern}",
+        written=form.pattern,
+    )
+
+
+_WRITTEN: Final[Mapping[str, str]] = {"date": "dates", "datetime": "dates and times", "timedelta": "times of day"}
 
 
 def _guess_text(facts: Facts) -> Guess:
     words = facts.values.slice(0, _READ_VALUES)
     form = _form(words)
-    if facts.repeated_share >= 0.5:
+    if facts.repeated_share >= _MOSTLY:
         singles = float((facts.counts == 1).mean())
         if facts.n_distinct >= 0.1 * facts.n_present and singles >= 0.5 and _is_prose(words):
             return Guess(kind="text", reason="sentences, many of them written once")
         return Guess(kind="categorical", reason=f"text values that repeat{form and f'; they read as {form}'}")
+    if not facts.nearly_unique and (form or _is_code(words)):
+        unclear = f"; they read as {form}, but not in one format of all" if form else ""
+        return Guess(kind="categorical", reason=f"values that repeat, if seldom{unclear}")
     if _matching(words, _UUID) >= _NEARLY_ALL:
         return Guess(kind="identifier", reason="UUIDs")
     if form:
         return Guess(
             kind="identifier",
-            reason=f"text that reads as {form} and seldom repeats; convert the column to have it modelled so",
+            reason=f"text that reads as {form}, but not in one format of all; convert the column",
         )
     if _matching(words, _EMAIL) >= _NEARLY_ALL or _matching(words, _URL) >= _NEARLY_ALL:
         return Guess(kind="text", reason="addresses (e-mail or web) that seldom repeat")

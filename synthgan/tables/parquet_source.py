@@ -9,7 +9,6 @@ import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from urllib.parse import unquote
 
 import numpy as np
 import pyarrow as pa
@@ -18,6 +17,7 @@ import pyarrow.parquet as pq
 from synthgan.errors import SourceError
 from synthgan.tables.arrow_types import is_text, physical_type, to_physical, value_type
 from synthgan.tables.batches import BATCH_ROWS, Source, hash_file, spread_sample
+from synthgan.tables.hive_keys import hive_keys
 from synthgan.tables.reading import Reading
 
 _SAMPLED_ROW_GROUPS = 48
@@ -50,7 +50,7 @@ class ParquetSource(Source):
             raise SourceError(f"{description} holds no Parquet file")
         self._stored = schema.remove_metadata()
         self._as_stored = dictionaries_of_text(schema) if reading.private else []
-        self._partitions = _partitions(self._paths, folder, self._stored.names)
+        self._partitions = hive_keys(self._paths, folder, self._stored.names)
         fields = [*self._stored, *(pa.field(key, values.type) for key, values in self._partitions.items())]
         n_rows = sum(map(sum, self._group_rows))
         super().__init__(pa.schema(fields, metadata=schema.metadata), description=description, n_rows=n_rows)
@@ -134,31 +134,6 @@ def _open(path: Path, as_stored: Sequence[str] = ()) -> Iterator[pq.ParquetFile]
     except OSError as error:
         reason = error.strerror or "damaged or cut short"
         raise SourceError(f"{path} cannot be read ({reason}): check the file or write it again") from None
-
-
-_NO_VALUE = "__HIVE_DEFAULT_PARTITION__"
-
-
-def _partitions(paths: Sequence[Path], folder: Path | None, names: list[str]) -> dict[str, pa.Array]:
-    """Partition key -> its value in each file; keys that are columns of the files anyway are left to the files.
-
-    Raises:
-        SourceError: when some files have other keys than the first one.
-    """
-    found: list[dict[str, str]] = []
-    for path in paths:
-        parts = path.relative_to(folder).parts[:-1] if folder is not None else ()
-        found.append(dict(part.split("=", 1) for part in parts if "=" in part))
-        if found[-1].keys() != found[0].keys():
-            raise SourceError(f"{path} lies in other key=value folders than {paths[0]}: one table needs the same keys")
-    columns = {}
-    for key in found[0]:
-        if key not in names:
-            texts = [None if keys[key] == _NO_VALUE else unquote(keys[key]) for keys in found]
-            values = pa.array(texts, pa.string())
-            whole = all(text is None or (text.isdecimal() and str(int(text)) == text) for text in texts)
-            columns[key] = values.cast(pa.int64()) if whole else values
-    return columns
 
 
 def _check_names(schema: pa.Schema, path: Path) -> None:

@@ -25,6 +25,7 @@ from synthgan.tables.arrow_types import parse_type, physical_type, to_physical, 
 from synthgan.tables.composites import split_texts
 from synthgan.tables.schema import ColumnSchema, TableSchema
 from synthgan.tables.settling import has_order, is_missing, levels_between, settle_bounds, settle_value, wrong_type
+from synthgan.tables.written_columns import value_of_text
 
 Inclusive = Literal["both", "left", "right", "neither"]
 _INCLUSIVE: dict[tuple[bool, bool], Inclusive] = {
@@ -160,6 +161,7 @@ def settle(predicate: ColumnPredicate, column: ColumnSchema) -> ColumnPredicate:
             f"column '{column.name}' is of kind {column.kind}, which is never learned; {_NO_VALUE_ASKED}"
         )
     arrow_type = _plain_type(column)
+    predicate = _read_as_written(predicate, column)
     if isinstance(predicate, Between):
         includes = (predicate.includes_low, predicate.includes_high)
         if column.levels is not None and column.levels.ordered:
@@ -216,6 +218,18 @@ def matches(predicate: Predicate, values: pa.Array | pa.ChunkedArray) -> npt.NDA
 
 def _plain_type(column: ColumnSchema) -> pa.DataType:
     return value_type(physical_type(parse_type(column.arrow_type), column.name))
+
+
+def _read_as_written(predicate: ColumnPredicate, column: ColumnSchema) -> ColumnPredicate:
+    """Texts in the column's own format as the values that they stand for."""
+    match predicate:
+        case Equals(value=value):
+            return Equals(value_of_text(value, column))
+        case AnyOf(values=values, missing=missing):
+            return AnyOf(tuple(value_of_text(value, column) for value in values), missing)
+        case Between(low=low, high=high, inclusive=inclusive):
+            return Between(value_of_text(low, column), value_of_text(high, column), inclusive)
+    return predicate
 
 
 def _find_column(label: Any, schema: TableSchema) -> ColumnSchema:
@@ -305,6 +319,8 @@ def _from_text(text: str, column: ColumnSchema, arrow_type: pa.DataType) -> Any:
         raise ConditionError(
             f"the condition on column '{column.name}' asks for NaN; write missing() for missing values"
         )
+    if not isinstance(value := value_of_text(text, column), str):
+        return value
     try:
         if pat.is_boolean(arrow_type):
             return _TRUTH[text.strip().lower()]

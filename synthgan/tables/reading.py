@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from synthgan.errors import DataError, SchemaError
-from synthgan.tables.arrow_types import parse_type, physical_type, value_type
+from synthgan.tables.arrow_types import is_text, parse_type, physical_type, value_type
 from synthgan.tables.conversion import convert
 from synthgan.tables.schema import TableSchema
 from synthgan.tables.schema_file import declaration_of
@@ -80,19 +80,22 @@ class Reading:
         """As what a private fit reads a column of text or objects."""
         return self.types.get(name) or self.text_types.get(name) or pa.string()
 
-    def converted(self, name: str, values: pa.Array, kind: pa.DataType | None = None) -> pa.Array:
+    def converted(
+        self, name: str, values: pa.Array, kind: pa.DataType | None = None, *, decimal: str = "."
+    ) -> pa.Array:
         """``values`` of a column as its declared type, a dictionary of them where they lie in one.
 
         Args:
             name: the column.
             values: of physical types.
             kind: the type; None for the declared one.
+            decimal: what stands before the decimals of numbers that are text.
 
         Raises:
             DataError: when some do not convert, unless the reading is private: those are missing then.
         """
         kind = self.types[name] if kind is None else kind
-        made = convert(values, kind, cut=self.private)
+        made = convert(values, kind, decimal=decimal, cut=self.private)
         lost = made.null_count - values.null_count
         if lost > 0 and not self.private:
             raise DataError(
@@ -129,7 +132,13 @@ class Reading:
 
 
 def _declared_type(name: str, facts: Mapping[str, Any]) -> pa.DataType | None:
-    """The type declared for a column; None where none is, or where it only says that every cell was missing."""
+    """The type declared for a column; None where none is, or where it only says that every cell was missing.
+
+    A column whose format is declared (``written``) is text: what is written there is read later, and by that format.
+    """
+    if "written" in facts:
+        stored = parse_type(facts.get("stored_type") or "string")
+        return stored if is_text(stored) else pa.string()
     if "arrow_type" not in facts:
         return None
     kind = value_type(parse_type(facts["arrow_type"]))

@@ -71,6 +71,8 @@ class ColumnSchema:
         arrow_type: physical type, as `str(pyarrow.DataType)` (dictionary types: of the values). Empty only in what a
             user declares before the table was seen.
         stored_type: the source's own Arrow type where synthgan works on a plainer one (``arrow_type``), else None.
+        written: how the values are written as text, as `synthgan.tables.written.parse_format` reads it; None for cells
+            that are what they are. The table holds text then (``stored_type``), and ``arrow_type`` the value behind it.
         pandas_dtype: the dtype to restore in a DataFrame, as text (see `synthgan.tables.frames`); None when unknown.
         bounds: bounds of a numeric kind, None when unknown.
         levels: categories of a categorical column, None when they are to be found in the data.
@@ -90,6 +92,7 @@ class ColumnSchema:
     reason: str = ""
     arrow_type: str = ""
     stored_type: str | None = None
+    written: str | None = None
     pandas_dtype: str | None = None
     bounds: Bounds | None = None
     levels: Levels | None = None

@@ -30,6 +30,9 @@ JSON_SCHEMA: Final[dict[str, Any]] = json.loads(
 )
 """Describes the file format to editors and validators."""
 
+_VERSION_WITHOUT_FORMATS: Final = 1
+"""Older versions of synthgan read it, so it is written where nothing asks for more."""
+
 _MOST_BYTES: Final = 256 * 1024 * 1024
 
 
@@ -37,7 +40,7 @@ def schema_to_json(schema: TableSchema) -> dict[str, Any]:
     """``schema`` as JSON content; facts that are not known are left out."""
     return {
         "format": FORMAT,
-        "version": VERSION,
+        "version": VERSION if any(column.written for column in schema.columns) else _VERSION_WITHOUT_FORMATS,
         "columns": [_column_to_json(column) for column in schema.columns],
         "constraints": [constraint_to_json(constraint) for constraint in schema.constraints],
     }
@@ -56,6 +59,7 @@ def _column_to_json(column: ColumnSchema) -> dict[str, Any]:
         "text": column.text if column.kind == "text" else None,
         "arrow_type": column.arrow_type or None,
         "stored_type": column.stored_type,
+        "written": column.written,
         "pandas_dtype": column.pandas_dtype,
         "label": label_to_json(column.label),
     }

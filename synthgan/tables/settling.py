@@ -7,6 +7,7 @@ rounded inwards and includes both ends; one of an ordered categorical becomes th
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable
 from datetime import date, datetime, time
 from decimal import Decimal, InvalidOperation
@@ -23,6 +24,11 @@ from synthgan.tables.arrow_types import is_text
 from synthgan.tables.schema import ColumnSchema
 from synthgan.tables.whole_axis import WholeAxis
 
+_ISO = re.compile(
+    r"\d{4}(?:-\d{2}(?:-\d{2}(?:[T ]\d{2}(?::\d{2}(?::\d{2}(?:[.,]\d{1,9})?)?)?(?: ?Z| ?[+-]\d{2}(?::?\d{2})?)?)?)?)?"
+)
+_UNITLESS = re.compile(r"[+-]?\d*\.?\d*(?:[eE][+-]?\d+)?")
+_HOUR_AND_MINUTE = re.compile(r"\d{1,2}:\d{2}")
 _MIDNIGHT = datetime(1970, 1, 1)
 
 
@@ -172,18 +178,39 @@ def _coerce(value: Any, column: ColumnSchema, arrow_type: pa.DataType) -> Any:
     if pat.is_duration(arrow_type):
         if is_number:
             raise TypeError
-        return datetime.combine(_MIDNIGHT, value) - _MIDNIGHT if isinstance(value, time) else value
+        return _duration(value, column)
     if isinstance(value, pd.Period):  # periods are stored by their start
         value = value.start_time
     if not isinstance(value, str | date | datetime | np.datetime64):
         raise TypeError
-    stamp = pd.Timestamp(value)
+    stamp = pd.Timestamp(_iso_text(value, column) if isinstance(value, str) else value)
     zone = arrow_type.tz if pat.is_timestamp(arrow_type) else None
     if stamp.tzinfo is None and zone is not None:
         return stamp.tz_localize(zone, ambiguous=True, nonexistent="shift_forward")
     if stamp.tzinfo is not None and zone is None:
         raise wrong_type(column, "a time with a time zone; give local time without one")
     return stamp
+
+
+def _iso_text(text: str, column: ColumnSchema) -> str:
+    """A date or time in ISO 8601: whatever else pandas reads depends on the country that wrote it."""
+    if not _ISO.fullmatch(text.strip()):
+        own = "" if column.written is None else f", or as the column has it ({column.written})"
+        raise wrong_type(
+            column, f"a date or time that is not in ISO form; write it like 2024-05-01 or 2024-05-01T12:30{own}"
+        )
+    return text.strip()
+
+
+def _duration(value: Any, column: ColumnSchema) -> Any:
+    """A duration or time of day; texts need a unit or colons, since a bare number would be one of nanoseconds."""
+    if isinstance(value, time):
+        return datetime.combine(_MIDNIGHT, value) - _MIDNIGHT
+    if isinstance(value, str):
+        if _UNITLESS.fullmatch(value.strip()):
+            raise wrong_type(column, "a duration without a unit; write it like 90s, 2h or 13:25")
+        return f"{value.strip()}:00" if _HOUR_AND_MINUTE.fullmatch(value.strip()) else value
+    return value
 
 
 def _cast(value: Any, column: ColumnSchema, arrow_type: pa.DataType) -> Any:

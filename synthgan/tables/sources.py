@@ -12,8 +12,9 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.dataset as ds
 
-from synthgan.errors import DataError, SchemaError, SourceError
+from synthgan.errors import DataError, SchemaError, SettingsError, SourceError
 from synthgan.tables.batches import BATCH_ROWS, FrameSource, Source, TableSource, check_rows
+from synthgan.tables.csv_format import CsvFormat
 from synthgan.tables.csv_source import CsvSource
 from synthgan.tables.declared_csv import DeclaredCsvSource
 from synthgan.tables.declared_source import DeclaredSource
@@ -21,38 +22,62 @@ from synthgan.tables.frames import from_frame
 from synthgan.tables.parquet_source import ParquetSource, dictionaries_of_text
 from synthgan.tables.reading import Reading
 
-__all__ = ["BATCH_ROWS", "Data", "Source", "open_source"]
+__all__ = ["BATCH_ROWS", "Data", "Source", "names_csv", "open_source"]
 
 PathText: TypeAlias = "str | os.PathLike[str]"
 Data: TypeAlias = "pd.DataFrame | pa.Table | ds.Dataset | PathText | Sequence[PathText]"
 """What `open_source` takes."""
 
+_CSV_SOURCES = (CsvSource, DeclaredCsvSource)
 _PARQUET = (".parquet", ".pq")
-_CSV = (".csv", ".csv.gz")
-_EXPECTED = "a .parquet, .pq, .csv or .csv.gz file"
+_CSV = (".csv", ".csv.gz", ".tsv", ".tsv.gz")
+_EXPECTED = "a .parquet, .pq, .csv or .tsv file (the last two also with .gz behind)"
 
 
-def open_source(data: Data, *, minimum_rows: int = 2, reading: Reading | None = None) -> Source:
+def open_source(
+    data: Data,
+    *,
+    minimum_rows: int = 2,
+    csv_format: CsvFormat | None = None,
+    reading: Reading | None = None,
+) -> Source:
     """Open ``data`` for reading in batches.
 
     Args:
         data: a DataFrame (of pandas, or any that offers Arrow's stream interface), a pyarrow Table or Dataset, or
             files: a path, a glob pattern, a directory, or several paths.
         minimum_rows: fewer rows than this are refused.
+        csv_format: how CSV files are written; None to tell it from their first line.
         reading: which types are declared, and whether the rows are for a private fit; None where nothing is declared.
 
     Raises:
         SourceError: when files are missing, damaged, or do not belong together.
         DataError: when the table itself cannot be used; names the column.
         SchemaError: when a private fit cannot have it, whatever its rows are.
+        SettingsError: when a CSV format is given for what is no CSV file.
     """
-    source = _open(data, reading or Reading())
+    source = _open(data, reading or Reading(), csv_format)
+    if csv_format is not None and not isinstance(data, Source) and not isinstance(source, _CSV_SOURCES):
+        raise SettingsError(
+            f"{source.description} is no CSV file, so encoding, separator and the like cannot be given."
+        )
     if reading is not None and (reading.private or reading.types) and not isinstance(source, DeclaredCsvSource):
         _check_untyped(source, data, reading)
         source = DeclaredSource(source, reading)
     if minimum_rows:
         check_rows(source, minimum_rows)
     return source
+
+
+def names_csv(data: Any) -> bool:
+    """Whether ``data`` names a CSV file, or several files with one among them.
+
+    Raises:
+        SourceError: when there is no such file.
+    """
+    if isinstance(data, str | os.PathLike):
+        return any(path.name.lower().endswith(_CSV) for path in _find_files(os.fspath(data)))
+    return isinstance(data, list | tuple) and any(names_csv(item) for item in data)
 
 
 def _check_untyped(source: Source, data: Any, reading: Reading) -> None:
@@ -73,7 +98,7 @@ def _goes_by_rows(dataset: ds.Dataset) -> bool:
     return isinstance(dataset, ds.FileSystemDataset) and not isinstance(dataset.format, typed)
 
 
-def _open(data: Any, reading: Reading) -> Source:
+def _open(data: Any, reading: Reading, csv_format: CsvFormat | None = None) -> Source:
     if isinstance(data, Source):
         return data
     if isinstance(data, pd.DataFrame):
@@ -89,10 +114,10 @@ def _open(data: Any, reading: Reading) -> Source:
     if isinstance(data, str | os.PathLike):
         text = os.fspath(data)
         folder = Path(text) if Path(text).is_dir() else None
-        return _file_source(_find_files(text), reading, description=text, folder=folder)
+        return _file_source(_find_files(text), reading, csv_format, description=text, folder=folder)
     if isinstance(data, Sequence) and data and all(isinstance(item, str | os.PathLike) for item in data):
         paths = [path for item in data for path in _find_files(os.fspath(item))]
-        return _file_source(paths, reading, description=f"{len(paths)} files")
+        return _file_source(paths, reading, csv_format, description=f"{len(paths)} files")
     raise DataError(
         f"a table cannot be read from a {type(data).__name__}: "
         f"give a DataFrame, a path, a list of paths, or a pyarrow Table or Dataset"
@@ -137,7 +162,9 @@ def _files_below(folder: Path) -> list[Path]:
     return files
 
 
-def _file_source(paths: list[Path], reading: Reading, *, description: str, folder: Path | None = None) -> Source:
+def _file_source(
+    paths: list[Path], reading: Reading, csv_format: CsvFormat | None, *, description: str, folder: Path | None = None
+) -> Source:
     for path in paths:
         if not path.name.lower().endswith(_PARQUET + _CSV):
             raise SourceError(f"{path} has a suffix that is not known: {_EXPECTED} is expected")
@@ -147,9 +174,9 @@ def _file_source(paths: list[Path], reading: Reading, *, description: str, folde
             raise SourceError(f"{path} is empty (0 bytes): write it again")
     parquet = [path for path in paths if path.name.lower().endswith(_PARQUET)]
     if not parquet and reading.private:
-        return DeclaredCsvSource(paths, description=description, reading=reading)
+        return DeclaredCsvSource(paths, description=description, reading=reading, csv_format=csv_format, folder=folder)
     if not parquet:
-        return CsvSource(paths, description=description, reading=reading)
+        return CsvSource(paths, description=description, reading=reading, csv_format=csv_format, folder=folder)
     if len(parquet) < len(paths):
         raise SourceError(
             f"{description} holds {len(parquet)} Parquet and {len(paths) - len(parquet)} CSV files: "

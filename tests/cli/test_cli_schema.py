@@ -120,3 +120,22 @@ def test_unusable_data(cli, tmp_path: Path) -> None:
 def _written(frame: pd.DataFrame, path: Path) -> list[Path]:
     frame.to_parquet(path)
     return [path]
+
+
+def test_a_csv_file_in_another_country_s_writing(cli, tmp_path: Path) -> None:
+    path = tmp_path / "umsätze.csv"
+    rows = "".join(f"{i % 9},{i % 7}^Köln^-\n" for i in range(40))
+    path.write_bytes(("preis^größe^code\n" + rows).encode("latin-1"))
+    refused = cli("schema", path, "--separator", "^")
+    assert refused.code == 3
+    assert "--encoding" in refused.err
+    options = ("--encoding", "latin-1", "--separator", "^", "--decimal", ",", "--missing", "-")
+    outcome = cli("schema", path, "--json", *options)
+    assert outcome.code == 0, outcome.err
+    columns = json.loads(outcome.out)["schema"]["columns"]
+    assert [column["name"] for column in columns] == ["preis", "größe", "code"]
+    assert columns[0]["kind"] == "float"
+    assert "missing" in columns[2]["reason"]
+    unknown = cli("schema", path, "--encoding", "klingon")
+    assert unknown.code == 2
+    assert "not known" in unknown.err

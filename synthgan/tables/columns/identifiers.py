@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import warnings
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -12,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.types as pat
 
-from synthgan.errors import ConditionError, SchemaError
+from synthgan.errors import ConditionError, SchemaError, SynthganWarning
 from synthgan.tables.arrow_types import is_text, parse_type
 from synthgan.tables.axis import Mask
 from synthgan.tables.columns.fresh_values import FormatWriter, NumberWriter
@@ -36,6 +37,7 @@ class IdentifierEncoder:
         formats: formats that enough rows share, commonest first; ``n_rows`` is a share here.
         share_missing: share of rows without an identifier.
         n_merged: how many formats were too rare to keep.
+        n_fitted: rows with an identifier; known to a fit, not to a loaded model.
     """
 
     name: str
@@ -43,6 +45,7 @@ class IdentifierEncoder:
     formats: tuple[Format, ...]
     share_missing: float
     n_merged: int = 0
+    n_fitted: float = 0.0
 
     @classmethod
     def fit(cls, column: ColumnSchema, statistics: ColumnStatistics, rules: FitRules) -> IdentifierEncoder:
@@ -74,6 +77,7 @@ class IdentifierEncoder:
             formats=tuple(dataclasses.replace(form, n_rows=form.n_rows / total) for form in roomy),
             share_missing=found.n_missing / max(found.n_present + found.n_missing, 1e-300),
             n_merged=n_merged,
+            n_fitted=found.n_present,
         )
 
     @cached_property
@@ -129,10 +133,15 @@ class IdentifierEncoder:
         }
 
     def notices(self) -> tuple[str, ...]:
-        """Says when there is no format to keep."""
+        """Says when there is no format to keep, or one with fewer possibilities than rows."""
         if is_text(self.arrow_type) and not self.formats and self.share_missing < 1:
             return (
                 f"column '{self.name}' has no format that enough rows share: its identifiers will be plain numbers",
+            )
+        if is_text(self.arrow_type) and any(form.n_possible < form.n_rows * self.n_fitted for form in self.formats):
+            return (
+                f"column '{self.name}' has identifiers in a format that cannot write as many different ones as the "
+                "table has rows: some will end with a sign and a number; declare it categorical, or lower min_count",
             )
         return ()
 
@@ -185,6 +194,7 @@ class IdentifierDecoder:
         sign = "~"
         while any(sign in form.pattern for form in encoder.formats):
             sign += "~"
+        self._sign, self._warned = sign, False
         self._writers = [FormatWriter(form, rng, overflow_sign=sign) for form in encoder.formats]
 
     def decode(self, codes: Codes, positions: Positions | None) -> pa.Array:  # noqa: ARG002
@@ -198,9 +208,17 @@ class IdentifierDecoder:
         if not is_text(self._encoder.arrow_type):
             return self._numbers.write(n_rows)
         if not self._writers:
-            return self._numbers.write(n_rows).cast(pa.string()).cast(self._encoder.arrow_type)
+            return self._numbers.write(n_rows)
         chosen = np.searchsorted(self._shares[:-1], self._rng.random(n_rows), side="right")
         parts = [writer.write(int((chosen == index).sum())) for index, writer in enumerate(self._writers)]
+        if not self._warned and any(writer.has_run_out for writer in self._writers):
+            self._warned = True
+            warnings.warn(
+                f"column '{self._encoder.name}': a format of its identifiers has run out of different ones; those that "
+                f"follow end with '{self._sign}' and a number",
+                SynthganWarning,
+                stacklevel=2,
+            )
         order = np.argsort(chosen, kind="stable")
         place = np.empty(n_rows, dtype=np.int64)
         place[order] = np.arange(n_rows)

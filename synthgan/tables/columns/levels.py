@@ -29,6 +29,9 @@ OTHER = "<other>"
 BUCKET_SHARE = 4
 """One in this many of ``max_levels`` becomes a tail bucket, when buckets are needed at all."""
 
+_MOSTLY_OTHER = 0.5
+"""A larger share of rows than this without a level of their own is worth a notice."""
+
 SURE = 4.0
 """Levels with fewer rows than this many standard errors of their counts share tail buckets of twice as many."""
 
@@ -246,12 +249,18 @@ class LevelEncoder:
         }
 
     def notices(self) -> tuple[str, ...]:
-        """Says when no level is left, and what declared levels left out."""
+        """Says when no level is left or few rows have one, and what declared levels left out."""
         become = f"{OTHER!r}" if self.other is not None else "missing" if self.missing is not None else "the commonest"
         if self.undeclared_rows >= 1:
             return (
                 f"column '{self.name}' holds levels that are not declared in {self.undeclared_rows:.0f} rows, which "
                 f"become {become}; add the levels to the schema if that is not meant",
+            )
+        if self.other is not None and len(self.values) and self.marginal[self.other] > _MOSTLY_OTHER:
+            return (
+                f"column '{self.name}' has {self.n_merged} levels with too few rows to be stored, and in "
+                f"{self.marginal[self.other]:.0%} of the rows they become {OTHER!r}; declare it an identifier or text, "
+                "or lower min_count",
             )
         if len(self.values) or not self.n_merged:
             return ()

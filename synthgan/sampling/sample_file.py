@@ -1,0 +1,51 @@
+"""Generated rows written to a table file, a batch at a time."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+
+import pyarrow as pa
+
+from synthgan.tables.frames import restore_types, stored_schema
+from synthgan.tables.schema import TableSchema
+from synthgan.tables.writers import open_writer
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SampleSummary:
+    """What `synthgan.synthesizer.Synthesizer.sample_to` wrote.
+
+    Attributes:
+        path: the file.
+        n_rows: rows in it.
+        effective_sample_size: of the latents behind conditioned rows; None without conditions.
+    """
+
+    path: Path
+    n_rows: int
+    effective_sample_size: float | None
+
+
+def write_sample(
+    path: str | os.PathLike[str], tables: Iterable[pa.Table], schema: TableSchema, *, force: bool = False
+) -> None:
+    """Write decoded tables, of which there is at least one, as the fitted table was stored.
+
+    Args:
+        path: the file; its suffix says the format. It appears whole or not at all.
+        tables: rows of physical types.
+        schema: the fitted table's.
+        force: whether an existing file may be replaced.
+
+    Raises:
+        OutputError: when the file exists or cannot be written.
+    """
+    batches = iter(tables)
+    first = next(batches)
+    with open_writer(path, stored_schema(schema, first.column_names), force=force) as writer:
+        for table in chain([first], batches):
+            writer.write(restore_types(table, schema))

@@ -1,0 +1,40 @@
+"""Folders named ``key=value`` (Hive partitions) as columns of the files that lie in them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from urllib.parse import unquote
+
+import pyarrow as pa
+
+from synthgan.errors import SourceError
+
+_NO_VALUE = "__HIVE_DEFAULT_PARTITION__"
+
+
+def hive_keys(paths: Sequence[Path], folder: Path | None, names: Sequence[str]) -> dict[str, pa.Array]:
+    """Key -> its value in each of ``paths``; keys that are columns of the files anyway are left to the files.
+
+    Args:
+        paths: the files of one table.
+        folder: where the folders that may be keys begin; None for no keys.
+        names: the columns inside the files.
+
+    Raises:
+        SourceError: when some files have other keys than the first one.
+    """
+    found: list[dict[str, str]] = []
+    for path in paths:
+        parts = path.relative_to(folder).parts[:-1] if folder is not None else ()
+        found.append(dict(part.split("=", 1) for part in parts if "=" in part))
+        if found[-1].keys() != found[0].keys():
+            raise SourceError(f"{path} lies in other key=value folders than {paths[0]}: one table needs the same keys")
+    columns = {}
+    for key in found[0] if found else ():
+        if key not in names:
+            texts = [None if keys[key] == _NO_VALUE else unquote(keys[key]) for keys in found]
+            values = pa.array(texts, pa.string())
+            whole = all(text is None or (text.isdecimal() and str(int(text)) == text) for text in texts)
+            columns[key] = values.cast(pa.int64()) if whole else values
+    return columns
