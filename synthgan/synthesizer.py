@@ -264,6 +264,7 @@ class Synthesizer:
         conditions: Mapping[Any, Any] | pd.DataFrame | None = None,
         random_state: RandomState = None,
         force: bool = False,
+        csv_format: CsvFormat | None = None,
     ) -> SampleSummary:
         """Draw synthetic rows into a Parquet or CSV file, a batch at a time, for any number of rows.
 
@@ -273,6 +274,7 @@ class Synthesizer:
             conditions: as in `sample`.
             random_state: as in `sample`.
             force: whether an existing file may be replaced.
+            csv_format: how a CSV file is to be written: encoding, separator, decimal sign.
 
         Raises:
             OutputError: when the file exists or cannot be written.
@@ -283,7 +285,7 @@ class Synthesizer:
 
         check_table_output(path, force=force)
         tables, report = self._batches(n_rows, conditions, random_state)
-        write_sample(path, tables, self.schema_, force=force)
+        write_sample(path, tables, self.schema_, force=force, csv_format=csv_format)
         return SampleSummary(path=Path(path), n_rows=report.n_rows, effective_sample_size=report.effective_sample_size)
 
     def _batches(

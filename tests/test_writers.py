@@ -18,7 +18,9 @@ import pytest
 
 from synthgan.errors import OutputError
 from synthgan.tables import writers
+from synthgan.tables.csv_format import CsvFormat
 from synthgan.tables.outputs import atomic_path, check_output, make_folder
+from synthgan.tables.sources import open_source
 from synthgan.tables.writers import check_table_output, open_writer
 
 TABLE = pa.table({"x": pa.array([1, None, 3]), "name": pa.array(["a", "", None])})
@@ -140,7 +142,7 @@ def test_an_existing_file_stays_without_force_and_is_kept_when_force_fails(tmp_p
 
 @pytest.mark.parametrize("name", ["t", "t.xlsx", "t.csv.bz2", "parquet"])
 def test_unknown_suffixes(tmp_path, name):
-    with pytest.raises(OutputError, match=r"\.parquet, \.pq, \.csv, \.csv\.gz"):
+    with pytest.raises(OutputError, match=r"\.parquet, \.pq, \.csv, \.csv\.gz, \.tsv"):
         open_writer(tmp_path / name, TABLE.schema)
     with pytest.raises(OutputError, match="suffix"):
         check_table_output(tmp_path / name)
@@ -210,4 +212,30 @@ def test_a_disk_that_fills_up_in_reality(tmp_path, name):
     )  # fmt: skip
     assert "disk or quota is full" in done.stdout
     assert done.stderr == ""
+    assert listing(tmp_path) == []
+
+
+def test_csv_files_as_other_programs_want_them(tmp_path):
+    table = pa.table({"größe": [1.5, None, -0.25], "wo": ["Köln", "a;b", None], "n": [1, 2, 3]})
+    form = CsvFormat(encoding="latin-1", separator=";", decimal=",")
+    for name in ("t.csv", "t.csv.gz"):
+        with open_writer(tmp_path / name, table.schema, csv_format=form) as writer:
+            writer.write(table)
+        back = open_source(tmp_path / name, csv_format=form)
+        assert back.read().to_pydict() == table.to_pydict()
+    assert (tmp_path / "t.csv").read_bytes().decode("latin-1").splitlines()[1] == '"1,5";"Köln";1'
+    with open_writer(tmp_path / "t.tsv", table.schema) as writer:
+        writer.write(table)
+    assert open_source(tmp_path / "t.tsv").read().to_pydict() == table.to_pydict()
+    assert pd.read_csv(tmp_path / "t.tsv", sep="\t")["n"].tolist() == [1, 2, 3]
+
+
+def test_characters_that_an_encoding_lacks_are_refused_and_leave_no_file(tmp_path):
+    table = pa.table({"a": ["Łódź", "x"]})
+    with (
+        pytest.raises(OutputError, match="characters that the encoding iso8859-1 does not have") as caught,
+        open_writer(tmp_path / "t.csv", table.schema, csv_format=CsvFormat(encoding="latin-1")) as writer,
+    ):
+        writer.write(table)
+    assert "Łódź" not in str(caught.value)
     assert listing(tmp_path) == []

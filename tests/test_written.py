@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from synthgan import Privacy, Synthesizer, evaluate, load
+from synthgan import CsvFormat, Privacy, Synthesizer, evaluate, load
 from synthgan.errors import DataError, SchemaError
 from synthgan.tables.inference import infer_schema
 from synthgan.tables.schema_file import schema_from_json, schema_to_json
@@ -318,8 +319,10 @@ def test_a_format_can_be_declared_where_none_is_clear() -> None:
         Synthesizer(schema={"columns": {"day": {"written": "%d.%m.%Y"}}}, progress="off").fit(
             pd.DataFrame({"day": texts})
         )
-    with pytest.raises(SchemaError, match="leave 'written' out"):
-        infer_schema(open_source(frame()), declared={"columns": {"number": {"written": "0,00"}}})
+    with pytest.raises(SchemaError, match="does not go with its type double: leave 'written' out"):
+        infer_schema(open_source(frame()), declared={"columns": {"number": {"written": "%d.%m.%Y"}}})
+    column = infer_schema(open_source(frame()), declared={"columns": {"number": {"written": "0,00"}}})["number"]
+    assert (column.kind, column.arrow_type, column.written) == ("float", "double", "0,00"), "for CSV files"
 
 
 @pytest.mark.parametrize("facts", ["categorical", {"levels": ["0 %", "1 %"]}, {"text": "drop"}, "identifier"])
@@ -366,3 +369,60 @@ def test_a_private_fit_reads_declared_formats_and_finds_none() -> None:
     found = schema_to_json(infer_schema(open_source(table[["price"]])))
     with pytest.raises(SchemaError, match=r"'price' \(kind, written\)"):
         Synthesizer(schema=found, privacy=privacy, max_steps=2, progress="off").fit(table[["price"]])
+
+
+# --- CSV files: read as numbers and times, written as they were ------------------------------------------------------
+
+CSV_CELLS = {
+    "price": (lambda i: f"{i * 37 % 500}.{i % 10}0", "double", "0.00"),
+    "rough": (lambda i: f"{i / 7:.3g}", "double", None),
+    "whole": (lambda i: f"{i * 3}", "int64", None),
+    "mixed": (lambda i: f"{i}" if i % 2 else f"{i}.5", "double", None),
+    "clock": (lambda i: f"{i % 24:02}:{i % 60:02}", "duration[us]", "%H:%M"),
+    "day": (lambda i: f"2024-01-{i % 28 + 1:02}", "date32[day]", None),
+    "stamp": (lambda i: f"2024-01-{i % 28 + 1:02}T{i % 24:02}:30", "timestamp[s]", "%Y-%m-%dT%H:%M"),
+    "zone": (lambda i: f"2024-01-{i % 28 + 1:02} {i % 24:02}:30-05:00", "timestamp[s, tz=UTC]", "%Y-%m-%d %H:%M-05:00"),
+    "german": (lambda i: f"{i % 28 + 1:02}.01.2024", "string", None),
+}
+
+
+def csv_file(folder: Path, n_rows: int = 300, separator: str = ",") -> Path:
+    lines = [separator.join(cell(i) for cell, _, _ in CSV_CELLS.values()) for i in range(n_rows)]
+    path = folder / "t.csv"
+    path.write_text("\n".join([separator.join(CSV_CELLS), *lines]) + "\n")
+    return path
+
+
+def test_a_csv_file_keeps_how_its_cells_are_written(tmp_path: Path) -> None:
+    path = csv_file(tmp_path)
+    source = open_source(path)
+    for name, (_, held, written) in CSV_CELLS.items():
+        assert (str(source.arrow_schema.field(name).type), source.written.get(name)) == (held, written), name
+    model = Synthesizer(max_steps=2, progress="off", random_state=0, device="cpu").fit(path)
+    assert model.schema_["german"].written == "%d.%m.%Y"
+    rows = model.sample(30)
+    assert rows["price"].dtype == "float64", "in a frame, values are values"
+    assert rows["stamp"].dtype.kind == "M"
+    model.sample_to(tmp_path / "out.csv", 30, random_state=1)
+    texts = pd.read_csv(tmp_path / "out.csv", dtype=str)
+    for name, (_, _, written) in CSV_CELLS.items():
+        if pattern := written or model.schema_[name].written:
+            cells = pa.array(texts[name], pa.string())
+            assert parse_format(pattern).to_values(cells).null_count == 0
+    again = open_source(tmp_path / "out.csv")
+    assert again.arrow_schema.equals(source.arrow_schema)
+    later = model.sample(20, conditions={"zone": ("2024-01-15 12:30-05:00", None), "clock": (None, "06:10")})
+    assert (later["zone"] >= pd.Timestamp("2024-01-15 17:30", tz="UTC")).all()
+    assert all(clock <= dt.time(6, 10) for clock in later["clock"])
+
+
+def test_a_file_with_decimal_commas_comes_out_with_them(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text("a;b;n\n" + "".join(f"{i},{i % 10}0;{i / 8:g};{i}\n".replace(".", ",") for i in range(200)))
+    form = CsvFormat(decimal=",")
+    model = Synthesizer(max_steps=2, progress="off", random_state=0, device="cpu").fit(path, csv_format=form)
+    assert [column.kind for column in model.schema_.columns[:2]] == ["float", "float"]
+    model.sample_to(tmp_path / "out.csv", 20, csv_format=CsvFormat(separator=";", decimal=","))
+    out = open_source(tmp_path / "out.csv", csv_format=form)
+    assert [str(field.type) for field in out.arrow_schema][:2] == ["double", "double"]
+    assert (tmp_path / "out.csv").read_text().count(";") == 2 * 21

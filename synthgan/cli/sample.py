@@ -38,7 +38,12 @@ if TYPE_CHECKING:
 @click.argument("model", type=PATH)
 @click.option("-n", "--rows", "n_rows", type=int, metavar="N", help="How many rows.")
 @click.option(
-    "-o", "--output", required=True, type=PATH, metavar="FILE", help="Where to write them: .parquet, .csv or .csv.gz."
+    "-o",
+    "--output",
+    required=True,
+    type=PATH,
+    metavar="FILE",
+    help="Where to write them: .parquet, .csv or .tsv, also .csv.gz.",
 )
 @click.option(
     "--where",
@@ -71,7 +76,7 @@ def sample(
     """Draw rows from MODEL and write them to a file.
 
     Rows are generated and written in batches, so their number is not limited by memory. Conditions are met exactly: the
-    model draws only rows that satisfy them.
+    model draws only rows that satisfy them. What is said of CSV files holds for FILE and for that of --like.
     """
     if like is not None and wheres:
         raise click.UsageError("--like and --where cannot be combined; put the conditions into the --like table.")
@@ -91,7 +96,7 @@ def sample(
     announce("Drawing rows")
     began = time.monotonic()
     result = synthesizer.sample_to(
-        output, **given(n_rows=n_rows, conditions=conditions, random_state=seed), force=force
+        output, **given(n_rows=n_rows, conditions=conditions, random_state=seed, csv_format=csv_format), force=force
     )
     seconds = time.monotonic() - began
     facts = [("rows", f"{output} ({file_size(output)})")]

@@ -10,6 +10,7 @@ from synthgan.review.release import Release
 from synthgan.sampling.sampler import Sampler
 from synthgan.tables.frames import restore_types, stored_schema
 from synthgan.tables.writers import open_writer
+from synthgan.tables.written_columns import csv_schema
 
 
 def write_rows(release: Release, folder: Path, n_rows: int, *, seed: int, with_csv: bool = True) -> None:
@@ -27,13 +28,17 @@ def write_rows(release: Release, folder: Path, n_rows: int, *, seed: int, with_c
     """
     model = release.model
     sampler = Sampler(model.codec, model.generator, seed, precision=model.settings.precision)
-    schema = stored_schema(model.codec.schema, model.codec.arrow_schema.names)
+    schemas = {PARQUET: model.codec.schema}
+    if with_csv:
+        schemas[CSV] = csv_schema(model.codec.schema)
+    names = model.codec.arrow_schema.names
     with ExitStack() as files:
-        writers = [
-            files.enter_context(open_writer(folder / name, schema, metadata=release.parquet_metadata))
-            for name in ([PARQUET, CSV] if with_csv else [PARQUET])
-        ]
+        writers = {
+            name: files.enter_context(
+                open_writer(folder / name, stored_schema(schema, names), metadata=release.parquet_metadata)
+            )
+            for name, schema in schemas.items()
+        }
         for table in sampler.batches(n_rows, sampler.compile({})):
-            typed = restore_types(table, model.codec.schema)
-            for writer in writers:
-                writer.write(typed)
+            for name, writer in writers.items():
+                writer.write(restore_types(table, schemas[name]))

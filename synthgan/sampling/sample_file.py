@@ -10,9 +10,11 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from synthgan.tables.csv_format import CsvFormat
 from synthgan.tables.frames import restore_types, stored_schema
 from synthgan.tables.schema import TableSchema
-from synthgan.tables.writers import open_writer
+from synthgan.tables.writers import is_csv, open_writer
+from synthgan.tables.written_columns import csv_schema
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -31,7 +33,12 @@ class SampleSummary:
 
 
 def write_sample(
-    path: str | os.PathLike[str], tables: Iterable[pa.Table], schema: TableSchema, *, force: bool = False
+    path: str | os.PathLike[str],
+    tables: Iterable[pa.Table],
+    schema: TableSchema,
+    *,
+    force: bool = False,
+    csv_format: CsvFormat | None = None,
 ) -> None:
     """Write decoded tables, of which there is at least one, as the fitted table was stored.
 
@@ -40,12 +47,15 @@ def write_sample(
         tables: rows of physical types.
         schema: the fitted table's.
         force: whether an existing file may be replaced.
+        csv_format: how a CSV file is to be written.
 
     Raises:
         OutputError: when the file exists or cannot be written.
     """
+    schema = csv_schema(schema) if is_csv(path) else schema
     batches = iter(tables)
     first = next(batches)
-    with open_writer(path, stored_schema(schema, first.column_names), force=force) as writer:
+    stored = stored_schema(schema, first.column_names)
+    with open_writer(path, stored, force=force, csv_format=csv_format) as writer:
         for table in chain([first], batches):
             writer.write(restore_types(table, schema))

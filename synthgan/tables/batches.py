@@ -32,6 +32,7 @@ class Source(ABC):
         stored_types: string name -> the source's own Arrow type as text, where it is not the physical value type.
         labels: string name -> original label, where that is not a string.
         pandas_dtypes: string name -> dtype as text, where known.
+        written: string name -> how a CSV file writes the column's values, where that is worth keeping.
         n_rows: number of rows, None when it takes a full read to know.
         description: the source in words, for messages.
         untyped: names of columns whose types were found out from what they hold, and are told by nobody.
@@ -42,6 +43,7 @@ class Source(ABC):
     stored_types: dict[str, str]
     labels: dict[str, Hashable]
     pandas_dtypes: dict[str, str]
+    written: dict[str, str]
     n_rows: int | None
     description: str
     untyped: frozenset[str] = frozenset()
@@ -59,6 +61,7 @@ class Source(ABC):
                 self.stored_types[stored.name] = text
         self.arrow_schema = pa.schema(fields)
         self.pandas_dtypes, self.labels = noted_by_pandas(stored_schema)
+        self.written = {}
         self.n_rows = n_rows
         self.description = description
 
@@ -141,6 +144,7 @@ class Source(ABC):
             reason=reason,
             arrow_type=str(plain),
             stored_type=self.stored_types.get(name),
+            written=self.written.get(name),
             pandas_dtype=self.pandas_dtypes.get(name),
             levels=self.categories.get(name),
             time_zone=plain.tz if pa.types.is_timestamp(plain) else None,

@@ -19,6 +19,7 @@ from pyarrow import csv
 from synthgan.errors import SourceError
 from synthgan.tables.batches import Source, hash_file
 from synthgan.tables.csv_format import CsvFormat, explained
+from synthgan.tables.csv_notation import CsvNotation
 from synthgan.tables.hive_keys import hive_keys
 from synthgan.tables.reading import Reading
 
@@ -75,11 +76,12 @@ class CsvSource(Source):
                 )
         self._keys = hive_keys(self._paths, folder, self._header)
         self._reading = reading
-        types, n_rows = self._settle_types()
+        types, written, n_rows = self._settle_types()
         found = dict(zip(self._header, types, strict=True))
         self._types = found | {name: kind for name, kind in reading.types.items() if name in found}
         fields = [*self._types.items(), *((key, values.type) for key, values in self._keys.items())]
         super().__init__(pa.schema(fields), description=description, n_rows=n_rows)
+        self.written = {name: pattern for name, pattern in zip(self._header, written, strict=True) if pattern}
         self.untyped = frozenset(self.names) - frozenset(reading.types)
 
     def _open(self, index: int, columns: list[str] | None = None) -> csv.CSVStreamingReader:
@@ -108,9 +110,10 @@ class CsvSource(Source):
             raise SourceError(f"two columns of {path} are called {twice!r}: names must differ, so rename one of them")
         return names
 
-    def _settle_types(self) -> tuple[list[pa.DataType], int]:
-        """The first candidate type that every cell of a column fits, and the number of rows."""
+    def _settle_types(self) -> tuple[list[pa.DataType], list[str | None], int]:
+        """Per column the first candidate type that every cell fits and how it is written; and the number of rows."""
         possible: list[list[pa.DataType] | None] = [None] * len(self._header)
+        notations = [CsvNotation() for _ in self._header]
         n_rows, decimal = 0, self._asked.decimal
         for batch in self._text_batches(self._header):
             n_rows += batch.num_rows
@@ -120,11 +123,13 @@ class CsvSource(Source):
                     continue
                 cells = pc.unique(column).drop_null()
                 left = possible[position]
-                possible[position] = [
-                    kind for kind in (_CANDIDATES if left is None else left) if _fits(cells, kind, decimal)
-                ]
+                left = [kind for kind in (_CANDIDATES if left is None else left) if _fits(cells, kind, decimal)]
+                possible[position] = left
+                if left:
+                    notations[position].update(cells)
         types = [pa.null() if left is None else left[0] if left else pa.string() for left in possible]
-        return types, n_rows
+        written = [notation.found(held) for notation, held in zip(notations, types, strict=True)]
+        return types, written, n_rows
 
     def _text_batches(self, columns: list[str]) -> Iterator[pa.RecordBatch]:
         """Columns of the header and of the folders' keys, all cells but those of the keys as text."""

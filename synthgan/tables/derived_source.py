@@ -24,6 +24,7 @@ class DerivedSource(Source):
         self.stored_types = source.stored_types
         self.labels = source.labels
         self.pandas_dtypes = source.pandas_dtypes
+        self.written = source.written
         self.n_rows = source.n_rows
         self.description = source.description
         self.untyped = source.untyped

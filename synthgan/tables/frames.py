@@ -25,7 +25,7 @@ from synthgan.tables.arrow_types import is_text, parse_type, physical_type, stor
 from synthgan.tables.object_columns import declared_series
 from synthgan.tables.reading import Reading
 from synthgan.tables.schema import ColumnSchema, Levels, TableSchema
-from synthgan.tables.written_columns import as_stored, stored_as_text
+from synthgan.tables.written_columns import as_stored, plain_schema
 
 _OBJECT_TYPES = {
     "string": None,
@@ -220,7 +220,7 @@ def stored_schema(schema: TableSchema, names: Sequence[str] | None = None) -> pa
         schema: the table.
         names: its columns that the file holds, in order; all by default.
     """
-    schema = stored_as_text(schema)
+    schema = plain_schema(schema)
     columns = [schema[name] for name in (schema.names if names is None else names)]
     fields = [pa.field(column.name, _stored_type(column)) for column in columns]
     noted = [column for column in columns if _is_noted(column)]

@@ -134,11 +134,12 @@ class Reading:
 def _declared_type(name: str, facts: Mapping[str, Any]) -> pa.DataType | None:
     """The type declared for a column; None where none is, or where it only says that every cell was missing.
 
-    A column whose format is declared (``written``) is text: what is written there is read later, and by that format.
+    A column of text whose format is declared (``written``) stays text: it is read later, and by that format.
     """
     if "written" in facts:
-        stored = parse_type(facts.get("stored_type") or "string")
-        return stored if is_text(stored) else pa.string()
+        stored = parse_type(facts.get("stored_type") or facts.get("arrow_type") or "string")
+        if is_text(value_type(stored)):
+            return value_type(stored)
     if "arrow_type" not in facts:
         return None
     kind = value_type(parse_type(facts["arrow_type"]))

@@ -72,7 +72,8 @@ class ColumnSchema:
             user declares before the table was seen.
         stored_type: the source's own Arrow type where synthgan works on a plainer one (``arrow_type``), else None.
         written: how the values are written as text, as `synthgan.tables.written.parse_format` reads it; None for cells
-            that are what they are. The table holds text then (``stored_type``), and ``arrow_type`` the value behind it.
+            that are what they are. Where ``stored_type`` is text, the table holds these texts and ``arrow_type`` is the
+            type behind them; elsewhere only CSV files write them.
         pandas_dtype: the dtype to restore in a DataFrame, as text (see `synthgan.tables.frames`); None when unknown.
         bounds: bounds of a numeric kind, None when unknown.
         levels: categories of a categorical column, None when they are to be found in the data.

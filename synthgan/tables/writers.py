@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import codecs
+import io
 import os
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -16,6 +18,7 @@ import pyarrow.parquet as pq
 
 from synthgan.errors import OutputError
 from synthgan.tables.arrow_types import physical_type, to_physical
+from synthgan.tables.csv_format import CsvFormat
 from synthgan.tables.outputs import atomic_path, check_output, explained
 
 GROUP_ROWS = 65_536
@@ -26,13 +29,20 @@ class TableWriter:
     """Writes one table in pieces; use it as a context manager, which finishes or removes the file."""
 
     def __init__(
-        self, path: str | os.PathLike[str], schema: pa.Schema, *, force: bool, metadata: Mapping[str, str] | None
+        self,
+        path: str | os.PathLike[str],
+        schema: pa.Schema,
+        *,
+        force: bool,
+        metadata: Mapping[str, str] | None,
+        csv_format: CsvFormat | None = None,
     ) -> None:
         """See `open_writer`."""
         self._path = Path(path)
         self._schema = schema
         self._force = force
         self._metadata = {"synthgan": "synthetic", **(metadata or {})}
+        self._csv_format = csv_format or CsvFormat()
         self._open = _format(self._path)
         self.n_rows = 0
 
@@ -41,7 +51,7 @@ class TableWriter:
         temporary = self._atomic.__enter__()
         try:
             with explained(self._path):
-                self._sink = self._open(temporary, self._schema, self._metadata)
+                self._sink = self._open(temporary, self._schema, self._metadata, self._csv_format)
         except BaseException as error:
             self._atomic.__exit__(type(error), error, error.__traceback__)
             raise
@@ -79,20 +89,31 @@ class TableWriter:
 
 
 def open_writer(
-    path: str | os.PathLike[str], schema: pa.Schema, *, force: bool = False, metadata: Mapping[str, str] | None = None
+    path: str | os.PathLike[str],
+    schema: pa.Schema,
+    *,
+    force: bool = False,
+    metadata: Mapping[str, str] | None = None,
+    csv_format: CsvFormat | None = None,
 ) -> TableWriter:
-    """Open a table file for writing; its suffix says the format: .parquet, .pq, .csv or .csv.gz.
+    """Open a table file for writing; its suffix says the format: .parquet, .pq, .csv(.gz) or .tsv(.gz).
 
     Args:
         path: where the file is to stand; it appears when the ``with`` block ends well.
         schema: Arrow schema of the rows; its own metadata (pandas dtypes, say) is kept in Parquet.
         force: replace a file that is already there.
         metadata: further key-value metadata for Parquet, beside ``{"synthgan": "synthetic"}``.
+        csv_format: encoding, separator and decimal sign of a CSV file; None for UTF-8, commas (.tsv: tabs) and points.
 
     Raises:
         OutputError: for an unknown suffix now; on entering for an existing file or a place that cannot be written.
     """
-    return TableWriter(path, schema, force=force, metadata=metadata)
+    return TableWriter(path, schema, force=force, metadata=metadata, csv_format=csv_format)
+
+
+def is_csv(path: str | os.PathLike[str]) -> bool:
+    """Whether `open_writer` would write text there."""
+    return _format(Path(path)) is not _ParquetSink
 
 
 def check_table_output(path: str | os.PathLike[str], *, force: bool = False) -> None:
@@ -108,7 +129,7 @@ def check_table_output(path: str | os.PathLike[str], *, force: bool = False) -> 
 class _ParquetSink:
     """Gathers pieces until they fill a row group: small groups make large files that are slow to read."""
 
-    def __init__(self, path: Path, schema: pa.Schema, metadata: Mapping[str, str]) -> None:
+    def __init__(self, path: Path, schema: pa.Schema, metadata: Mapping[str, str], _: CsvFormat) -> None:
         own = {key.encode(): text.encode() for key, text in metadata.items()}
         self._metadata = {**(schema.metadata or {}), **own}
         self._writer = pq.ParquetWriter(path, schema.with_metadata(self._metadata), compression="zstd")
@@ -135,7 +156,10 @@ class _ParquetSink:
 class _CsvSink:
     """CSV as pandas and pyarrow read it back: a missing cell is empty, empty text is quoted."""
 
-    def __init__(self, path: Path, schema: pa.Schema, _: Mapping[str, str]) -> None:
+    _separator = ","
+
+    def __init__(self, path: Path, schema: pa.Schema, _: Mapping[str, str], form: CsvFormat) -> None:
+        self._decimal = form.decimal
         # A lone missing cell would make a blank line, which readers skip; as quoted empty text it stays a row.
         self._alone = len(schema) == 1
         columns = self._columns(schema.empty_table())
@@ -143,14 +167,17 @@ class _CsvSink:
             [pa.field(name, column.type) for name, column in zip(schema.names, columns, strict=True)]
         )
         self._stream = self._open(path)
-        self._writer = pa_csv.CSVWriter(self._stream, self._schema)
+        if form.encoding not in (None, "utf-8"):
+            self._stream = pa.PythonFile(_Transcoded(self._stream, path, str(form.encoding)), mode="w")
+        options = pa_csv.WriteOptions(delimiter=form.separator or self._separator)
+        self._writer = pa_csv.CSVWriter(self._stream, self._schema, write_options=options)
 
     @staticmethod
     def _open(path: Path) -> Any:
         return pa.OSFile(str(path), "wb")
 
     def _columns(self, table: pa.Table) -> list[pa.ChunkedArray]:
-        columns = [_as_csv(column) for column in table.columns]
+        columns = [_as_csv(column, self._decimal) for column in table.columns]
         return [pc.fill_null(columns[0].cast(pa.string()), "")] if self._alone else columns
 
     def write(self, table: pa.Table) -> None:
@@ -169,12 +196,49 @@ class _GzipCsvSink(_CsvSink):
         return pa.CompressedOutputStream(pa.OSFile(str(path), "wb"), "gzip")
 
 
-_Sink = Callable[[Path, pa.Schema, Mapping[str, str]], _ParquetSink | _CsvSink]
+class _TsvSink(_CsvSink):
+    _separator = "\t"
+
+
+class _GzipTsvSink(_GzipCsvSink):
+    _separator = "\t"
+
+
+class _Transcoded(io.RawIOBase):
+    """Takes UTF-8 and passes it on in another encoding."""
+
+    def __init__(self, stream: Any, path: Path, encoding: str) -> None:
+        self._stream, self._path, self._encoding = stream, path, encoding
+        self._decoder = codecs.getincrementaldecoder("utf-8")()
+        self._encoder = codecs.getincrementalencoder(encoding)()
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, content: Any) -> int:
+        try:
+            self._stream.write(self._encoder.encode(self._decoder.decode(bytes(content))))
+        except UnicodeEncodeError:
+            raise OutputError(
+                f"the rows hold characters that the encoding {self._encoding} does not have: leave the encoding out, "
+                "for UTF-8"
+            ) from None
+        return len(content)
+
+    def close(self) -> None:
+        if not self.closed:
+            self._stream.close()
+        super().close()
+
+
+_Sink = Callable[[Path, pa.Schema, Mapping[str, str], CsvFormat], _ParquetSink | _CsvSink]
 _FORMATS: dict[str, _Sink] = {
     ".parquet": _ParquetSink,
     ".pq": _ParquetSink,
     ".csv": _CsvSink,
     ".csv.gz": _GzipCsvSink,
+    ".tsv": _TsvSink,
+    ".tsv.gz": _GzipTsvSink,
 }
 
 
@@ -186,7 +250,7 @@ def _format(path: Path) -> _Sink:
     raise OutputError(f"cannot tell the table format of '{path}' from its suffix; end the name in one of {known}")
 
 
-def _as_csv(column: pa.ChunkedArray) -> pa.ChunkedArray:
+def _as_csv(column: pa.ChunkedArray, decimal: str) -> pa.ChunkedArray:
     """The column in a type that the CSV writer prints in a readable way."""
     held = column.type
     if pa.types.is_duration(held):
@@ -196,4 +260,7 @@ def _as_csv(column: pa.ChunkedArray) -> pa.ChunkedArray:
     if isinstance(held, pa.BaseExtensionType) or pa.types.is_string_view(held):
         target = physical_type(held, "written")
         return pa.chunked_array([to_physical(chunk, target) for chunk in column.chunks], type=target)
+    if decimal != "." and (pa.types.is_floating(held) or pa.types.is_decimal(held)):
+        plain = column.cast(pa.float64()) if pa.types.is_float16(held) else column
+        return pc.replace_substring(plain.cast(pa.string()), ".", decimal)
     return column

@@ -166,7 +166,8 @@ class NumberWriter:
         Raises:
             DataError: when the column's type cannot hold that many different ones.
         """
-        chosen = np.searchsorted(self._shares[:-1], self._rng.random(n_rows), side="right") if self._writers else None
+        drawn = self._rng.random(n_rows) if self._writers else np.zeros(0)
+        chosen = np.searchsorted(self._shares[:-1], drawn, side="right")
         parts: list[pa.Array] = []
         for index, writer in enumerate(self._writers):
             parts.append(writer.write(min(int((chosen == index).sum()), writer.n_left)))

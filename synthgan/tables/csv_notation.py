@@ -1,0 +1,41 @@
+"""How a CSV file writes the numbers and times of a column, where a plain writer would write them otherwise."""
+
+from __future__ import annotations
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from synthgan.tables.written import NumberFormat
+from synthgan.tables.written.recognition import FormatSearch
+
+_WHOLE = r"^-?\d+$"
+
+
+class CsvNotation:
+    """Follows the cells of one column, batch by batch."""
+
+    def __init__(self) -> None:
+        """Nothing is known yet."""
+        self._search = FormatSearch()
+        self._whole: pa.Array | None = None
+
+    def update(self, cells: pa.Array) -> None:
+        """Take distinct texts, none missing."""
+        if self._search.is_over:
+            return
+        if pc.all(pc.match_substring_regex(cells, _WHOLE)).as_py():
+            # Most columns of a file are whole numbers, which need no search: one of them stands for all.
+            self._whole = cells[:1]
+        else:
+            self._search.update(cells)
+
+    def found(self, held: pa.DataType) -> str | None:
+        """The format that keeps what a column read as the type ``held`` looks like; None where that needs none."""
+        form = self._search.found()
+        if form is None or (self._whole is not None and form.to_values(self._whole).null_count):
+            return None
+        if isinstance(form, NumberFormat):
+            plain = form.decimal == "." and not form.fewest_places
+            return form.pattern if pa.types.is_floating(held) and not plain else None
+        is_time = pa.types.is_time(held) or pa.types.is_timestamp(held)
+        return form.pattern if is_time else None
