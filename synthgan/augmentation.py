@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from synthgan.errors import SchemaError, SettingsError
+from synthgan.tables.frame_index import flat, with_index
 
 if TYPE_CHECKING:
     from synthgan.synthesizer import RandomState, Synthesizer
@@ -29,10 +30,12 @@ def balance(
     if target is None:
         raise SettingsError("augment needs a target column: pass target=, or give one to the Synthesizer.")
     labels = [column.name if column.label is None else column.label for column in schema.columns]
+    index = [label for column, label in zip(schema.columns, labels, strict=True) if column.index]
+    data = flat(data) if index else data
     if list(data.columns) != labels:
         raise SchemaError(
-            f"augment needs the {len(labels)} columns the synthesizer was fitted on, in their order; "
-            f"got {data.shape[1]} columns."
+            f"augment needs the {len(labels)} columns the synthesizer was fitted on, in their order"
+            f"{', its index among them' if index else ''}; got {data.shape[1]} columns."
         )
     # The constructor's target is a name as text, also where the frame's label is not one.
     by_name = dict(zip(schema.names, labels, strict=True))
@@ -47,16 +50,17 @@ def balance(
     counts = data[label].value_counts().loc[lambda rows: rows > 0]  # a category that no row has is no class
     missing = (counts.max() - counts).loc[lambda deficit: deficit > 0]
     if missing.empty:
-        return data.reset_index(drop=True)
+        return with_index(data, index) if index else data.reset_index(drop=True)
     wanted = pd.DataFrame({label: missing.index.repeat(missing.to_numpy())})
-    synthetic = synthesizer.sample(conditions=wanted, random_state=random_state)
+    synthetic = flat(synthesizer.sample(conditions=wanted, random_state=random_state))
     for column, name in zip(schema.columns, labels, strict=True):
         if column.kind == "identifier" and data[name].is_unique:
             synthetic[name] = _distinct_from(data[name], synthetic[name], synthesizer, name)
     for name in synthetic.columns:  # without those that are dropped
         if _converts(synthetic[name], data.dtypes[name]):
             synthetic[name] = _converted(synthetic[name], data.dtypes[name])
-    return pd.concat([data, synthetic], ignore_index=True)
+    rows = pd.concat([data, synthetic], ignore_index=True)
+    return with_index(rows, index) if index else rows
 
 
 def _distinct_from(real: pd.Series[Any], fresh: pd.Series[Any], synthesizer: Synthesizer, label: Any) -> pd.Series[Any]:
@@ -73,7 +77,7 @@ def _distinct_from(real: pd.Series[Any], fresh: pd.Series[Any], synthesizer: Syn
         taken = fresh.isin(real) & present
         if not taken.any():
             break
-        drawn = synthesizer.sample(2 * int(taken.sum()) + 64, random_state=seed)[label].dropna()
+        drawn = flat(synthesizer.sample(2 * int(taken.sum()) + 64, random_state=seed))[label].dropna()
         spare = drawn[~drawn.isin(real) & ~drawn.isin(fresh)].drop_duplicates()
         at = fresh.index[taken][: len(spare)]
         fresh = fresh.copy()

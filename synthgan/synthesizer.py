@@ -15,6 +15,7 @@ from synthgan.random_state import RandomState, seed_from
 from synthgan.tables.outputs import check_output
 from synthgan.tables.schema import TableSchema
 from synthgan.tables.sources import Data
+from synthgan.tables.target_column import with_target
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -62,6 +63,7 @@ class Synthesizer:
 
     Attributes:
         schema_: the full schema the fit used, a `TableSchema`.
+        target_: name of the target column: the constructor's, or the one of ``y``; None without a target.
         codec_: the fitted `TableCodec`.
         generator_: the trained network, None when the table has no column to model.
         training_settings_: the resolved settings, a `TrainingSettings`.
@@ -114,8 +116,6 @@ class Synthesizer:
         self.random_state = random_state
         self.progress = progress
 
-    # ------------------------------------------------------------------ parameters
-
     def get_params(self, deep: bool = True) -> dict[str, Any]:  # noqa: ARG002  (scikit-learn's signature)
         """Constructor arguments by name."""
         return {name: getattr(self, name) for name in _PARAMETERS}
@@ -153,7 +153,7 @@ class Synthesizer:
     def fit(
         self,
         data: Data,
-        y: None = None,  # noqa: ARG002
+        y: Any = None,
         *,
         checkpoint: str | os.PathLike[str] | None = None,
         csv_format: CsvFormat | None = None,
@@ -163,7 +163,8 @@ class Synthesizer:
         Args:
             data: a DataFrame, a pyarrow Table or Dataset, or files: a path, a glob of Parquet or CSV files, a
                 directory.
-            y: ignored; scikit-learn's convention.
+            y: the target, one value per row of a DataFrame, as scikit-learn hands it over: it becomes the last column,
+                by its own name or ``"target"``. None when the table holds its target, or has none.
             checkpoint: file to save progress to. When it exists already, the fit goes on from it, to the same result.
                 It is a private artefact: delete it once the model is saved.
             csv_format: how CSV files are written, where their first line does not tell: encoding, separator, decimal
@@ -181,8 +182,9 @@ class Synthesizer:
         from synthgan.training.device import resolve_device
 
         privacy = self.privacy
+        data, target = with_target(data, y, self.target)
         request = Request(
-            target=self.target,
+            target=target,
             schema=self.schema,
             settings=self.settings or self.effort,
             min_count=self.min_count,
@@ -208,6 +210,7 @@ class Synthesizer:
         """Set the fitted attributes."""
         codec = model.codec
         self.receipt_ = None
+        self.target_ = model.target
         self.ledger_ = model.ledger
         self.codec_ = codec
         self.schema_ = codec.schema
@@ -325,7 +328,7 @@ class Synthesizer:
             settings=self.training_settings_,
             history=self.history_,
             stopped_by=self.stopped_by_,
-            target=self.target,
+            target=self.target_,
             ledger=self.ledger_,
         )
         written = write_model(model, path, force=force)
@@ -367,7 +370,7 @@ class Synthesizer:
 
         Args:
             data: the real rows, with the columns of the fitted table.
-            target: a categorical, boolean or integer column; the constructor's target by default.
+            target: a categorical, boolean or integer column; the target of the fit by default.
             random_state: as in `sample`.
 
         Returns:
@@ -378,7 +381,7 @@ class Synthesizer:
         self._check_fitted()
         from synthgan.augmentation import balance
 
-        return balance(self, data, self.target if target is None else target, random_state=random_state)
+        return balance(self, data, self.target_ if target is None else target, random_state=random_state)
 
 
 _PARAMETERS: dict[str, Any] = dict(Synthesizer.__init__.__kwdefaults__ or {})

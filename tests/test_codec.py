@@ -503,22 +503,34 @@ def test_damaged_content_is_refused(mixed: pa.Table) -> None:
     damaged(lambda content: content.update(n_rows="many"))
 
 
-def test_rare_categories_of_a_pandas_categorical_stay_out_of_the_schema() -> None:
-    frame = pd.DataFrame(
-        {
-            "size": pd.Categorical(
-                ["low", "high"] * 50 + ["secret"], categories=["low", "high", "secret"], ordered=True
-            ),
-            "kind": pd.Categorical(["a", "b"] * 50 + ["a"]),
-        }
-    )
+def test_categories_of_a_dtype_stay_in_it_and_rare_ones_in_no_row() -> None:
+    sizes = pd.Categorical(["low", "high"] * 50 + ["rare"], categories=["low", "high", "unused", "rare"], ordered=True)
+    frame = pd.DataFrame({"size": sizes, "kind": pd.Categorical(["a", "b"] * 50 + ["a"])})
     source = open_source(frame)
     for rules in ((), (Combinations(columns=("size", "kind")),)):
         schema = infer_schema(source, declared=TableSchema(columns=infer_schema(source).columns, constraints=rules))
-        kept = TableCodec.fit(source, schema).schema["size"].levels
+        codec = TableCodec.fit(source, schema)
+        kept = codec.schema["size"].levels
         assert kept is not None
-        assert kept.values == ("low", "high")
+        assert kept.values == ("low", "high", "unused", "rare")
         assert kept.ordered
-        bare = TableCodec.fit(source, schema, CodecSettings(protect_values=False)).schema["size"].levels
-        assert bare is not None
-        assert bare.values == ("low", "high", "secret")
+        said = [notice for notice in codec.notices if "column 'size' is a categorical with 1 category" in notice]
+        assert len(said) == (0 if rules else 1)
+        encoded = codec.encode(source, rng=np.random.default_rng(0))
+        decoded = codec.decoder(np.random.default_rng(0)).decode(encoded.codes, encoded.positions / 256)
+        assert set(decoded["size"].to_pylist()) == {"low", "high"}
+        bare = TableCodec.fit(source, schema, CodecSettings(protect_values=False))
+        found = bare.encode(source, rng=np.random.default_rng(0))
+        restored = bare.decoder(np.random.default_rng(0)).decode(found.codes, found.positions / 256)
+        assert restored["size"].to_pylist() == frame["size"].tolist()
+
+
+def test_a_dtype_that_lists_what_single_rows_hold_does_not_reach_the_schema() -> None:
+    """As ``astype("category")`` makes it of names: most rows share theirs with no other."""
+    names = [f"name {row}" for row in range(60)] + ["common"] * 40
+    source = open_source(pd.DataFrame({"who": pd.Categorical(names), "n": range(100)}))
+    codec = TableCodec.fit(source, infer_schema(source))
+    kept = codec.schema["who"].levels
+    assert kept is not None
+    assert kept.values == ("common",)
+    assert "name 7" not in str(codec.to_json())

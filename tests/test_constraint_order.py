@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import datetime as dt
 import math
+from decimal import Decimal
+from fractions import Fraction
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from synthgan.errors import SchemaError
+from synthgan.errors import DataError, SchemaError
 from synthgan.tables.constraints import (
+    ViolationCounter,
     grid_columns,
     reparametrise,
     with_grids,
@@ -21,22 +25,26 @@ from synthgan.tables.constraints import (
 from synthgan.tables.schema import Bounds, Combinations, Order, Sum, TableSchema
 from tests.constraint_tables import array, broken, cells, column, random_internal, rng, schema, table, there_and_back
 
+DAY = 86_400 * 10**9
+
 
 def test_an_order_by_hand():
     of = schema([Order(low="a", high="b")], a="int64", x="string", b="int64")
     rows = table(of, a=[1, None, 5, None], x=["p", "q", "r", "s"], b=[4, 7, None, None])
     rules = reparametrise(of)
-    assert rules.internal.names == ("a", "x", "b without a", "b - a")
-    assert [each.kind for each in rules.internal.columns] == ["integer", "categorical", "integer", "integer"]
+    assert rules.internal.names == ("a", "x", "b without a", "b - a", "b is given")
+    kinds = [each.kind for each in rules.internal.columns]
+    assert kinds == ["integer", "categorical", "integer", "integer", "boolean"]
     assert rules.internal["b - a"].bounds == Bounds(lower=0)
     assert rules.internal.constraints == ()
-    assert rules.derived == {"b": ("b without a", "b - a")}
+    assert rules.derived == {"b": ("b without a", "b - a", "b is given")}
     inside = rules.forward(rows)
     assert inside.to_pydict() == {
         "a": [1, None, 5, None],
         "x": ["p", "q", "r", "s"],
         "b without a": [None, 7, None, None],
         "b - a": [3, None, None, None],
+        "b is given": [True, True, False, False],
     }
     assert rules.backward(inside, rules.start(rng())).equals(rows)
 
@@ -67,7 +75,7 @@ def test_a_record_batch_stays_one_and_dictionaries_are_read():
     coded = rows.set_column(2, "c", rows.column("c").dictionary_encode())
     inside = reparametrise(of).forward(coded.to_batches()[0])
     assert isinstance(inside, pa.RecordBatch)
-    assert inside.column(3).to_pylist() == ['["x", "y"]']
+    assert inside.column(4).to_pylist() == ['["x", "y"]']
 
 
 def test_cents_keep_their_grid():
@@ -186,7 +194,17 @@ def test_chains_and_forks():
         d="int64",
     )
     rules = reparametrise(of)
-    assert rules.internal.names == ("a", "b without a", "b - a", "c without b and a and d", "c - max(b, a, d)", "d")
+    names = (
+        "a",
+        "b without a",
+        "b - a",
+        "b is given",
+        "c without b and a and d",
+        "c - max(b, a, d)",
+        "c is given",
+        "d",
+    )
+    assert rules.internal.names == names
     rows = table(of, a=[1, 1, None, 1, None], b=[2, 2, 2, None, None], c=[3, 9, 9, 9, 9], d=[0, 9, None, None, None])
     inside = rules.forward(rows)
     assert inside.column("c - max(b, a, d)").to_pylist() == [1, 0, 7, 8, None]
@@ -218,9 +236,6 @@ class Grid:
     def histogram(self, name):
         axis = type("Axis", (), {"granularity": self.granularity[name]})
         return type("Histogram", (), {"axis": axis})
-
-
-DAY = 86_400 * 10**9
 
 
 def test_a_column_on_whole_days_stays_there():
@@ -255,7 +270,8 @@ def test_local_days_survive_the_change_of_clocks():
     inside = pa.table({"a": pa.array(local), "b without a": pa.nulls(2, pa.timestamp("us", zone)), "b - a": gap})
     back = rules.backward(inside, rules.start(rng())).to_pandas()["b"]
     assert back.tolist() == [pd.Timestamp("2024-04-01", tz=zone), pd.Timestamp("2024-10-28", tz=zone)]
-    assert rules.forward(rules.backward(inside, rules.start(rng()))).equals(inside)
+    there = rules.forward(rules.backward(inside, rules.start(rng())))
+    assert there.drop(["b is given"]).equals(inside)
 
 
 @pytest.mark.parametrize("direction", [1, -1])
@@ -319,12 +335,6 @@ ORDERED = [
 ]
 
 
-def is_sorted(left, right):
-    """Row by row as a user would ask it: missing on either side is fine."""
-    left, right = left.to_pandas(), right.to_pandas()
-    return bool(((left <= right) | left.isna() | right.isna()).all())
-
-
 @settings(deadline=None)
 @given(st.sampled_from(ORDERED), st.data())
 def test_orders_come_back_as_they_went(arrow_type, data):
@@ -346,7 +356,25 @@ def test_orders_come_back_as_they_went(arrow_type, data):
     assert there_and_back(of, original).equals(original)
 
 
-FAMILIES = [ORDERED[:4], ORDERED[4:6], ORDERED[6:8], ORDERED[8:10], ORDERED[10:12], ORDERED[12:13], ORDERED[13:]]
+NUMBERS, MOMENTS, ZONED, DURATIONS = ORDERED[:8], [*ORDERED[8:10], ORDERED[12]], ORDERED[10:12], ORDERED[13:]
+FAMILIES = [NUMBERS, MOMENTS, ZONED, DURATIONS]
+
+
+def exactly(values):
+    """Values on one exact axis: fractions of what prints, nanoseconds from 1970 for dates and times."""
+    held = values.type
+    if pa.types.is_date(held):
+        values = values.cast(pa.int32()).cast(pa.int64())
+        return [None if each is None else Fraction(each * DAY) for each in values.to_pylist()]
+    if pa.types.is_temporal(held):
+        unit = {"s": 10**9, "ms": 10**6, "us": 10**3, "ns": 1}[held.unit]
+        return [None if each is None else Fraction(each * unit) for each in values.cast(pa.int64()).to_pylist()]
+    if held == pa.float32():  # compared as stored
+        values = values.cast(pa.float64())
+    return [
+        None if each is None else each if isinstance(each, float) and math.isinf(each) else Fraction(str(each))
+        for each in values.to_pylist()
+    ]
 
 
 @settings(deadline=None)
@@ -354,7 +382,7 @@ FAMILIES = [ORDERED[:4], ORDERED[4:6], ORDERED[6:8], ORDERED[8:10], ORDERED[10:1
 def test_orders_hold_whatever_is_drawn(family, data, seed):
     types = [data.draw(st.sampled_from(family)) for _ in range(4)]
     step = data.draw(st.sampled_from([None, DAY, 3600 * 10**9]))
-    gridded = {"granularity": step} if step and "timestamp" in types[0] else {}
+    gridded = {"granularity": step} if step and "timestamp" in types[1] else {}
     of = schema(
         [Order(low="a", high="b"), Order(low="b", high="c"), Order(low="d", high="c")],
         a=types[0],
@@ -363,10 +391,95 @@ def test_orders_hold_whatever_is_drawn(family, data, seed):
         d=types[3],
     )
     rules = reparametrise(of)
+    inside = random_internal(rules, 50, seed)
     with np.errstate(all="raise"):
-        back = rules.backward(random_internal(rules, 50, seed), rules.start(rng()))
+        back = rules.backward(inside, rules.start(rng()))
     assert back.column_names == list("abcd")
-    for low, high in ("ab", "bc", "dc"):
-        assert is_sorted(back.column(low), back.column(high)), (low, high)
+    for low, high in ("ab", "bc", "dc", "ac"):
+        pairs = zip(
+            exactly(back.column(low).combine_chunks()), exactly(back.column(high).combine_chunks()), strict=True
+        )
+        assert all(low is None or high is None or low <= high for low, high in pairs), (low, high)
+    for name in "bc":  # missing where the model says so, and nowhere else, if any row knows a value
+        wanted = pc.fill_null(inside[f"{name} is given"], False)
+        known = back.column(name).null_count < len(back)
+        assert not known or inside[f"{name} is given"].null_count == 50 or back.column(name).is_valid().equals(wanted)
     assert [str(held) for held in back.schema.types] == types
     assert broken(of, back) == 0
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "lows", "highs"),
+    [
+        ("int64", "double", [1, 3, None], [1.0, 3.25, 2.0]),
+        ("double", "int64", [0.5, 3.0, None], [1, 3, 2]),
+        ("int64", "decimal128(10, 2)", [1, -3, None], [Decimal("1.00"), Decimal("2.25"), Decimal(2)]),
+        ("decimal128(10, 2)", "double", [Decimal("0.10"), Decimal("0.30"), None], [0.1, 0.3, 0.3]),
+        ("double", "decimal128(10, 2)", [0.1, 0.3, None], [Decimal("0.10"), Decimal("0.31"), Decimal(1)]),
+        ("date32[day]", "timestamp[us]", [1, 2, None], [86_400 * 10**6, 2 * 86_400 * 10**6 + 1, 5]),
+        ("timestamp[ns]", "date32[day]", [1, DAY, None], [1, 1, 5]),
+        ("timestamp[s]", "timestamp[ns]", [1, 2, None], [10**9, 2 * 10**9 + 1, 7]),
+    ],
+)
+def test_what_can_be_compared_on_one_axis_may_be_of_two_types(low, high, lows, highs):
+    of = schema([Order(low="a", high="b")], a=low, b=high)
+    rows = pa.table({"a": array(lows, low), "b": array(highs, high)})
+    assert broken(of, rows) == 0
+    assert there_and_back(of, rows).equals(rows)
+
+
+def test_a_date_counts_as_its_midnight():
+    of = schema([Order(low="a", high="b")], a="timestamp[us]", b="date32[day]")
+    noon = dt.datetime(2024, 1, 1, 12)
+    rows = table(of, a=[noon, noon], b=[dt.date(2024, 1, 2), dt.date(2024, 1, 1)])
+    counter = ViolationCounter(of)
+    counter.update(rows)
+    with pytest.raises(DataError, match=r"1 row breaks .* \(a date counts as its midnight\)"):
+        counter.check()
+    assert there_and_back(of, rows).column("b").to_pylist() == [dt.date(2024, 1, 2)] * 2
+
+
+@pytest.mark.parametrize(("arrow_type", "value"), [("int64", 2**53 + 1), ("decimal128(38, 2)", Decimal(10) ** 15)])
+def test_what_no_float_holds_is_not_compared_with_floats(arrow_type, value):
+    of = schema([Order(low="a", high="b")], a="double", b=arrow_type)
+    with pytest.raises(DataError, match="column 'b', which a constraint compares with floats") as caught:
+        reparametrise(of).forward(table(of, a=[1.0], b=[value]))
+    assert str(value) not in str(caught.value)
+
+
+def test_an_order_reaches_over_a_missing_middle():
+    of = schema([Order(low="a", high="b"), Order(low="b", high="c")], a="int64", b="int64", c="int64")
+    rules = reparametrise(of)
+    rows = table(of, a=[1, 5, 5], b=[None, None, 7], c=[4, 6, 9])
+    inside = rules.forward(rows)
+    assert inside.column("c - b").to_pylist() == [3, 1, 2]
+    assert rules.backward(inside, rules.start(rng())).equals(rows)
+    counter = ViolationCounter(of)
+    counter.update(table(of, a=[9, 1], b=[None, 2], c=[3, 4]))
+    with pytest.raises(DataError, match="1 row breaks order 'a' <= 'c', which follows from the declared orders"):
+        counter.check()
+
+
+def test_a_column_that_is_always_given_is_never_missing():
+    """The generator may draw a missing cell below, and nothing alone: another row's value stands in."""
+    of = schema([Order(low="a", high="b")], a="int64", b="int64")
+    rules = reparametrise(of)
+    inside = pa.table(
+        {
+            "a": pa.array([None, None, 3, 4]),
+            "b without a": pa.array([7, None, None, 9]),
+            "b - a": pa.array([None, 2, None, None]),
+            "b is given": [True] * 4,
+        }
+    )
+    assert rules.backward(inside, rules.start(rng())).column("b").to_pylist()[0] == 7
+    back = rules.backward(inside, rules.start(rng(), values={"b without a": lambda n: pa.array([8] * n)}))
+    assert back.column("b").to_pylist() == [7, 8, 5, 9]
+
+
+def test_models_without_the_column_that_says_what_is_given():
+    of = schema([Order(low="a", high="b")], a="int64", b="int64")
+    older = reparametrise(of, ["a", "b without a", "b - a"])
+    assert older.internal.names == ("a", "b without a", "b - a")
+    inside = pa.table({"a": pa.array([1, None]), "b without a": pa.array([None, 5]), "b - a": pa.array([2, None])})
+    assert older.backward(inside, older.start(rng())).column("b").to_pylist() == [3, 5]

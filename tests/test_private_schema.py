@@ -184,6 +184,17 @@ def test_sums_are_checked_like_orders() -> None:
     )
 
 
+def test_whole_numbers_beside_floats_need_bounds_within_which_floats_are_exact() -> None:
+    source = table(a=pa.float64(), b=pa.int64())
+    with pytest.raises(SchemaError, match=r"order 'a' <= 'b' needs bounds on both sides of 'b' in a private fit"):
+        private_schema(source, {"constraints": [rule("a", "b")]})
+    wide, narrow = ({"columns": {"b": {"bounds": [0, end]}}, "constraints": [rule("a", "b")]} for end in (2**54, 99))
+    with pytest.raises(SchemaError, match="'b' in a private fit"):
+        private_schema(source, wide)
+    assert private_schema(source, narrow).constraints == (Order(low="a", high="b"),)
+    assert private_schema(table(a=pa.float64(), b=pa.int32()), {"constraints": [rule("a", "b")]}).constraints
+
+
 def test_no_constraint_on_the_unit() -> None:
     declared = {"constraints": [{"rule": "unique_key", "columns": ["person"]}]}
     with pytest.raises(SchemaError, match="unique key 'person' names the unit column 'person'"):

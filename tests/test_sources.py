@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from synthgan.errors import DataError, SourceError
-from synthgan.tables.frames import dtype_text
+from synthgan.tables.pandas_dtypes import dtype_text
 from synthgan.tables.sources import Source, open_source
 
 SECRET = "Zaphod Beeblebrox"

@@ -145,9 +145,11 @@ def evaluate(
 
 
 def as_frame(data: pd.DataFrame | str | PathLike[str] | Any, csv_format: CsvFormat | None = None) -> pd.DataFrame:
-    """A DataFrame as it is; files and Arrow tables read whole, with Arrow-backed dtypes."""
+    """A DataFrame, with its index as columns where it has names; other tables read whole, with Arrow-backed dtypes."""
+    from synthgan.tables.frame_index import flat
+
     if isinstance(data, pd.DataFrame):
-        return data
+        return flat(data)
     import pyarrow as pa
 
     source = open_source(data, minimum_rows=1, csv_format=csv_format if names_csv(data) else None)

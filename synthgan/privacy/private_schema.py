@@ -18,7 +18,7 @@ import pyarrow.types as pat
 from synthgan.errors import SchemaError, did_you_mean
 from synthgan.tables.arrow_types import parse_type, value_type
 from synthgan.tables.batches import Source
-from synthgan.tables.constraints.limits import LARGEST_TICK, LARGEST_UNSCALED, natural_tick
+from synthgan.tables.constraints.limits import LARGEST_TICK, LARGEST_UNSCALED, largest_in_floats, natural_tick
 from synthgan.tables.constraints.steps import describe
 from synthgan.tables.declarations import ColumnDeclaration, Declaration, natural_kind, overrule
 from synthgan.tables.schema import ColumnSchema, Constraint, Order, Sum, TableSchema, constraint_columns
@@ -107,6 +107,7 @@ def _column(source: Source, name: str, declared: ColumnDeclaration | None, unit:
         arrow_type=str(plain),
         stored_type=source.stored_types.get(name),
         pandas_dtype=source.pandas_dtypes.get(name),
+        index=name in source.index,
         time_zone=plain.tz if pat.is_timestamp(plain) else None,
     )
     if name == unit:
@@ -135,11 +136,16 @@ def _check_constraint(constraint: Constraint, schema: TableSchema, unit: str | N
         return
     columns = [schema[name] for name in names]
     types = [parse_type(column.arrow_type) for column in columns]
-    if not all(WholeAxis.has_axis(held) for held in types):
-        return  # floats never overflow; other kinds are refused when the constraints are planned
-    tick = min(natural_tick(held) for held in types)
-    for column, held in zip(columns, types, strict=True):
+    if not all(WholeAxis.has_axis(held) or pat.is_floating(held) for held in types):
+        return  # other kinds are refused when the constraints are planned
+    whole = [(column, held) for column, held in zip(columns, types, strict=True) if not pat.is_floating(held)]
+    beside_floats = len(whole) < len(columns)
+    if beside_floats and isinstance(constraint, Sum):
+        return  # floats never overflow
+    tick = min((natural_tick(held) for _, held in whole), default=1)
+    for column, held in whole:
         most = (LARGEST_UNSCALED if pat.is_decimal(held) else LARGEST_TICK) // int(natural_tick(held) / tick)
+        most = min(most, largest_in_floats(held)) if beside_floats else most
         if not all(-most <= end <= most for end in _ends(column, held)):
             raise SchemaError(
                 f"{describe(constraint)} needs bounds on both sides of '{column.name}' in a private fit, within "

@@ -124,4 +124,5 @@ def _by_shape(release: Release, data: Data, csv_format: CsvFormat | None) -> pd.
 def _modelled(frame: pd.DataFrame, release: Release) -> pd.DataFrame:
     """Without the columns that the model drops."""
     dropped = set(release.model.codec.schema.names) - set(release.model.codec.arrow_schema.names)
+    frame = as_frame(frame)
     return frame[[label for label in frame.columns if str(label) not in dropped]]

@@ -15,7 +15,8 @@ import pyarrow.compute as pc
 
 from synthgan.errors import DataError
 from synthgan.tables.arrow_types import is_restorable, physical_type, stored_text, to_physical, value_type
-from synthgan.tables.frames import ArrowFrame, dtype_text, noted_by_pandas, to_frame
+from synthgan.tables.frames import ArrowFrame, to_frame
+from synthgan.tables.pandas_dtypes import dtype_text, noted_by_pandas
 from synthgan.tables.schema import ColumnSchema, Kind, Levels, Provenance, TableSchema
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ class Source(ABC):
         written: string name -> how a CSV file writes the column's values, where that is worth keeping.
         n_rows: number of rows, None when it takes a full read to know.
         description: the source in words, for messages.
+        index: names of columns that are levels of a DataFrame's index.
         untyped: names of columns whose types were found out from what they hold, and are told by nobody.
         notices: sentences on what comes out of reading differently from what one might expect.
     """
@@ -46,21 +48,30 @@ class Source(ABC):
     written: dict[str, str]
     n_rows: int | None
     description: str
+    index: tuple[str, ...] = ()
     untyped: frozenset[str] = frozenset()
     notices: tuple[str, ...] = ()
 
     def __init__(self, stored_schema: pa.Schema, *, description: str, n_rows: int | None) -> None:
-        """Derive the physical types from ``stored_schema``, the types as they lie in the source."""
+        """Derive the physical types from ``stored_schema``, the types as they lie in the source.
+
+        Raises:
+            DataError: for types that cannot be modelled, and notes by pandas that are damaged.
+        """
+        noted = noted_by_pandas(stored_schema, description)
         fields = []
         self.stored_types = {}
         for stored in stored_schema:
+            if stored.name in noted.left_out:
+                continue
             target = physical_type(stored.type, stored.name)
             fields.append(pa.field(stored.name, target))
             text = stored_text(stored.type, target)
             if text is not None and is_restorable(stored.type):
                 self.stored_types[stored.name] = text
         self.arrow_schema = pa.schema(fields)
-        self.pandas_dtypes, self.labels = noted_by_pandas(stored_schema)
+        self.pandas_dtypes, self.labels, self.index = noted.pandas_dtypes, noted.labels, noted.index
+        self.notices = noted.notices
         self.written = {}
         self.n_rows = n_rows
         self.description = description
@@ -148,6 +159,7 @@ class Source(ABC):
             pandas_dtype=self.pandas_dtypes.get(name),
             levels=self.categories.get(name),
             time_zone=plain.tz if pa.types.is_timestamp(plain) else None,
+            index=name in self.index,
         )
 
     def sample(self, n_rows: int) -> pa.Table:
@@ -209,6 +221,8 @@ class FrameSource(TableSource):
         self.labels = frame.labels
         self.pandas_dtypes = frame.pandas_dtypes
         self.stored_types = frame.stored_types
+        self.index = frame.index
+        self.notices = frame.notices
         self._categories = frame.categories
 
     @property

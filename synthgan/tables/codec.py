@@ -19,6 +19,7 @@ from synthgan.tables.columns import ENCODERS
 from synthgan.tables.columns.levels import LevelEncoder
 from synthgan.tables.columns.numeric import NumericEncoder
 from synthgan.tables.columns.numeric_conditions import has_clock_changes
+from synthgan.tables.columns.present_values import present_values
 from synthgan.tables.columns.protocol import ColumnEncoder, LevelCondition
 from synthgan.tables.composites import split_texts
 from synthgan.tables.constraints import ViolationCounter, grid_columns, reparametrise, with_grids
@@ -74,7 +75,7 @@ class TableCodec:
         self.settings = settings
         self.n_rows = n_rows
         self.encoders = encoders
-        self.rules = reparametrise(schema)
+        self.rules = reparametrise(schema, [encoder.name for encoder in encoders])
         self.layout = _layout(encoders)
 
     @classmethod
@@ -227,7 +228,7 @@ class TableCodec:
             ModelFileError: when the content is not a codec of that schema.
         """
         try:
-            internal = reparametrise(schema).internal.columns
+            internal = reparametrise(schema, [fitted["name"] for fitted in content["columns"]]).internal.columns
             encoders = tuple(
                 ENCODERS[column.kind].from_json(fitted)
                 for column, fitted in zip(internal, content["columns"], strict=True)
@@ -254,7 +255,13 @@ class Decoder:
             for encoder in codec.encoders
             if encoder.name in codec.rules.composites and isinstance(encoder, LevelEncoder)
         }
-        self._state = codec.rules.start(rng, combinations=composites)
+        derived = {name for names in codec.rules.derived.values() for name in names}
+        values = {
+            encoder.name: present_values(encoder, column, rng)
+            for encoder, column in zip(codec.encoders, self._columns, strict=True)
+            if encoder.name in derived and encoder.name not in composites
+        }
+        self._state = codec.rules.start(rng, combinations=composites, values=values)
 
     def decode(self, codes: npt.NDArray[Any], positions: npt.NDArray[Any]) -> pa.Table:
         """Values of a batch.
@@ -314,19 +321,26 @@ def _read_statistics(source: Source, schema: TableSchema) -> tuple[TableSchema, 
 
 
 def _without_rare_levels(schema: TableSchema, encoders: tuple[ColumnEncoder, ...]) -> TableSchema:
-    """The schema, which goes into the model file, without categories read off the data and too rare to keep."""
-    values = {encoder.name: encoder.values for encoder in encoders if isinstance(encoder, LevelEncoder)}
-    kept = {name: set(array.to_pylist()) for name, array in values.items()}
+    """The schema, which goes into the model file, without categories read off the data and too rare to keep.
+
+    Those of a pandas dtype stay, unless the dtype lists what single rows hold: what a dtype allows is no row's value.
+    """
+    by_name = {encoder.name: encoder for encoder in encoders if isinstance(encoder, LevelEncoder)}
+    kept = {name: set(encoder.values.to_pylist()) for name, encoder in by_name.items()}
+    whole = {name for name, encoder in by_name.items() if encoder.closed}
     derived = reparametrise(schema).derived
     for rule in schema.constraints:
         if isinstance(rule, Combinations):
-            joined = values[derived[rule.columns[0]][0]]
+            composite = by_name[derived[rule.columns[0]][0]]
+            joined = composite.values
+            if composite.other is None or composite.marginal[composite.other] <= 1 / 2:
+                whole.update(rule.columns)
             members, _ = split_texts(joined, [parse_type(schema[name].arrow_type) for name in rule.columns])
             kept |= {name: set(array.to_pylist()) for name, array in zip(rule.columns, members, strict=True)}
 
     def released(column: ColumnSchema) -> ColumnSchema:
         levels = column.levels
-        if levels is None or levels.source != "inferred-exact":
+        if levels is None or levels.source != "inferred-exact" or column.name in whole:
             return column
         left = tuple(value for value in levels.values if value in kept.get(column.name, ()))
         return dataclasses.replace(column, levels=dataclasses.replace(levels, values=left) if left else None)

@@ -40,7 +40,7 @@ _PROVENANCES: Final = get_args(Provenance)
 _COLUMN_TEXTS: Final = (
     "kind", "source", "reason", "arrow_type", "stored_type", "written", "pandas_dtype", "time_zone", "text",
 )  # fmt: skip
-_COLUMN_KEYS: Final = ("name", "label", *_COLUMN_TEXTS, "bounds", "levels", "granularity")
+_COLUMN_KEYS: Final = ("name", "label", *_COLUMN_TEXTS, "bounds", "levels", "granularity", "index")
 _RULES: Final[dict[str, tuple[type[Any], tuple[str, ...], tuple[str, ...]]]] = {
     "order": (Order, ("low", "high"), ()),
     "sum": (Sum, ("total",), ("parts",)),
@@ -144,6 +144,7 @@ def _parse_facts(name: str, facts: Mapping[str, Any]) -> dict[str, Any]:
         parsed["bounds"] = _long_bounds(parsed["bounds"], where)
     if "levels" in parsed:
         parsed["levels"] = _long_levels(parsed["levels"], where)
+    _need(isinstance(parsed.get("index", False), bool), f"'index' of {where} must be true or false")
     granularity = parsed.get("granularity")
     number = isinstance(granularity, int | float) and not isinstance(granularity, bool)
     _need(granularity is None or number, f"the granularity of {where} must be a number")
@@ -183,8 +184,8 @@ def _parse_rule(rule: Any, where: str) -> Constraint:
         isinstance(rule, Mapping) and "rule" in rule, f"a constraint of {where} needs the key 'rule' (one of {listed})"
     )
     name = rule["rule"]
-    if name not in _RULES:
-        hint = did_you_mean(name, _RULES) or f"; the rules are {listed}"
+    if not isinstance(name, str) or name not in _RULES:
+        hint = did_you_mean(str(name), _RULES) or f"; the rules are {listed}"
         raise SchemaError(f"unknown rule {name!r} in {where}{hint}")
     cls, singles, lists = _RULES[name]
     _check_keys(rule, ("rule", *singles, *lists), f"a constraint of the rule {name!r}")
@@ -379,6 +380,7 @@ def declared_table(declaration: Declaration) -> TableSchema:
             granularity=facts.get("granularity"),
             time_zone=facts.get("time_zone"),
             text=facts.get("text", "empty"),
+            index=facts.get("index", False),
         )
         columns.append(
             dataclasses.replace(

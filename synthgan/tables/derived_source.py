@@ -27,6 +27,7 @@ class DerivedSource(Source):
         self.written = source.written
         self.n_rows = source.n_rows
         self.description = source.description
+        self.index = source.index
         self.untyped = source.untyped
         self.notices = source.notices
 

@@ -80,6 +80,7 @@ class ColumnSchema:
         granularity: spacing of the grid a numeric kind lives on, in the column's own unit (an integer step; 0.01 for
             cents; for datetimes and timedeltas a number of nanoseconds; days for dates), None for "detect it".
         time_zone: IANA name for datetimes with a time zone.
+        index: whether the column is a level of a DataFrame's index.
         text: for kind ``text``: ``"empty"``, ``"drop"``, or ``"faker:PROVIDER"``.
 
     Raises:
@@ -100,6 +101,7 @@ class ColumnSchema:
     granularity: float | int | None = None
     time_zone: str | None = None
     text: str = "empty"
+    index: bool = False
 
     def __post_init__(self) -> None:
         """Check each fact by itself and against the kind."""
@@ -144,6 +146,17 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, Real | Decimal) and not isinstance(value, bool)
 
 
+def _names(rule: object, names: object) -> tuple[str, ...]:
+    """Column names as a tuple, so that rules can be compared and counted.
+
+    Raises:
+        SchemaError: when they are no sequence of texts; one text alone is none.
+    """
+    if isinstance(names, list | tuple) and all(isinstance(name, str) for name in names):
+        return tuple(names)
+    raise SchemaError(f"a constraint of the kind {type(rule).__name__} needs a tuple of column names, as text")
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Order:
     """``low <= high`` wherever both are present."""
@@ -159,6 +172,10 @@ class Sum:
     total: str
     parts: tuple[str, ...]
 
+    def __post_init__(self) -> None:
+        """Take a list for what it is."""
+        object.__setattr__(self, "parts", _names(self, self.parts))
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Combinations:
@@ -166,12 +183,20 @@ class Combinations:
 
     columns: tuple[str, ...]
 
+    def __post_init__(self) -> None:
+        """Take a list for what it is."""
+        object.__setattr__(self, "columns", _names(self, self.columns))
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class UniqueKey:
     """No two rows agree on all of ``columns``. The last one is numbered afresh within each group of the others."""
 
     columns: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        """Take a list for what it is."""
+        object.__setattr__(self, "columns", _names(self, self.columns))
 
 
 Constraint = Order | Sum | Combinations | UniqueKey

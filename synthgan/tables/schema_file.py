@@ -62,6 +62,7 @@ def _column_to_json(column: ColumnSchema) -> dict[str, Any]:
         "written": column.written,
         "pandas_dtype": column.pandas_dtype,
         "label": label_to_json(column.label),
+        "index": True if column.index else None,
     }
     return {key: value for key, value in facts.items() if value is not None}
 

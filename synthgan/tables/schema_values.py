@@ -6,6 +6,7 @@ import math
 from collections.abc import Hashable
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal, InvalidOperation
+from enum import Enum
 from typing import Any
 
 import numpy as np
@@ -127,12 +128,15 @@ def label_to_json(label: Hashable) -> Any:
     """
     if isinstance(label, tuple):
         return {"tuple": [label_to_json(part) for part in label]}
-    if isinstance(label, datetime):
-        return {"datetime": label.isoformat()}
-    if isinstance(label, date):
-        return {"date": label.isoformat()}
-    if label is None or isinstance(label, bool | int | float | str):
-        return label
+    if label is pd.NaT or (isinstance(label, float) and not math.isfinite(label)):
+        raise SchemaError("a column label that is, or holds, NaN or infinity cannot be kept: rename the column")
+    if not isinstance(label, Enum):  # one of text or numbers would come back as plain text or numbers
+        if isinstance(label, datetime):
+            return {"datetime": label.isoformat()}
+        if isinstance(label, date):
+            return {"date": label.isoformat()}
+        if label is None or isinstance(label, bool | int | float | str):
+            return label
     raise SchemaError(
         f"a column label of the type {type(label).__name__} cannot be kept: use text, numbers, dates or tuples of these"
     )

@@ -21,6 +21,7 @@ import pyarrow.types as pat
 
 from synthgan.errors import ConditionError
 from synthgan.tables.arrow_types import is_text
+from synthgan.tables.frame_categories import category_text
 from synthgan.tables.schema import ColumnSchema
 from synthgan.tables.whole_axis import WholeAxis
 
@@ -54,6 +55,7 @@ def settle_value(value: Any, column: ColumnSchema, arrow_type: pa.DataType) -> A
     Raises:
         ConditionError: when the type does not take such a value or cannot hold this one.
     """
+    value = _as_category(value, column)
     if not WholeAxis.has_axis(arrow_type):
         return _cast(value, column, arrow_type)
     axis = WholeAxis(arrow_type)
@@ -61,6 +63,27 @@ def settle_value(value: Any, column: ColumnSchema, arrow_type: pa.DataType) -> A
     if isinstance(ticks, float) or ticks.denominator != 1 or not axis.limits[0] <= ticks <= axis.limits[1]:
         raise _impossible(column)
     return _at_tick(int(ticks), column, axis)
+
+
+def _as_category(value: Any, column: ColumnSchema) -> Any:
+    """An interval or period as the text that stands for it in a categorical of such; other values as they are.
+
+    Raises:
+        ConditionError: when it is of another kind than the categories.
+    """
+    noted = None if column.levels is None else column.levels.pandas_dtype
+    if noted is None or not isinstance(value, pd.Interval | pd.Period):
+        return value
+    try:
+        text = category_text(value, noted)
+    except (ValueError, TypeError):
+        text = None
+    if text is None:
+        raise ConditionError(
+            f"column '{column.name}' has categories of the dtype {noted}; the condition gives a "
+            f"{type(value).__name__} of another kind"
+        )
+    return text
 
 
 def settle_bounds(

@@ -18,22 +18,14 @@ from synthgan.errors import ConditionError
 from synthgan.tables.arrow_types import is_text, parse_type
 from synthgan.tables.axis import conform
 from synthgan.tables.columns.binning import share_before
+from synthgan.tables.columns.level_choice import OTHER, SURE, buckets, is_closed, kept_levels, split_levels
 from synthgan.tables.columns.protocol import LARGEST_POSITION, Codes, Facts, FitRules, LevelCondition, Positions
 from synthgan.tables.predicates import Predicate, matches
 from synthgan.tables.schema import ColumnSchema
 from synthgan.tables.statistics import ColumnStatistics
 
-OTHER = "<other>"
-"""What rare strings decode to."""
-
-BUCKET_SHARE = 4
-"""One in this many of ``max_levels`` becomes a tail bucket, when buckets are needed at all."""
-
 _MOSTLY_OTHER = 0.5
 """A larger share of rows than this without a level of their own is worth a notice."""
-
-SURE = 4.0
-"""Levels with fewer rows than this many standard errors of their counts share tail buckets of twice as many."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +42,8 @@ class LevelEncoder:
         missing: code of missing, None when nothing is missing.
         marginal: ``(n_levels,)`` share of rows.
         n_merged: how many levels were too rare to keep.
+        closed: whether the levels are those of a pandas dtype, so that no other value may come out.
+        spread: whether rows of levels that were not kept are spread over those that were.
         undeclared_rows: rows whose level is not among the declared ones; known to a fit, not to a loaded model.
     """
 
@@ -62,6 +56,8 @@ class LevelEncoder:
     missing: int | None
     marginal: npt.NDArray[np.float64]
     n_merged: int = 0
+    closed: bool = False
+    spread: bool = False
     undeclared_rows: float = 0.0
 
     @classmethod
@@ -70,16 +66,21 @@ class LevelEncoder:
         counted = statistics.levels(column.name)
         arrow_type = parse_type(column.arrow_type)
         values = counted.values.cast(arrow_type) if counted.values.type != arrow_type else counted.values
-        values, counts, rare_rows, n_merged = _keep(column, values, counted.counts, rules)
+        values, counts, rare_rows, n_merged = kept_levels(column, values, counted.counts, rules)
         rare_rows += counted.n_unlisted
+        closed = is_closed(column, counted.counts)
+        # Drawn levels must not hang on the rows before, or released counts would be of more than one unit.
+        spread = closed and len(values) > 0 and not rules.counts_are_public
+        n_not_kept, rare_rows = rare_rows, 0.0 if spread else rare_rows
+        counts = counts * (1 + n_not_kept / counts.sum()) if spread else counts
         missing_rows = counted.n_missing
-        n_single, n_buckets = _split(column, counts, rules, SURE * counted.standard_error)
+        n_single, n_buckets = split_levels(column, counts, rules, SURE * counted.standard_error)
         tail = counts[n_single:]
-        bucket = _buckets(tail, n_buckets)
+        bucket = buckets(tail, n_buckets)
         bucket_rows = np.bincount(bucket, weights=tail, minlength=n_buckets)
         rows = [*counts[:n_single], *bucket_rows]
         other = None
-        if rare_rows > 0 and is_text(arrow_type):
+        if rare_rows > 0 and is_text(arrow_type) and not closed:
             other = len(rows)
             rows.append(rare_rows)
         elif rare_rows > 0 and n_single and missing_rows == 0:
@@ -100,7 +101,9 @@ class LevelEncoder:
             missing=missing,
             marginal=marginal / marginal.sum() if marginal.sum() > 0 else np.full(len(marginal), 1 / len(marginal)),
             n_merged=n_merged,
-            undeclared_rows=rare_rows if column.levels is not None and column.levels.source == "declared" else 0.0,
+            closed=closed,
+            spread=spread,
+            undeclared_rows=n_not_kept if column.levels is not None and column.levels.source == "declared" else 0.0,
         )
 
     @property
@@ -137,6 +140,12 @@ class LevelEncoder:
         return np.concatenate((own, self.n_single + self.bucket, [unknown, missing])).astype(np.int64)
 
     @cached_property
+    def _value_shares(self) -> npt.NDArray[np.float64]:
+        """``(n_values,)`` share of each value among them all."""
+        _, rows = self.shares()
+        return rows / rows.sum()
+
+    @cached_property
     def _place(self) -> npt.NDArray[np.float64]:
         """``(n_values - n_single,)`` bucket plus position at which each tail level starts."""
         return self.bucket + share_before(self.bucket, self.share)
@@ -144,6 +153,8 @@ class LevelEncoder:
     def encode(self, array: pa.Array, rng: np.random.Generator) -> tuple[Codes, Positions | None]:
         """Codes of a batch and, with buckets, positions."""
         index = self._index(array)
+        if self.spread and (unknown := index == len(self.values)).any():
+            index[unknown] = rng.choice(len(self.values), size=int(unknown.sum()), p=self._value_shares)
         codes = self._code_of_value[index]
         if not len(self.bucket):
             return codes, None
@@ -251,6 +262,7 @@ class LevelEncoder:
     def notices(self) -> tuple[str, ...]:
         """Says when no level is left or few rows have one, and what declared levels left out."""
         become = f"{OTHER!r}" if self.other is not None else "missing" if self.missing is not None else "the commonest"
+        become = "others of them" if self.spread else become
         if self.undeclared_rows >= 1:
             return (
                 f"column '{self.name}' holds levels that are not declared in {self.undeclared_rows:.0f} rows, which "
@@ -261,6 +273,13 @@ class LevelEncoder:
                 f"column '{self.name}' has {self.n_merged} levels with too few rows to be stored, and in "
                 f"{self.marginal[self.other]:.0%} of the rows they become {OTHER!r}; declare it an identifier or text, "
                 "or lower min_count",
+            )
+        if self.spread and self.n_merged:
+            n = "1 category that has" if self.n_merged == 1 else f"{self.n_merged} categories that have"
+            return (
+                f"column '{self.name}' is a categorical with {n} fewer rows than min_count: the dtype keeps the names, "
+                "so that the model file holds them, and the rows get others of its categories; remove categories "
+                "whose very names are private, or convert the column to text",
             )
         if len(self.values) or not self.n_merged:
             return ()
@@ -282,6 +301,8 @@ class LevelEncoder:
             "missing": self.missing,
             "marginal": self.marginal.tolist(),
             "n_merged": self.n_merged,
+            "closed": self.closed,
+            "spread": self.spread,
         }
 
     @classmethod
@@ -301,6 +322,8 @@ class LevelEncoder:
             missing=content["missing"],
             marginal=np.array(content["marginal"], dtype=np.float64),
             n_merged=int(content["n_merged"]),
+            closed=bool(content.get("closed", False)),
+            spread=bool(content.get("spread", False)),
         )
         encoder._check()
         return encoder
@@ -345,54 +368,6 @@ def _whole(arrow_type: pa.DataType) -> pa.DataType | None:
     if pat.is_timestamp(arrow_type) or pat.is_duration(arrow_type):
         return pa.int64()
     return pa.int32() if pat.is_date32(arrow_type) else None
-
-
-def _keep(
-    column: ColumnSchema, values: pa.Array, counts: npt.NDArray[np.float64], rules: FitRules
-) -> tuple[pa.Array, npt.NDArray[np.float64], float, int]:
-    """Levels to keep, in code order, with their rows; then the rows and number of the others."""
-    floor = rules.level_floor
-    kept = counts >= floor
-    if column.levels is not None:
-        listed = pa.array(column.levels.values, type=values.type, from_pandas=True)
-        place = _numpy(pc.index_in(values, value_set=listed).fill_null(-1)).astype(np.int64)
-        if column.levels.source != "inferred-exact":
-            # Declared and released levels are public: occurring is enough.
-            kept = (place >= 0) & (counts > 0)
-        if column.levels.ordered and kept.sum() <= rules.max_levels:
-            chosen = np.flatnonzero(kept)
-            chosen = chosen[np.argsort(place[chosen], kind="stable")]
-            return values.take(pa.array(chosen)), counts[chosen], float(counts[~kept].sum()), int((~kept).sum())
-    if is_text(values.type):
-        kept &= ~_numpy(pc.equal(values, pa.scalar(OTHER, type=values.type)))
-    chosen = np.flatnonzero(kept)
-    return values.take(pa.array(chosen)), counts[chosen], float(counts[~kept].sum()), int((~kept).sum())
-
-
-def _split(column: ColumnSchema, counts: npt.NDArray[np.float64], rules: FitRules, sure: float) -> tuple[int, int]:
-    """How many levels get a code of their own, and how many buckets the others share.
-
-    Too many levels share buckets, and so do those whose counts are mostly noise: fewer than ``sure`` rows. An ordered
-    column keeps its order and has no buckets for the latter.
-    """
-    most = max(1, rules.max_levels // BUCKET_SHARE)
-    is_ordered = column.levels is not None and column.levels.ordered
-    n_sure = len(counts) if is_ordered else int((counts >= sure).sum())
-    if len(counts) - n_sure < 2:
-        n_sure = len(counts)
-    n_single = min(n_sure, rules.max_levels - most) if len(counts) > rules.max_levels else n_sure
-    if n_single == len(counts):
-        return n_single, 0
-    n_buckets = most if sure <= 0 else int(np.clip(counts[n_single:].sum() // (2 * sure), 1, most))
-    return n_single, n_buckets
-
-
-def _buckets(tail: npt.NDArray[np.float64], n_buckets: int) -> npt.NDArray[np.int64]:
-    """Bucket of each tail level: about equal rows, none empty."""
-    if not len(tail):
-        return np.zeros(0, dtype=np.int64)
-    middle = (np.cumsum(tail) - tail / 2) / tail.sum()
-    return np.unique(np.minimum((middle * n_buckets).astype(np.int64), n_buckets - 1), return_inverse=True)[1]
 
 
 def _numpy(array: pa.Array) -> npt.NDArray[Any]:

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from synthgan.tables.arrow_types import is_text, parse_type
-from synthgan.tables.columns.levels import OTHER
+from synthgan.tables.columns.level_choice import OTHER
 from synthgan.tables.composites import join_columns, split_texts
 from synthgan.tables.constraints.scales import plain
 from synthgan.tables.constraints.steps import DecodingState, Step
@@ -43,9 +43,10 @@ class CombinationStep(Step):
         """See `Step.forward`."""
         return (join_columns([plain(columns[name]) for name in self.makes]),)
 
-    def backward(self, internal: Sequence[pa.Array], known: dict[str, pa.Array], state: DecodingState) -> None:
+    def backward(self, internal: Sequence[pa.Array | None], known: dict[str, pa.Array], state: DecodingState) -> None:
         """See `Step.backward`."""
         composite = internal[0]
+        assert composite is not None
         columns, allowed = split_texts(composite, self.types)
         if not allowed.all():
             drawn = self._draw(int((~allowed).sum()), composite.filter(pa.array(allowed)), state)

@@ -38,7 +38,7 @@ class NumberedKeyStep(Step):
 
     def backward(
         self,
-        internal: Sequence[pa.Array],  # noqa: ARG002
+        internal: Sequence[pa.Array | None],  # noqa: ARG002
         known: dict[str, pa.Array],
         state: DecodingState,
     ) -> None:

@@ -1,17 +1,18 @@
 """What a constrained column can hold: the bounds of its type and of its schema, in natural units.
 
-Natural units are plain numbers, nanoseconds for times, days for dates: they make limits of columns with different
-Arrow types comparable.
+Natural units are plain numbers, and nanoseconds for times and dates alike (a date is its midnight): they make limits
+of columns with different Arrow types comparable.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -30,8 +31,14 @@ LARGEST_UNSCALED = 10**18 - 1
 
 _NANOSECONDS_PER_DAY = 86_400 * 10**9
 
-_CALENDAR = {False: 2**63, True: 106_751}
-"""Times, in nanoseconds, and dates, in days, from 1970 that pandas can hold in every unit; limits beyond are open."""
+_CALENDAR = 2**63
+"""Nanoseconds from 1970 that pandas can hold in every unit; limits of times and dates beyond are open."""
+
+LARGEST_IN_FLOATS = 2**53
+"""Whole numbers up to this size are exact as floats."""
+
+LARGEST_DECIMAL_IN_FLOATS = 10**15 - 1
+"""The same for decimals, without their point: each has a float of its own, which prints as it does."""
 
 _FAMILIES: tuple[tuple[Kind, Callable[[pa.DataType], bool]], ...] = (
     ("integer", pat.is_integer),
@@ -71,14 +78,37 @@ def natural_tick(arrow_type: pa.DataType) -> Fraction:
         return Fraction(10) ** -int(arrow_type.scale)
     if pat.is_timestamp(arrow_type) or pat.is_duration(arrow_type):
         return Fraction(NANOSECONDS[arrow_type.unit])
-    return Fraction(1)
+    return Fraction(_NANOSECONDS_PER_DAY) if pat.is_date(arrow_type) else Fraction(1)
 
 
 def declared_step(column: ColumnSchema) -> Fraction | None:
     """The column's granularity in natural units, for whole-number types; None when it is not known."""
-    if column.granularity is None or pat.is_floating(parse_type(column.arrow_type)):
+    held = parse_type(column.arrow_type)
+    if column.granularity is None or pat.is_floating(held):
         return None
-    return Fraction(str(column.granularity))
+    return Fraction(str(column.granularity)) * (_NANOSECONDS_PER_DAY if pat.is_date(held) else 1)
+
+
+def exact_together(columns: Sequence[ColumnSchema]) -> dict[str, Limits]:
+    """What each column may hold so that it can be compared with the others exactly; floats are open."""
+    types = {column.name: parse_type(column.arrow_type) for column in columns}
+    whole = [held for held in types.values() if not pat.is_floating(held)]
+    if not whole:
+        return dict.fromkeys(types, Limits())
+    has_decimals = any(pat.is_decimal(held) for held in whole)
+    shared = min(natural_tick(held) for held in whole) * (LARGEST_UNSCALED if has_decimals else LARGEST_TICK)
+    limits = {}
+    for name, held in types.items():
+        largest: Fraction | float = math.inf if pat.is_floating(held) else shared
+        if len(whole) < len(types) and not pat.is_floating(held):
+            largest = min(largest, natural_tick(held) * largest_in_floats(held))
+        limits[name] = Limits(-largest, largest)
+    return limits
+
+
+def largest_in_floats(held: pa.DataType) -> int:
+    """Ticks of a whole-number type up to which each value has a float of its own."""
+    return LARGEST_DECIMAL_IN_FLOATS if pat.is_decimal(held) else LARGEST_IN_FLOATS
 
 
 def limits_of(column: ColumnSchema) -> Limits:
@@ -114,7 +144,10 @@ def declared_bounds(limits: Limits, column: ColumnSchema) -> Bounds | None:
         return None
     lower, upper = (None if tick is None else WholeAxis(held).value(tick) for held, tick in _ends(limits, column))
     if pat.is_floating(parse_type(column.arrow_type)):
-        lower, upper = (None if math.isinf(end) else float(end) for end in (limits.lower, limits.upper))
+        # Beyond what is exact as a float it is the type of another column that ends, which says nothing of this one.
+        lower, upper = (
+            None if abs(float(end)) >= LARGEST_IN_FLOATS else float(end) for end in (limits.lower, limits.upper)
+        )
     if lower is None and upper is None:
         return column.bounds
     return Bounds(lower=lower, upper=upper, source="declared" if column.bounds is None else column.bounds.source)
@@ -123,13 +156,30 @@ def declared_bounds(limits: Limits, column: ColumnSchema) -> Bounds | None:
 def clip_array(array: pa.Array, limits: Limits, column: ColumnSchema) -> pa.Array:
     """The column with values outside the limits moved to the nearest one inside; missing stays missing."""
     if pat.is_floating(array.type):
-        ends = [None if math.isinf(end) else pa.scalar(float(end), array.type) for end in (limits.lower, limits.upper)]
+        inside = float_limits(limits, array.type)
+        ends = [None if math.isinf(end) else pa.scalar(float(end), array.type) for end in (inside.lower, inside.upper)]
     else:
         ends = [None if tick is None else _scalar(tick, held) for held, tick in _ends(limits, column)]
     for end, is_beyond in zip(ends, (pc.less, pc.greater), strict=True):
         if end is not None:
             array = pc.if_else(is_beyond(array, end), end, array)
     return array
+
+
+def float_limits(limits: Limits, held: pa.DataType) -> Limits:
+    """The limits as the float type holds them: rounded inwards."""
+    kind = np.dtype(held.to_pandas_dtype()).type
+    ends: list[Fraction | float] = []
+    for end, inwards in ((limits.lower, np.inf), (limits.upper, -np.inf)):
+        if math.isinf(end):
+            ends.append(end)
+            continue
+        with np.errstate(over="ignore"):
+            value = kind(float(end))
+        beyond = float(value) > end if inwards < 0 else float(value) < end
+        inside = float(np.nextafter(value, kind(inwards)) if beyond else value)
+        ends.append(inside if math.isinf(inside) else Fraction(inside))
+    return Limits(*ends)
 
 
 def _ends(limits: Limits, column: ColumnSchema) -> list[tuple[pa.DataType, int | None]]:
@@ -142,8 +192,7 @@ def _ends(limits: Limits, column: ColumnSchema) -> list[tuple[pa.DataType, int |
 
 
 def _told(end: Fraction | float, of_type: Fraction | float, held: pa.DataType) -> int | None:
-    widest = _CALENDAR[bool(pat.is_date(held))]
-    if end == of_type or (pat.is_temporal(held) and not -widest <= end <= widest):
+    if end == of_type or (pat.is_temporal(held) and not -_CALENDAR <= end <= _CALENDAR):
         return None
     return int(end / natural_tick(held))
 

@@ -19,13 +19,32 @@ from synthgan.errors import SchemaError
 from synthgan.tables.arrow_types import is_text, parse_type
 from synthgan.tables.constraints.combinations import CombinationStep
 from synthgan.tables.constraints.keys import NumberedKeyStep
-from synthgan.tables.constraints.limits import Limits, family, is_narrow, limits_of, natural_tick
+from synthgan.tables.constraints.limits import (
+    Limits,
+    exact_together,
+    family,
+    float_limits,
+    is_narrow,
+    limits_of,
+    natural_tick,
+)
 from synthgan.tables.constraints.order import OrderStep
 from synthgan.tables.constraints.steps import Step, describe
 from synthgan.tables.constraints.sums import SumStep, sum_type_problem
-from synthgan.tables.schema import Combinations, Constraint, Order, Sum, TableSchema, UniqueKey, constraint_columns
+from synthgan.tables.schema import (
+    Combinations,
+    Constraint,
+    Kind,
+    Order,
+    Sum,
+    TableSchema,
+    UniqueKey,
+    constraint_columns,
+)
 
-_SUMMABLE = {"integer", "float", "decimal"}
+_NUMBERS: frozenset[Kind | None] = frozenset({"integer", "float", "decimal"})
+_COMPARABLE: tuple[frozenset[Kind | None], ...] = (_NUMBERS, frozenset({"datetime", "date"}), frozenset({"timedelta"}))
+"""Kinds that have one axis: numbers; dates, which stand for their midnight, and times; durations."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,17 +144,31 @@ class _Planner:
         for name, constraint in self._owner.items():
             needs[name] = [other for other in constraint_columns(constraint) if other not in _derived_by(constraint)]
         try:
-            return list(TopologicalSorter(needs).static_order())
+            TopologicalSorter(needs).prepare()
         except CycleError as error:
             circle = set(error.args[1])
             constraints = dict.fromkeys(self._schema.constraints)
             involved = [each for each in constraints if len(circle & set(constraint_columns(each))) > 1]
             raise _clash(involved, "go in a circle") from None
+        for name, anchors in self._implied().items():
+            needs[name] = [*needs[name], *anchors]
+        return list(TopologicalSorter(needs).static_order())
+
+    def _implied(self) -> dict[str, list[str]]:
+        """Column derived upwards -> anchors of its anchors; they bind it where those between are missing."""
+        found: dict[str, list[str]] = {}
+        for order in implied_orders(self._schema.constraints):
+            if order.high in self._above:
+                found.setdefault(order.high, []).append(order.low)
+        return found
 
     def _limits(self) -> dict[str, Limits]:
         """What each column may hold so that there is always room above it and below it."""
         ruled: list[Constraint] = [*self._orders, *self._sums()]
         limits = {name: limits_of(self._schema[name]) for each in ruled for name in constraint_columns(each)}
+        for names in _compared(self._orders):
+            exact = exact_together([self._schema[name] for name in names])
+            limits |= {name: self._aligned(name, limits[name].narrowed(exact[name])) for name in names}
         for _ in self._orders:
             for order in self._orders:
                 low, high = limits[order.low], limits[order.high]
@@ -155,7 +188,7 @@ class _Planner:
     def _aligned(self, name: str, limits: Limits) -> Limits:
         held = parse_type(self._schema[name].arrow_type)
         if pat.is_floating(held):
-            return limits
+            return limits if held.bit_width == 64 else float_limits(limits, held)
         tick = natural_tick(held)
         return Limits(_round_to(limits.lower, tick, math.ceil), _round_to(limits.upper, tick, math.floor))
 
@@ -167,7 +200,7 @@ class _Planner:
         return frozenset(part for each in self._sums() for part in each.parts if used.count(part) == 1)
 
     def _step(self, name: str, limits: dict[str, Limits], movable: frozenset[str]) -> Step | None:
-        schema, owner = self._schema, self._owner.get(name)
+        schema, owner, implied = self._schema, self._owner.get(name), self._implied()
         if isinstance(owner, Sum):
             parts = [schema[part] for part in owner.parts]
             return SumStep(schema[name], parts, limits=limits, movable=movable, new_name=self._new_name)
@@ -180,6 +213,7 @@ class _Planner:
                 return OrderStep(
                     schema[name],
                     [schema[anchor] for anchor in anchors[name]],
+                    implied=[schema[anchor] for anchor in implied.get(name, ()) if direction > 0],
                     direction=direction,
                     limits=limits[name],
                     new_name=self._new_name,
@@ -191,6 +225,32 @@ class _Planner:
             wanted += "'"
         self._names.add(wanted)
         return wanted
+
+
+def implied_orders(constraints: Iterable[Constraint]) -> tuple[Order, ...]:
+    """Orders that follow from several declared ones and are not declared themselves."""
+    declared = [each for each in dict.fromkeys(constraints) if isinstance(each, Order)]
+    found: dict[Order, None] = {}
+    for first in declared:
+        reached, left = {first.high}, [first.high]
+        while left:
+            at = left.pop(0)
+            further = [each.high for each in declared if each.low == at and each.high not in reached]
+            reached.update(further)
+            left += further
+            found |= dict.fromkeys(Order(low=first.low, high=name) for name in further)
+    return tuple(order for order in found if order not in declared and order.low != order.high)
+
+
+def _compared(orders: Iterable[Order]) -> list[list[str]]:
+    """Columns that orders compare with each other, directly or by way of others."""
+    groups: list[list[str]] = []
+    for order in orders:
+        ends = list(constraint_columns(order))
+        joined = [group for group in groups if set(group) & set(ends)]
+        groups = [group for group in groups if group not in joined]
+        groups.append(list(dict.fromkeys([*(name for group in joined for name in group), *ends])))
+    return groups
 
 
 def _round_to(end: Fraction | float, tick: Fraction, rounding: Callable[[Fraction], int]) -> Fraction | float:
@@ -217,14 +277,14 @@ def _check(constraint: Constraint, schema: TableSchema) -> None:
     if isinstance(constraint, Order | Sum):
         families = {family(column) for column in columns}
         zones = {pat.is_timestamp(held) and held.tz is not None for held in (parse_type(c.arrow_type) for c in columns)}
-        alike = len(families) == 1 and None not in families and len(zones) == 1
+        alike = any(families <= kinds for kinds in _COMPARABLE) and len(zones) == 1
         if isinstance(constraint, Order) and not alike:
             raise SchemaError(
-                f"{describe(constraint)} needs two numbers or times of the same kind, both with or both without "
-                f"a time zone; {_kinds(constraint, schema)}"
+                f"{describe(constraint)} needs two columns that can be compared: numbers, dates and times (with a time "
+                f"zone both or neither; a date has none), or durations; {_kinds(constraint, schema)}"
             )
         if isinstance(constraint, Sum):
-            if not (families <= _SUMMABLE or families == {"timedelta"}):
+            if not (families <= _NUMBERS or families == {"timedelta"}):
                 raise SchemaError(f"{describe(constraint)} needs numbers or timedeltas; {_kinds(constraint, schema)}")
             if problem := sum_type_problem(columns[0], columns[1:]):
                 raise SchemaError(f"{describe(constraint)} cannot be kept exactly: {problem}")

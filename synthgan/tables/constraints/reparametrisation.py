@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, TypeVar
 
 import numpy as np
@@ -35,7 +35,7 @@ class Reparametrisation:
         composites: internal columns whose levels are combinations (see `start`).
     """
 
-    def __init__(self, schema: TableSchema) -> None:
+    def __init__(self, schema: TableSchema, known: Collection[str] | None = None) -> None:
         """See `reparametrise`."""
         plan = make_plan(schema)
         self.schema = schema
@@ -48,7 +48,9 @@ class Reparametrisation:
         }
         self._combined = {step.composite: step for step in plan.steps if isinstance(step, CombinationStep)}
         self.composites: tuple[str, ...] = tuple(self._combined)
-        self.internal = TableSchema(columns=self._internal_columns())
+        absent = {name for step in plan.steps for name in step.later if known is not None and name not in known}
+        columns = self._internal_columns()
+        self.internal = TableSchema(columns=tuple(each for each in columns if each.name not in absent))
 
     def _internal_columns(self) -> tuple[ColumnSchema, ...]:
         """Every step's columns stand where the first of its made columns stood."""
@@ -102,6 +104,7 @@ class Reparametrisation:
         rng: np.random.Generator,
         *,
         combinations: Mapping[str, tuple[pa.Array, npt.NDArray[Any]]] | None = None,
+        values: Mapping[str, Callable[[int], pa.Array]] | None = None,
     ) -> DecodingState:
         """What `backward` remembers through one sampling session.
 
@@ -109,8 +112,10 @@ class Reparametrisation:
             rng: draws stand-ins for protected combinations.
             combinations: for each of `composites` the levels that the codec kept and their shares; without it
                 stand-ins come from the batch at hand.
+            values: for internal columns of derived ones, what draws values of the codec's law (see `DecodingState`);
+                without it they come from the batch at hand.
         """
-        return DecodingState(rng=rng, combinations=combinations or {})
+        return DecodingState(rng=rng, combinations=combinations or {}, values=values or {})
 
     def backward(self, table: pa.Table, state: DecodingState) -> pa.Table:
         """The user's columns, in their order, of a decoded batch; every row keeps every constraint.
@@ -128,7 +133,11 @@ class Reparametrisation:
             column = self.schema[name]
             known[name] = clip_array(plain(known[name]).cast(parse_type(column.arrow_type)), limits, column)
         for step in self._steps:
-            step.backward([_one_chunk(table.column(column.name)) for column in step.internal], known, state)
+            inside = [
+                _one_chunk(table.column(column.name)) if column.name in table.column_names else None
+                for column in step.internal
+            ]
+            step.backward(inside, known, state)
         return pa.table({name: known[name] for name in self.schema.names if name in known})
 
     def conditions(
@@ -168,16 +177,20 @@ class Reparametrisation:
         return direct, residual
 
 
-def reparametrise(schema: TableSchema) -> Reparametrisation:
+def reparametrise(schema: TableSchema, known: Collection[str] | None = None) -> Reparametrisation:
     """Plan how the schema's constraints are kept by construction.
 
     For orders between times, ``granularity`` in the schema (see `grid_columns`) decides what grid a derived column is
     put back on.
 
+    Args:
+        schema: the user's columns and constraints.
+        known: the internal columns that an older model was fitted with; those that came later are left out.
+
     Raises:
         SchemaError: for constraints that do not fit their columns or each other.
     """
-    return Reparametrisation(schema)
+    return Reparametrisation(schema, known)
 
 
 def _one_chunk(column: pa.ChunkedArray) -> pa.Array:

@@ -23,10 +23,12 @@ from synthgan.errors import DataError
 from synthgan.tables.arrow_types import NANOSECONDS, parse_type
 from synthgan.tables.axis import Axis, read_whole
 from synthgan.tables.constraints.limits import (
+    LARGEST_DECIMAL_IN_FLOATS,
     LARGEST_TICK,
     LARGEST_UNSCALED,
     Limits,
     declared_step,
+    largest_in_floats,
     natural_tick,
 )
 from synthgan.tables.schema import Bounds, ColumnSchema, Kind
@@ -38,6 +40,7 @@ Mask = npt.NDArray[np.bool_]
 
 _MAX_DECIMALS = 8
 _HOUR = 3_600 * 10**9
+_DAY = 24 * _HOUR
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,7 +190,7 @@ class WholeScale:
         return ColumnSchema(name=name, kind=kind, source="declared", reason=reason, arrow_type=str(held), bounds=bounds)
 
     def _gap_type(self) -> tuple[pa.DataType, Kind, Any]:
-        if pat.is_timestamp(self._type) or pat.is_duration(self._type):
+        if self._tick.denominator == 1 and self._tick < _DAY and pat.is_temporal(self._type):
             unit = next(unit for unit, size in NANOSECONDS.items() if size == self._tick)
             return pa.duration(unit), "timedelta", pd.Timedelta(0)
         if self._tick.denominator > 1 or pat.is_decimal(self._type):
@@ -215,12 +218,14 @@ class DecimalScale:
         self._type = parse_type(result.arrow_type)
 
     def read(self, array: pa.Array) -> Numbers:
-        """See `Scale.read`; integers and decimals become floats."""
+        """See `Scale.read`; integers and decimals become floats, decimals those that print as they do."""
         valid = ~pc.is_null(array, nan_is_null=True).to_numpy(zero_copy_only=False)
         narrow = pat.is_floating(array.type) and array.type.bit_width < 64
         stored = array.cast(pa.float32()) if narrow else array.cast(pa.float64(), safe=False)
         values = stored.fill_null(0).to_numpy(zero_copy_only=False)
         exact = np.where(valid, values, 0).astype(np.float64)
+        if pat.is_decimal(array.type):
+            exact = _decimals_as_printed(exact, array.type.scale)
         ticks = _as_printed(values, valid) if narrow else exact
         return Numbers(ticks * self.direction, valid, exact * self.direction)
 
@@ -248,9 +253,11 @@ class DecimalScale:
 
     def write(self, ticks: Ticks, valid: Mask, at_least: Ticks | None = None) -> pa.Array:
         """See `Scale.write`."""
-        held = np.dtype(self._type.to_pandas_dtype())
         least = np.full(len(ticks), -np.inf) if at_least is None else np.where(valid, at_least, -np.inf)
         wanted = np.maximum(np.where(valid, ticks, 0.0), least) * self.direction
+        if pat.is_decimal(self._type):
+            return self._write_decimals(wanted, valid, least)
+        held = np.dtype(self._type.to_pandas_dtype())
         with np.errstate(over="ignore"):
             values = (np.rint(wanted) if held.kind in "iu" else wanted).astype(held)
         short = values.astype(np.float64) * self.direction < least
@@ -259,11 +266,18 @@ class DecimalScale:
             values[short] = values[short] + step if held.kind in "iu" else np.nextafter(values[short], held.type(step))
         return pa.array(values, mask=~valid)
 
+    def _write_decimals(self, wanted: Ticks, valid: Mask, least: Ticks) -> pa.Array:
+        point = 10.0**self._type.scale
+        raw = np.rint(wanted * point).astype(np.int64)
+        raw += self.direction * (raw / point * self.direction < least)  # rounding went the wrong way
+        return whole_array(raw, valid, self._type)
+
     def gap_schema(self, name: str, reason: str) -> ColumnSchema:
         """See `Scale.gap_schema`."""
         bounds = Bounds(lower=0.0)
-        kind = self._result.kind if self._result.kind in ("integer", "float") else "float"
-        return ColumnSchema(name=name, kind=kind, source="declared", reason=reason, arrow_type="double", bounds=bounds)
+        return ColumnSchema(
+            name=name, kind="float", source="declared", reason=reason, arrow_type="double", bounds=bounds
+        )
 
     def read_gap(self, array: pa.Array) -> Numbers:
         """See `Scale.read_gap`."""
@@ -274,6 +288,22 @@ class DecimalScale:
     def write_gap(self, ticks: Ticks, valid: Mask) -> pa.Array:
         """See `Scale.write_gap`."""
         return pa.array(np.where(valid, ticks, 0.0), mask=~valid)
+
+
+def check_exact_in_floats(array: pa.Array, name: str, result: str) -> None:
+    """Refuse whole numbers and decimals that no float holds exactly.
+
+    Raises:
+        DataError: names the column, and the one that is derived.
+    """
+    if pat.is_floating(array.type) or array.null_count == len(array):
+        return
+    ends = pc.min_max(array).as_py()
+    if max(abs(end) for end in ends.values()) > largest_in_floats(array.type) * natural_tick(array.type):
+        raise DataError(
+            f"column '{name}', which a constraint compares with floats ('{result}' is derived from both), holds values "
+            "too large to be exact as floats: correct them, convert the floats, or leave the constraint out"
+        )
 
 
 def whole_array(raw: npt.NDArray[np.int64], valid: Mask, arrow_type: pa.DataType) -> pa.Array:
@@ -302,6 +332,13 @@ def sum_as_printed(columns: Sequence[npt.NDArray[np.float64]]) -> npt.NDArray[np
 def _unsigned(ticks: Ticks) -> npt.NDArray[np.uint64]:
     """int64 ticks as uint64, whose differences wrap around correctly."""
     return np.ascontiguousarray(ticks, dtype=np.int64).view(np.uint64)
+
+
+def _decimals_as_printed(values: Ticks, scale: int) -> Ticks:
+    """Decimals that were cast to floats as the floats that print like them; Arrow's may be the next ones."""
+    point = 10.0**scale
+    raw = np.rint(values * point)
+    return np.where(np.abs(raw) <= LARGEST_DECIMAL_IN_FLOATS, raw / point, values)
 
 
 def _as_printed(values: npt.NDArray[Any], valid: Mask) -> npt.NDArray[np.float64]:

@@ -11,9 +11,9 @@ import pyarrow.compute as pc
 import pyarrow.types as pat
 
 from synthgan.tables.arrow_types import parse_type
-from synthgan.tables.constraints.limits import Limits, declared_step, natural_tick
+from synthgan.tables.constraints.limits import Limits, clip_array, declared_step, natural_tick
 from synthgan.tables.constraints.scales import DecimalScale, Mask, Ticks, make_scale, plain, sum_as_printed
-from synthgan.tables.constraints.steps import DecodingState, Step
+from synthgan.tables.constraints.steps import DecodingState, Step, given_schema, read_given
 from synthgan.tables.schema import ColumnSchema
 
 _LARGEST_SUM = 2.0**62
@@ -22,9 +22,10 @@ _LARGEST_SUM = 2.0**62
 class SumStep(Step):
     """A total recomputed from its parts, exactly for whole-number types and as printed for floats.
 
-    It becomes two internal columns: whether the total is *given*, and its value *alone*, where a part is missing and
-    the rule says nothing. A sum outside the total's bounds or type is brought back by changing parts that no other
-    constraint touches; if there are none, the total of that row is left empty.
+    It becomes two internal columns: whether the total is *given*, which by itself decides where it is missing, and its
+    value *alone*, where a part is missing and the rule says nothing. A sum outside the total's bounds or type is
+    brought back by changing parts that no other constraint touches; if there are none, the total of that row is left
+    empty.
     """
 
     def __init__(
@@ -51,14 +52,7 @@ class SumStep(Step):
             label=None,
             reason=f"values of '{total.name}' in rows where one of its parts is missing",
         )
-        given = ColumnSchema(
-            name=new_name(f"{total.name} is given"),
-            kind="boolean",
-            source="declared",
-            reason=f"where '{total.name}' is missing",
-            arrow_type="bool",
-        )
-        self.internal = (alone, given)
+        self.internal = (alone, given_schema(total, new_name(f"{total.name} is given")))
 
     @staticmethod
     def _can_move(part: ColumnSchema, total: ColumnSchema, parts: Sequence[ColumnSchema]) -> bool:
@@ -76,27 +70,34 @@ class SumStep(Step):
         alone = pc.if_else(pa.array(complete), pa.scalar(None, type=total.type), total)
         return alone, pa.array(given)
 
-    def backward(
-        self,
-        internal: Sequence[pa.Array],
-        known: dict[str, pa.Array],
-        state: DecodingState,  # noqa: ARG002
-    ) -> None:
+    def backward(self, internal: Sequence[pa.Array | None], known: dict[str, pa.Array], state: DecodingState) -> None:
         """See `Step.backward`."""
-        held = parse_type(self._total.arrow_type)
-        alone = plain(internal[0]).cast(held)
-        given = plain(internal[1]).fill_null(False).to_numpy(zero_copy_only=False)
+        alone, given = internal
+        assert alone is not None
+        alone = plain(alone).cast(parse_type(self._total.arrow_type))
         parts = {name: self._scale.read(plain(known[name])) for name in self.needs}
         complete = np.logical_and.reduce([part.valid for part in parts.values()])
+        wanted = read_given(given, np.zeros(len(alone), dtype=bool))
         ticks = {name: np.where(complete, part.ticks, 0) for name, part in parts.items()}
         total, off = self._add_up(ticks)
-        wanted = complete & given
+        summed = complete & wanted
         for name in self.needs:
-            if name in self._movable and (off & wanted).any():
-                self._move(name, ticks, total, off & wanted, known)
+            if name in self._movable and (off & summed).any():
+                self._move(name, ticks, total, off & summed, known)
                 total, off = self._add_up(ticks)
-        made = self._scale.write(total, wanted & ~off)
-        known[self._total.name] = pc.if_else(pa.array(complete), made, alone)
+        made = self._scale.write(total, summed & ~off)
+        alone = self._clipped(state.filled(self.internal[0].name, alone, wanted & ~complete))
+        alone = pc.if_else(pa.array(wanted), alone, pa.scalar(None, type=alone.type))
+        values = pc.if_else(pa.array(complete), made, alone)
+        # Where even the model knows no value alone, one of the batch will do, or what the parts add up to.
+        values = state.filled(self._total.name, values, wanted & ~complete)
+        if (wanted & ~complete).any() and values.null_count:
+            present, off = self._add_up({name: np.where(part.valid, part.ticks, 0) for name, part in parts.items()})
+            values = pc.coalesce(values, self._scale.write(present, wanted & ~complete & ~off))
+        known[self._total.name] = values
+
+    def _clipped(self, values: pa.Array) -> pa.Array:
+        return clip_array(values, self._limits[self._total.name], self._total)
 
     def _add_up(self, ticks: Mapping[str, Ticks]) -> tuple[Ticks, Mask]:
         """Sums, and where they cannot be the total."""

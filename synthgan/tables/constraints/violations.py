@@ -11,9 +11,11 @@ import pyarrow as pa
 
 from synthgan.errors import DataError
 from synthgan.tables.constraints.counters import GroupCounter, hash_rows
+from synthgan.tables.constraints.limits import family
+from synthgan.tables.constraints.planning import implied_orders
 from synthgan.tables.constraints.scales import DecimalScale, Numbers, make_scale, plain, sum_as_printed
 from synthgan.tables.constraints.steps import describe
-from synthgan.tables.schema import Order, Sum, TableSchema, UniqueKey
+from synthgan.tables.schema import Constraint, Order, Sum, TableSchema, UniqueKey, constraint_columns
 
 Batch: TypeAlias = pa.RecordBatch | pa.Table
 
@@ -28,6 +30,7 @@ class ViolationCounter:
             place: GroupCounter() for place, each in enumerate(schema.constraints) if isinstance(each, UniqueKey)
         }
         self._missing = dict.fromkeys(self._keys, 0)
+        self._implied = dict.fromkeys(implied_orders(schema.constraints), 0)
         self.counts = dict.fromkeys(range(len(schema.constraints)), 0)
         """Rows that break each constraint so far, by its place in the schema."""
 
@@ -44,6 +47,8 @@ class ViolationCounter:
                 self.counts[place] += repeated
                 # What a key decides is never empty in the synthetic rows, so it may not be empty here.
                 self._missing[place] += columns[-1].null_count
+        for order in self._implied:
+            self._implied[order] += _broken_orders(order, self._schema, batch)
 
     def check(self) -> None:
         """Accept the table or refuse it.
@@ -56,13 +61,24 @@ class ViolationCounter:
                 rows = "row breaks" if self.counts[place] == 1 else "rows break"
                 raise DataError(
                     f"{self.counts[place]} {rows} the declared constraint {describe(constraint)}: "
-                    "correct the table or leave the constraint out"
+                    f"correct the table or leave the constraint out{self._hint(constraint)}"
                 )
             if self._missing.get(place):
                 raise DataError(
                     f"{self._missing[place]} rows have no value in the last column of {describe(constraint)}: "
                     "fill it or leave the constraint out"
                 )
+        for order, count in self._implied.items():
+            if count:
+                rows = "row breaks" if count == 1 else "rows break"
+                raise DataError(
+                    f"{count} {rows} {describe(order)}, which follows from the declared orders where the columns "
+                    "between are missing: correct the table or leave one of the orders out"
+                )
+
+    def _hint(self, constraint: Constraint) -> str:
+        kinds = {family(self._schema[name]) for name in constraint_columns(constraint)}
+        return " (a date counts as its midnight)" if kinds == {"date", "datetime"} else ""
 
 
 def _readers(result: str, others: tuple[str, ...], schema: TableSchema) -> tuple[Callable[[pa.Array], Numbers], bool]:

@@ -1,0 +1,61 @@
+"""The index of a DataFrame: levels with a name are columns of the table, and come back as the index.
+
+What decides is the index's type and its names, never what it holds, so that a private fit may say so too, and that a
+frame and the Parquet file that pandas wrote of it are the same table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from typing import Any
+
+import pandas as pd
+
+_ADVICE = "is not part of the table: use reset_index() to have it modelled"
+
+
+def index_levels(index: pd.Index[Any]) -> tuple[list[tuple[Hashable, pd.Index[Any]]], str | None]:
+    """Label and values of each level that is a column of the table, and a sentence about what is left out.
+
+    Row numbers are no columns: a `RangeIndex`, or whole numbers without a name, which are what is left of one after
+    rows were chosen. Nothing is said of these, unless they have a name.
+    """
+    if isinstance(index, pd.RangeIndex):
+        return [], numbered_notice(index.name)
+    if all(name is not None for name in index.names):
+        return [(name, index.get_level_values(level)) for level, name in enumerate(index.names)], None
+    if isinstance(index, pd.MultiIndex):
+        n_unnamed = sum(name is None for name in index.names)
+        levels = "level has" if n_unnamed == 1 else "levels have"
+        return [], (
+            f"the index, of whose {index.nlevels} levels {n_unnamed} {levels} no name, is not part of the table: name "
+            "all levels (rename_axis) to have them modelled"
+        )
+    if pd.api.types.is_integer_dtype(index.dtype):
+        return [], None
+    return [], f"the index, of the dtype {index.dtype} and without a name, {_ADVICE}, or give it a name (rename_axis)"
+
+
+def numbered_notice(name: Hashable) -> str | None:
+    """The sentence about row numbers that have a name; None for those without."""
+    return None if name is None else f"the index {str(name)!r} only numbers the rows and {_ADVICE}"
+
+
+def with_index(frame: pd.DataFrame, labels: Sequence[Any]) -> pd.DataFrame:
+    """``frame`` with its last columns as index levels called ``labels``."""
+    n_columns = frame.shape[1] - len(labels)
+    levels = [pd.Index(frame.iloc[:, n_columns + place]) for place in range(len(labels))]
+    made = frame.iloc[:, :n_columns]
+    made.index = levels[0].rename(labels[0]) if len(labels) == 1 else pd.MultiIndex.from_arrays(levels, names=labels)
+    return made
+
+
+def flat(frame: pd.DataFrame) -> pd.DataFrame:
+    """``frame`` with the levels of its index that are columns of the table behind its own columns, rows numbered."""
+    levels, _ = index_levels(frame.index)
+    if not levels:
+        return frame
+    columns = [frame.iloc[:, place].array for place in range(frame.shape[1])] + [level.array for _, level in levels]
+    made = pd.DataFrame(dict(enumerate(columns)))
+    made.columns = pd.Index([*frame.columns, *(label for label, _ in levels)], tupleize_cols=False)
+    return made
