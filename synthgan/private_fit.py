@@ -261,7 +261,7 @@ class PrivateFit:
 
         private = _critic_settings(self.privacy)
         kept_back = [ZCDpEvent(marginals_rho)] if marginals_rho > 0 else []
-        persons = None if self._unit is None else self._persons()
+        persons = None if self._unit is None else persons_of(self._rows, self._unit).astype(np.int64)
         found = next((entry for entry in self.ledger.entries if entry.mechanism == DP_SGD), None)
         if self._plan is None:
             n_units = (
@@ -306,11 +306,6 @@ class PrivateFit:
             )
 
         return critic
-
-    def _persons(self) -> npt.NDArray[np.int64]:
-        """``(n_rows,)`` index of each row's person; rows without one were left out."""
-        assert self._unit is not None
-        return persons_of(self._rows, self._unit).astype(np.int64)
 
     def _count_persons(self, persons: npt.NDArray[np.int64], *, rho: float) -> float:
         n_persons = np.array([len(np.unique(persons))], dtype=np.int64)

@@ -37,6 +37,7 @@ from synthgan.tables.holdout import divide
 from synthgan.tables.reading import Reading
 from synthgan.tables.schema_file import schema_to_json
 from synthgan.tables.sources import open_source
+from synthgan.tables.written_source import as_modelled
 
 KEY = bytes(range(16))
 QUICK = (Phase.explicit, Phase.reuse, Phase.generate)
@@ -54,7 +55,10 @@ DECLARED: dict[str, Any] = {
     }
 }
 UNDECLARED: dict[str, Any] = {}
-SCHEMAS = {"declared": DECLARED, "undeclared": UNDECLARED}
+WRITTEN: dict[str, Any] = {
+    "columns": {"whole": {"written": "0"}, "day": {"written": "%Y-%m-%d"}, "price": {"written": "0.00"}}
+}
+SCHEMAS = {"declared": DECLARED, "undeclared": UNDECLARED, "written": WRITTEN}
 
 
 class Midway:
@@ -72,7 +76,7 @@ class Seen:
         source = open_source(data, minimum_rows=0, reading=reading)
         schema = private_schema(source, declared, unit=unit)
         division = divide(source, share, key=KEY, unit=unit)
-        limited: Source = division.training
+        limited: Source = as_modelled(division.training, schema, strict=False)
         if unit is not None:
             with patch("synthgan.privacy.units.os.urandom", bytes):  # the same keys: the first k rows of each person
                 limited = UnitLimitedSource(limited, unit, k)

@@ -83,6 +83,7 @@ class CsvSource(Source):
         super().__init__(pa.schema(fields), description=description, n_rows=n_rows)
         self.untyped = frozenset(self.names) - (frozenset(reading.types) - frozenset(self._keys))
         self.written = {name: pattern for name, pattern in zip(self._header, written, strict=True) if pattern}
+        self.untyped = frozenset(self.names) - frozenset(reading.types)
 
     def _open(self, index: int, columns: list[str] | None = None) -> csv.CSVStreamingReader:
         """A reader of one file, whose cells are text."""

@@ -22,7 +22,7 @@ import pyarrow.compute as pc
 
 from synthgan.errors import SettingsError, SourceError
 from synthgan.tables.batches import Source, hash_file
-from synthgan.tables.csv_format import SEPARATORS, TAB_SUFFIXES, CsvFormat
+from synthgan.tables.csv_format import CsvFormat
 from synthgan.tables.csv_lines import blocks, decoded, rows
 from synthgan.tables.hive_keys import hive_keys
 from synthgan.tables.holdout import check_unit_column
@@ -64,9 +64,8 @@ class DeclaredCsvSource(Source):
             paths: the files.
             description: the table in words.
             reading: the declared types, and the column of persons, in which no text stands for a missing cell.
-            csv_format: how the files are written; None for what the header line shows. Of missing cells it names the
-                spellings besides the empty one, and none unless it does.
-            folder: parts of a path below it may be keys; None for no keys.
+            csv_format: how the files are written; without spellings of a missing cell, only the empty one is.
+            folder: the parts of a path below it may be keys, which are columns.
 
         Raises:
             SourceError: when a file cannot be read, or its header is malformed or another than the first one's.
@@ -75,9 +74,9 @@ class DeclaredCsvSource(Source):
         """
         form = csv_format or CsvFormat()
         self._encoding = _line_by_line(form.encoding or "utf-8")
-        self._paths, self._decimal, self._reading = tuple(paths), form.decimal, reading
+        self._paths, self._reading, self._decimal = tuple(paths), reading, form.decimal
         self._missing = pa.array(form.missing or (), pa.string())
-        self._heads = [_head(path, self._encoding, form.separator) for path in self._paths]
+        self._heads = [_head(path, self._encoding, form) for path in self._paths]
         header = self._heads[0].names
         for path, head in zip(self._paths, self._heads, strict=True):
             if head.names != header:
@@ -85,31 +84,28 @@ class DeclaredCsvSource(Source):
                     f"the header of {path} differs from that of {self._paths[0]}: "
                     f"all files of one table need the same columns in the same order"
                 )
-        self._keys = {key: texts.cast(pa.string()) for key, texts in hive_keys(paths, folder, header).items()}
-        self._types = {name: reading.type_of_text(name) for name in (*header, *self._keys)}
+        self._keys = {key: values.cast(pa.string()) for key, values in hive_keys(self._paths, folder, header).items()}
+        header = [*header, *self._keys]
+        self._types = {name: reading.type_of_text(name) for name in header}
         super().__init__(pa.schema(list(self._types.items())), description=description, n_rows=None)
         if reading.unit in self.names:
             check_unit_column(self, reading.unit)
-        undeclared = [name for name in self.names if name not in reading.types and name not in reading.text_types]
+        undeclared = [name for name in header if name not in reading.types and name not in reading.text_types]
         self.notices = _notices([name for name in undeclared if name != reading.unit])
 
     def _read(self, columns: list[str], batch_size: int) -> Iterator[pa.RecordBatch]:
-        inside = [name for name in columns if name not in self._keys]
         for index, (path, head) in enumerate(zip(self._paths, self._heads, strict=True)):
+            inside = [name for name in columns if name not in self._keys] or head.names[:1]
             for block in _blocks(path, head):
                 text = decoded(block, self._encoding)
-                batch = rows(text, head.names, head.separator, inside or head.names[:1], ending=head.ending.decode())
-                batch = self._with_keys(batch, index, columns)
+                batch = rows(text, head.names, head.separator, inside, ending=head.ending.decode())
                 for start in range(0, batch.num_rows, batch_size):
                     part = batch.slice(start, batch_size)
-                    cells = [self._typed(name, cell) for name, cell in zip(columns, part.columns, strict=True)]
-                    yield pa.RecordBatch.from_arrays(cells, names=columns)
-
-    def _with_keys(self, batch: pa.RecordBatch, index: int, columns: list[str]) -> pa.RecordBatch:
-        """The columns asked for, with what the folders of a file say."""
-        arrays = dict(zip(batch.schema.names, batch.columns, strict=True))
-        arrays |= {key: pa.repeat(texts[index], len(batch)) for key, texts in self._keys.items()}
-        return pa.RecordBatch.from_arrays([arrays[name] for name in columns], names=columns)
+                    texts = dict(zip(inside, part.columns, strict=True))
+                    texts |= {key: pa.repeat(values[index], part.num_rows) for key, values in self._keys.items()}
+                    yield pa.RecordBatch.from_arrays(
+                        [self._typed(name, texts[name]) for name in columns], names=columns
+                    )
 
     def _typed(self, name: str, cells: pa.Array) -> pa.Array:
         if len(self._missing) and name != self._reading.unit:
@@ -124,7 +120,7 @@ class DeclaredCsvSource(Source):
         digest = hashlib.sha256(str(self.arrow_schema).encode())
         for index, path in enumerate(self._paths):
             if self._keys:
-                digest.update(repr([texts[index].as_py() for texts in self._keys.values()]).encode())
+                digest.update(repr([values[index].as_py() for values in self._keys.values()]).encode())
             hash_file(digest, path)
         return digest.hexdigest()
 
@@ -159,7 +155,7 @@ def _line_by_line(encoding: str) -> str:
     return name
 
 
-def _head(path: Path, encoding: str, separator: str | None) -> _Head:
+def _head(path: Path, encoding: str, form: CsvFormat) -> _Head:
     """The header line; what ends it ends all others: a line feed, or a carriage return without one."""
     with _explained(path), pa.input_stream(str(path), compression="detect") as stream:
         start = stream.read(_HEADER_BYTES)
@@ -177,10 +173,7 @@ def _head(path: Path, encoding: str, separator: str | None) -> _Head:
         raise SourceError(f"{path} is empty: a header line with column names and rows below it are expected")
     if "\0" in text:
         raise SourceError(f"{path} is not a text file: save it as CSV (UTF-8), or give it the suffix of its format")
-    plain = re.sub(r'"[^"]*"', "", text)
-    if separator is None:
-        is_tabbed = path.name.lower().endswith(TAB_SUFFIXES)
-        separator = "\t" if is_tabbed else next((sign for sign in SEPARATORS if sign in plain), ",")
+    separator = form.separator_in(text, path)
     try:
         names = next(csv.reader([text], delimiter=separator, strict=True))
     except csv.Error:

@@ -47,6 +47,7 @@ class DeclaredSource(DerivedSource):
                 check_unit_column(source, reading.unit)
         self.untyped = frozenset()
         self.stored_types, self.pandas_dtypes = dict(source.stored_types), dict(source.pandas_dtypes)
+        self.written = {name: pattern for name, pattern in source.written.items() if name not in self._wanted}
         for name, kind in self._wanted.items():
             self._settle(name, kind)
 

@@ -279,7 +279,7 @@ def _guess_written(facts: Facts) -> Guess | None:
     kind = kind_of_format(form)
     return Guess(
         kind=kind,
-        reason=f"text that writes {_WRITTEN.get(kind, 'numbers')} as {form.pattern} ({facts.n_distinct} distinct)",
+        reason=f"text that writes {_WRITTEN.get(kind, 'numbers')} as {form.pattern}",
         written=form.pattern,
     )
 

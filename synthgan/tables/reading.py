@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from synthgan.errors import DataError, SchemaError
-from synthgan.tables.arrow_types import parse_type, physical_type, value_type
+from synthgan.tables.arrow_types import is_text, parse_type, physical_type, value_type
 from synthgan.tables.conversion import convert
 from synthgan.tables.schema import TableSchema
 from synthgan.tables.schema_file import declaration_of
@@ -132,7 +132,14 @@ class Reading:
 
 
 def _declared_type(name: str, facts: Mapping[str, Any]) -> pa.DataType | None:
-    """The type declared for a column; None where none is, or where it only says that every cell was missing."""
+    """The type declared for a column; None where none is, or where it only says that every cell was missing.
+
+    A column of text whose format is declared (``written``) stays text: it is read later, and by that format.
+    """
+    if "written" in facts:
+        stored = parse_type(facts.get("stored_type") or facts.get("arrow_type") or "string")
+        if is_text(value_type(stored)):
+            return value_type(stored)
     if "arrow_type" not in facts:
         return None
     if "written" in facts:  # comes as text; the type is that of what is written
