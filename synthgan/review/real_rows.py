@@ -112,7 +112,7 @@ def _by_shape(release: Release, data: Data, csv_format: CsvFormat | None) -> pd.
             f"{source.description} is not the table of this model: it has other columns ({len(source.names)}, and the "
             f"model {len(names)}), or in another order; give the file that was fitted"
         )
-    frame = as_frame(source if not isinstance(data, pd.DataFrame) else data)
+    frame = as_frame(data, csv_format)
     if len(frame) != release.n_rows:
         raise DataError(
             f"{source.description} is not the table of this model: it has {len(frame):,} rows, and {release.n_rows:,} "
