@@ -27,9 +27,10 @@ from synthgan.tables.codec_settings import CodecSettings
 from synthgan.tables.holdout import divide
 from synthgan.tables.inference import infer_schema
 from synthgan.tables.outputs import check_output
+from synthgan.tables.reading import Reading
 from synthgan.tables.schema import TableSchema
 from synthgan.tables.schema_file import schema_to_json
-from synthgan.tables.sources import Source
+from synthgan.tables.sources import Data, Source, open_source
 from synthgan.tables.written_source import as_modelled
 from synthgan.training.checkpoint import Checkpoint, stored_private, stored_seed
 from synthgan.training.effort import resolve
@@ -39,6 +40,7 @@ from synthgan.training.setup import Seeds, build_trainer, trainer_before
 
 if TYPE_CHECKING:
     from synthgan.private_fit import PrivateFit, State
+    from synthgan.tables.csv_format import CsvFormat
 
 MINIMUM_ROWS = 2
 """Of an exact fit. A private one takes any number: a refusal would tell it."""
@@ -115,6 +117,27 @@ class Fitted:
     notices: tuple[str, ...]
     receipt: Receipt | None
     released: tuple[ReleasedColumn, ...] = ()
+
+
+def fit_table(data: Data, privacy: Privacy | None, request: Request, *, csv_format: CsvFormat | None = None) -> Fitted:
+    """Read a table as its declaration says, and fit it.
+
+    Raises:
+        DataError: when the table cannot be used.
+        SettingsError: when it cannot be told what a row of it means for the guarantee.
+        TrainingError: when training diverges.
+    """
+    unit = None if privacy is None or privacy.unit == ROW else privacy.unit
+    reading = Reading.of(request.schema, private=privacy is not None, unit=unit)
+    least = MINIMUM_ROWS if privacy is None else 0
+    source = open_source(data, minimum_rows=least, csv_format=csv_format, reading=reading)
+    if privacy is None:
+        fitted = fit_exactly(source, request)
+    else:
+        privacy.check_columns(source.names)
+        fitted = fit_privately(source, privacy, request)
+    receipt = None if fitted.receipt is None else dataclasses.replace(fitted.receipt, reading=reading.to_json())
+    return dataclasses.replace(fitted, notices=source.notices + fitted.notices, receipt=receipt)
 
 
 def fit_exactly(source: Source, request: Request) -> Fitted:

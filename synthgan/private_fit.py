@@ -74,8 +74,8 @@ BINS = (4, 50)
 """Fewest and most bins of a numeric column."""
 
 UNPROTECTED = (
-    "names, order and physical types of the columns (of CSV files and object columns, types follow from the values)",
-    "whether the table could be read: that it is not empty and has the columns asked for",
+    "names, order and types of the columns, as the file, the DataFrame's dtypes or the schema declare them",
+    "whether the files could be opened and have the columns asked for (headers, footers and metadata, no row)",
     "whatever the schema declares: kinds, bounds, levels, granularity, constraints",
     "the settings of the fit, this guarantee and how its budget was split",
     "how long the fit took",
@@ -241,7 +241,7 @@ class PrivateFit:
 
         private = _critic_settings(self.privacy)
         kept_back = [ZCDpEvent(marginals_rho)] if marginals_rho > 0 else []
-        persons = None if self._unit is None else self._persons()
+        persons = None if self._unit is None else persons_of(self._rows, self._unit).astype(np.int64)
         found = next((entry for entry in self.ledger.entries if entry.mechanism == DP_SGD), None)
         if self._plan is None:
             n_units = (
@@ -286,14 +286,6 @@ class PrivateFit:
             )
 
         return critic
-
-    def _persons(self) -> npt.NDArray[np.int64]:
-        """``(n_rows,)`` index of each row's person; a row without one is a person of its own."""
-        assert self._unit is not None
-        persons = persons_of(self._rows, self._unit).astype(np.int64)
-        alone = persons < 0
-        persons[alone] = persons.max(initial=-1) + 1 + np.arange(alone.sum())
-        return persons
 
     def _count_persons(self, persons: npt.NDArray[np.int64], *, rho: float) -> float:
         n_persons = np.array([len(np.unique(persons))], dtype=np.int64)

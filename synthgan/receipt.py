@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +20,7 @@ from synthgan.privacy.parameters import ROW
 from synthgan.tables.derived_source import ChosenRows
 from synthgan.tables.holdout import KEY_BYTES, Division, divide
 from synthgan.tables.outputs import atomic_path, check_output
+from synthgan.tables.reading import Reading
 from synthgan.tables.sources import Data, open_source
 
 if TYPE_CHECKING:
@@ -44,7 +46,9 @@ class Receipt:
         content: keyed hash of the whole table, in hex.
         n_rows: exact number of its rows.
         n_training: exact number of the rows that were fitted (before any limit of rows per person).
-        n_holdout: exact number of the rows that were not.
+        n_holdout: exact number of the rows that were held out. Rows without a person, where persons are the units, are
+            in neither number.
+        reading: how the table was read, from `synthgan.tables.reading.Reading.to_json`; None in older receipts.
     """
 
     key: bytes
@@ -54,6 +58,7 @@ class Receipt:
     n_rows: int
     n_training: int
     n_holdout: int
+    reading: Mapping[str, Any] | None = None
 
     @classmethod
     def of(cls, division: Division, *, key: bytes, holdout: float, unit: str) -> Receipt:
@@ -149,8 +154,9 @@ def split(
     """
     if not isinstance(receipt, Receipt):
         receipt = read_receipt(receipt)
-    source = open_source(data, minimum_rows=0, csv_format=csv_format)
     unit = None if receipt.unit == ROW else receipt.unit
+    reading = None if receipt.reading is None else Reading.from_json(receipt.reading, unit=unit)
+    source = open_source(data, minimum_rows=0, csv_format=csv_format, reading=reading)
     if unit is None or unit in source.names:
         division = divide(source, receipt.holdout, key=receipt.key, unit=unit)
         if division.content == receipt.content:
@@ -170,10 +176,12 @@ def _checked(receipt: Receipt) -> Receipt:
         and isinstance(receipt.unit, str)
         and isinstance(receipt.content, str)
         and all(isinstance(count, int) and count >= 0 for count in counts)
-        and receipt.n_training + receipt.n_holdout == receipt.n_rows
+        and receipt.n_training + receipt.n_holdout <= receipt.n_rows
     )
     if not good:
         raise ValueError
+    if receipt.reading is not None:
+        Reading.from_json(receipt.reading, unit=None)
     return receipt
 
 

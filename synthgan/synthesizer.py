@@ -14,7 +14,7 @@ from synthgan.errors import NotFittedError, SettingsError
 from synthgan.random_state import RandomState, seed_from
 from synthgan.tables.outputs import check_output
 from synthgan.tables.schema import TableSchema
-from synthgan.tables.sources import Data, open_source
+from synthgan.tables.sources import Data
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -177,7 +177,7 @@ class Synthesizer:
         Warns:
             SynthganWarning: when training gets far worse, the generator collapses or the discriminator wins.
         """
-        from synthgan.fitting import MINIMUM_ROWS, Request, fit_exactly, fit_privately
+        from synthgan.fitting import Request, fit_table
         from synthgan.training.device import resolve_device
 
         privacy = self.privacy
@@ -197,10 +197,7 @@ class Synthesizer:
             checkpoint=checkpoint,
         )
         request.check(privacy)
-        if privacy is None:
-            fitted = fit_exactly(open_source(data, minimum_rows=MINIMUM_ROWS, csv_format=csv_format), request)
-        else:
-            fitted = fit_privately(open_source(data, minimum_rows=0, csv_format=csv_format), privacy, request)
+        fitted = fit_table(data, privacy, request, csv_format=csv_format)
         self._set_fitted(fitted.model, fitted.notices, fitted.released)
         self.receipt_ = fitted.receipt
         for sentence in (*self.notices_, *map(str, self.released_)):

@@ -218,14 +218,15 @@ def check_rows_are_read_in_the_fit_alone() -> None:
 
 def readers_of_a_fit(neural: float) -> list[str]:
     """Who asked for rows in a whole fit and a sample of it: the outermost method of `PrivateFit`, or nobody."""
-    from synthgan import synthesizer
+    import synthgan
+    from synthgan import fitting
 
     source = WatchedSource(
         pa.table({"flag": [True, False] * 300, "word": ["a", "b", "b"] * 200, "size": list(range(20)) * 30})
     )
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(synthesizer, "open_source", lambda _, **__: source)
-        model = synthesizer.Synthesizer(
+        patch.setattr(fitting, "open_source", lambda _, **__: source)
+        model = synthgan.Synthesizer(
             privacy=Privacy(2.0, DELTA, neural=neural, neural_settings=FEW_UPDATES),
             settings=BASE,
             max_steps=5,

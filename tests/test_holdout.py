@@ -87,9 +87,13 @@ def test_a_person_has_all_rows_on_one_side_and_moves_nobody_else(people: list[in
     assert rows_of(less.training) == [row for row in rows_of(whole.training) if people[row] != gone]
 
 
-def test_rows_without_a_person_are_drawn_one_by_one() -> None:
-    whole = divide(source({"row": range(400), "who": pa.nulls(400, pa.string())}), 0.5, key=KEY, unit="who")
-    assert 150 < whole.holdout.n_rows < 250
+def test_rows_without_a_person_are_on_neither_side() -> None:
+    who = pa.array([None if row % 2 else str(row) for row in range(400)])
+    whole = divide(source({"row": range(400), "who": who}), 0.5, key=KEY, unit="who")
+    rows = sorted(rows_of(whole.training) + rows_of(whole.holdout))
+    assert rows == list(range(0, 400, 2))
+    assert whole.n_rows == 400
+    assert 60 < whole.holdout.n_rows < 140
 
 
 @pytest.mark.parametrize("share", [0.0, 0.1, 0.5, 0.9])

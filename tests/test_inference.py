@@ -353,7 +353,7 @@ def test_a_python_schema_declares() -> None:
         ({"age": "intger"}, "unknown kind 'intger'; did you mean 'integer'?"),
         ({"age": {"bound": [0, 1]}}, "unknown key 'bound' in column 'age'; did you mean 'bounds'?"),
         ({"city": "integer"}, "column 'city' is declared integer, which its type"),
-        ({"city": "datetime"}, "convert the column to a datetime type first (in pandas: pd.to_datetime)"),
+        ({"city": "datetime"}, "declare its arrow_type, or convert it to a datetime type (in pandas: pd.to_datetime)"),
         ({"city": "float"}, "(in pandas: pd.to_numeric)"),
         ({"price": "integer"}, "declare float with a granularity of 1"),
         ({"age": "boolean"}, "(it can be categorical, integer, identifier, constant)"),

@@ -298,13 +298,13 @@ def test_half_the_noise_is_refused_by_the_map_of_the_mechanism(monkeypatch: Patc
 
 
 def test_a_reader_outside_the_fit_is_caught(monkeypatch: Patch) -> None:
-    from synthgan import synthesizer
+    from synthgan import fitting, synthesizer
 
     original = synthesizer.Synthesizer._set_fitted
 
     def set_fitted(self: Any, *args: Any, **options: Any) -> None:
         original(self, *args, **options)
-        list(synthesizer.open_source(None).batches())
+        list(fitting.open_source(None).batches())
 
     monkeypatch.setattr(synthesizer.Synthesizer, "_set_fitted", set_fitted)
     with pytest.raises(AssertionError):

@@ -217,7 +217,7 @@ def test_the_decision_to_publish_is_unprotected(parts: StandIn, private_release:
     shareable = tmp_path / "release" / "shareable"
     record = read(shareable / "review.json")["deployment"]
     assert DECISION in record["dp_variant"]["unprotected_quantities"]
-    assert "names, order and physical types" in record["dp_variant"]["unprotected_quantities"]
+    assert "names, order and types of the columns" in record["dp_variant"]["unprotected_quantities"]
     for name in ("report.html", "model_card.md"):
         assert "the decision to publish" in (shareable / name).read_text(encoding="utf-8")
     assert read(shareable / "ledger.json")["ledger"] == synthgan.load(private_release.model).ledger_.to_json()

@@ -52,6 +52,7 @@ def schema(
     from synthgan.tables.declarations import constraint_to_json
     from synthgan.tables.inference import infer_schema
     from synthgan.tables.outputs import check_output
+    from synthgan.tables.reading import Reading
     from synthgan.tables.schema_file import schema_to_json, write_schema
     from synthgan.tables.sources import open_source
     from synthgan.tables.suggestions import suggest_constraints
@@ -59,7 +60,8 @@ def schema(
 
     if output is not None:
         check_output(output, force=force)
-    source = open_source(data[0] if len(data) == 1 else list(data), csv_format=csv_format)
+    reading = Reading.of(declared)
+    source = open_source(data[0] if len(data) == 1 else list(data), csv_format=csv_format, reading=reading)
     found = infer_schema(source, **given(declared=declared, target=target))
     suggested = suggest_constraints(as_modelled(source, found), found)
     if output is not None:

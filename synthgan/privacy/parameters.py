@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import numbers
 import os
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from synthgan.config import DpSgdSettings
@@ -56,6 +57,22 @@ class Privacy:
             object.__setattr__(self, "neural", share)
         if self.ledger is not None and not isinstance(self.ledger, str | os.PathLike):
             raise SettingsError(f"ledger must be the path of a file or None, got {type(self.ledger).__name__}.")
+
+    def check_columns(self, names: Iterable[str]) -> None:
+        """Refuse a table in which the unit could mean two things.
+
+        Args:
+            names: of the table's columns.
+
+        Raises:
+            SettingsError: when each row is to be a person and a column has the name that says so.
+        """
+        if self.unit == ROW and ROW in names:
+            raise SettingsError(
+                f"the table has a column called {ROW!r}, and the unit {ROW!r} (the one that is used where none is "
+                "named) means that each row is a person; rename the column, and name it as the unit (unit=..., --unit) "
+                "if its values are the persons."
+            )
 
     def warnings_for(self, n_units: float) -> tuple[str, ...]:
         """What a person should know before relying on this guarantee, in plain words.

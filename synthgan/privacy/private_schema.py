@@ -1,11 +1,13 @@
 """The schema of a private fit: column names, physical types and what the user declares, never a row.
 
 Names and types are not protected; the report says so. What a schema file says it *inferred* was read off the table and
-would be an unaccounted release, so it is refused by name until somebody declares it public.
+would be an unaccounted release, so it is refused by name until somebody declares it public. Its reasons are not taken
+over either way.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -108,12 +110,18 @@ def _column(source: Source, name: str, declared: ColumnDeclaration | None, unit:
         time_zone=plain.tz if pat.is_timestamp(plain) else None,
     )
     if name == unit:
-        kind = ColumnDeclaration(
-            name=name,
-            facts={"kind": "identifier", "source": "declared", "reason": "names the persons whom the fit protects"},
-        )
-        return overrule(column, kind)
-    return column if declared is None else overrule(column, declared)
+        column = overrule(column, ColumnDeclaration(name=name, facts={"kind": "identifier", "source": "declared"}))
+        return dataclasses.replace(column, reason="names the persons whom the fit protects")
+    if declared is None:
+        return column
+    return dataclasses.replace(overrule(column, declared), reason=_reason(declared, column))
+
+
+def _reason(declared: ColumnDeclaration, by_type: ColumnSchema) -> str:
+    """Why the column has its kind, in words of our own: a declaration's may have been written with an eye on rows."""
+    if declared.facts.get("source") == "released":
+        return "released by an earlier private fit"
+    return "declared" if declared.facts.keys() - {"arrow_type", "stored_type", "pandas_dtype"} else by_type.reason
 
 
 def _check_constraint(constraint: Constraint, schema: TableSchema, unit: str | None) -> None:

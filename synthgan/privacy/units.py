@@ -7,7 +7,6 @@ import os
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.types as pat
 
 from synthgan.tables.batches import Source
@@ -19,8 +18,8 @@ class UnitLimitedSource(ChosenRows):
     """A source with at most ``rows_per_unit`` rows of each value of the unit column, the same rows in every pass.
 
     Which rows stay is drawn uniformly with the operating system's entropy when the object is made; a later fit draws
-    others. A row without a unit is a person of its own and stays. Memory: 13 bytes a row while drawing and one after,
-    and the distinct units once.
+    others. A row without a unit belongs to nobody whom the guarantee could protect, and is left out. Memory: 13 bytes a
+    row while drawing and one after, and the distinct units once.
 
     Privacy:
         Two tables that differ by all rows of one person differ by at most ``rows_per_unit`` rows here, with the draws
@@ -31,7 +30,7 @@ class UnitLimitedSource(ChosenRows):
         """Draw the rows that stay.
 
         Raises:
-            SchemaError: when the source has no column ``unit``.
+            SchemaError: when the source has no column ``unit``, or it is one of floats.
         """
         check_unit_column(source, unit)
         super().__init__(source, _draw(persons_of(source, unit), rows_per_unit))
@@ -50,8 +49,6 @@ def persons_of(source: Source, unit: str) -> npt.NDArray[np.int32]:
         column = batch.column(0)
         if pat.is_dictionary(column.type):
             column = column.dictionary_decode()
-        if pat.is_floating(column.type):
-            column = pc.add(column, pa.scalar(0.0, column.type))  # -0.0 and 0.0 are one person
         parts.append(column.dictionary_encode().cast(pa.dictionary(pa.int32(), column.type)))
     if not parts:
         return np.zeros(0, dtype=np.int32)
@@ -62,7 +59,7 @@ def persons_of(source: Source, unit: str) -> npt.NDArray[np.int32]:
 
 def _draw(persons: npt.NDArray[np.int32], rows_per_unit: int) -> npt.NDArray[np.bool_]:
     """``(n_rows,)`` bool: each person's ``rows_per_unit`` rows with the smallest of independent random keys."""
-    kept = np.ones(len(persons), dtype=bool)
+    kept = persons >= 0
     rows = np.flatnonzero(persons >= 0)
     keys = np.frombuffer(os.urandom(8 * len(rows)), dtype=np.uint64)
     order = rows[np.lexsort((keys, persons[rows]))]

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from uuid import UUID
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -75,6 +76,16 @@ def is_text(data_type: pa.DataType) -> bool:
 def value_type(data_type: pa.DataType) -> pa.DataType:
     """The type of the values: a dictionary's value type, else the type itself."""
     return data_type.value_type if pa.types.is_dictionary(data_type) else data_type
+
+
+def stored_text(stored: pa.DataType, physical: pa.DataType) -> str | None:
+    """The type that a file or frame holds as a schema notes it; None where the values are of the physical type.
+
+    How wide a dictionary's index is would tell how many values there are, so it is 32 bits always.
+    """
+    if pa.types.is_dictionary(stored):
+        return str(pa.dictionary(pa.int32(), stored.value_type, ordered=stored.ordered))
+    return None if stored == value_type(physical) else str(stored)
 
 
 def physical_type(data_type: pa.DataType, column: str) -> pa.DataType:
@@ -146,10 +157,19 @@ def _convert(array: pa.Array, target: pa.DataType) -> pa.Array:
         return pa.DictionaryArray.from_arrays(array.indices.cast(pa.int32()), values, ordered=target.ordered)
     if pa.types.is_dictionary(array.type):
         return to_physical(array.dictionary_decode(), target)
+    if pa.types.is_date64(array.type):
+        return _days(array).cast(target)
     if pa.types.is_time(array.type):
         whole = array.cast(pa.int32() if pa.types.is_time32(array.type) else pa.int64())
         return whole.cast(pa.int64()).cast(target)
     return array.cast(target)
+
+
+def _days(array: pa.Array) -> pa.Array:
+    """The days of a date64, which may hold a time of day although it should not; missing where 32 bits do not do."""
+    days = np.floor_divide(array.cast(pa.int64()).fill_null(0).to_numpy(zero_copy_only=False), 86_400_000)
+    lost = array.is_null().to_numpy(zero_copy_only=False) | (np.abs(days) >= 2**31)
+    return pa.array(np.where(lost, 0, days).astype(np.int32), mask=lost).cast(pa.date32())
 
 
 def _uuid_text(storage: pa.Array) -> pa.Array:

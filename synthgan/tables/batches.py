@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from synthgan.errors import DataError
-from synthgan.tables.arrow_types import is_restorable, physical_type, to_physical, value_type
+from synthgan.tables.arrow_types import is_restorable, physical_type, stored_text, to_physical, value_type
 from synthgan.tables.frames import ArrowFrame, dtype_text, noted_by_pandas, to_frame
 from synthgan.tables.schema import ColumnSchema, Kind, Levels, Provenance, TableSchema
 
@@ -35,6 +35,8 @@ class Source(ABC):
         written: string name -> how a CSV file writes the column's values, where that is worth keeping.
         n_rows: number of rows, None when it takes a full read to know.
         description: the source in words, for messages.
+        untyped: names of columns whose types were found out from what they hold, and are told by nobody.
+        notices: sentences on what comes out of reading differently from what one might expect.
     """
 
     arrow_schema: pa.Schema
@@ -44,6 +46,8 @@ class Source(ABC):
     written: dict[str, str]
     n_rows: int | None
     description: str
+    untyped: frozenset[str] = frozenset()
+    notices: tuple[str, ...] = ()
 
     def __init__(self, stored_schema: pa.Schema, *, description: str, n_rows: int | None) -> None:
         """Derive the physical types from ``stored_schema``, the types as they lie in the source."""
@@ -52,8 +56,9 @@ class Source(ABC):
         for stored in stored_schema:
             target = physical_type(stored.type, stored.name)
             fields.append(pa.field(stored.name, target))
-            if stored.type != value_type(target) and is_restorable(stored.type):
-                self.stored_types[stored.name] = str(stored.type)
+            text = stored_text(stored.type, target)
+            if text is not None and is_restorable(stored.type):
+                self.stored_types[stored.name] = text
         self.arrow_schema = pa.schema(fields)
         self.pandas_dtypes, self.labels = noted_by_pandas(stored_schema)
         self.written = {}

@@ -103,12 +103,17 @@ class CsvFormat:
                 f"{path} is not a text file: save it as CSV (UTF-8), give it the suffix of its format, or name its "
                 f"encoding (--encoding, such as utf-16-le)"
             )
-        header = re.sub(r'"[^"]*"', "", text.splitlines()[0])
-        found = next((separator for separator in _SEPARATORS if separator in header), ",")
-        if path.name.lower().endswith(_TAB_SUFFIXES):
-            found = "\t"
-        separator = found if self.separator is None else self.separator
+        separator = self.separator_in(text.splitlines()[0], path)
         return CsvFormat(encoding=encoding, separator=separator, decimal=self.decimal, missing=self.missing)
+
+    def separator_in(self, header: str, path: Path) -> str:
+        """The separator, told from the header line and the name of a file where none is set."""
+        if self.separator is not None:
+            return self.separator
+        if path.name.lower().endswith(_TAB_SUFFIXES):
+            return "\t"
+        plain = re.sub(r'"[^"]*"', "", header)
+        return next((separator for separator in _SEPARATORS if separator in plain), ",")
 
 
 def _checked_encoding(name: str) -> str:

@@ -21,6 +21,7 @@ from synthgan.tables.batches import Source, hash_file
 from synthgan.tables.csv_format import CsvFormat, explained
 from synthgan.tables.csv_notation import CsvNotation
 from synthgan.tables.hive_keys import hive_keys
+from synthgan.tables.reading import Reading
 
 _BLOCK_BYTES = 1 << 23
 _UNITS = ("s", "ms", "us", "ns")
@@ -49,10 +50,13 @@ class CsvSource(Source):
         paths: Sequence[Path],
         *,
         description: str,
+        reading: Reading,
         csv_format: CsvFormat | None = None,
         folder: Path | None = None,
     ) -> None:
-        """Read ``paths`` once to settle the types and count the rows; the parts of a path below ``folder`` may be keys.
+        """Read ``paths`` once to settle the types that ``reading`` does not declare, and count the rows.
+
+        The parts of a path below ``folder`` may be keys.
 
         Raises:
             SourceError: when a file is no CSV, in another encoding, ragged, or its header differs from the first one's.
@@ -71,11 +75,14 @@ class CsvSource(Source):
                     f"all files of one table need the same columns in the same order"
                 )
         self._keys = hive_keys(self._paths, folder, self._header)
+        self._reading = reading
         types, written, n_rows = self._settle_types()
-        self._types = dict(zip(self._header, types, strict=True))
+        found = dict(zip(self._header, types, strict=True))
+        self._types = found | {name: kind for name, kind in reading.types.items() if name in found}
         fields = [*self._types.items(), *((key, values.type) for key, values in self._keys.items())]
         super().__init__(pa.schema(fields), description=description, n_rows=n_rows)
         self.written = {name: pattern for name, pattern in zip(self._header, written, strict=True) if pattern}
+        self.untyped = frozenset(self.names) - frozenset(reading.types)
 
     def _open(self, index: int, columns: list[str] | None = None) -> csv.CSVStreamingReader:
         """A reader of one file, whose cells are text."""
@@ -111,7 +118,8 @@ class CsvSource(Source):
         for batch in self._text_batches(self._header):
             n_rows += batch.num_rows
             for position, column in enumerate(batch.columns):
-                if column.null_count == len(column) or possible[position] == []:
+                known = self._header[position] in self._reading.types
+                if known or column.null_count == len(column) or possible[position] == []:
                     continue
                 cells = pc.unique(column).drop_null()
                 left = possible[position]
@@ -137,11 +145,15 @@ class CsvSource(Source):
         for batch in self._text_batches(columns):
             for start in range(0, batch.num_rows, batch_size):
                 part = batch.slice(start, batch_size)
-                arrays = [
-                    column if name in self._keys else _typed(column, self._types[name], self._asked.decimal)
-                    for column, name in zip(part.columns, columns, strict=True)
-                ]
+                arrays = [self._cells(column, name) for column, name in zip(part.columns, columns, strict=True)]
                 yield pa.RecordBatch.from_arrays(arrays, names=columns)
+
+    def _cells(self, column: pa.Array, name: str) -> pa.Array:
+        if name in self._keys:
+            return column
+        if name in self._reading.types:
+            return self._reading.converted(name, column, decimal=self._asked.decimal)
+        return _typed(column, self._types[name], self._asked.decimal)
 
     def fingerprint(self) -> str:
         """SHA-256 over the files (see `hash_file`) and the folders that are columns."""

@@ -295,7 +295,8 @@ def _declared_kind(
         if kind == "integer" and pa.types.is_floating(data_type):
             advice = "declare float with a granularity of 1, or convert the column first"
         elif is_text(data_type) and kind != "boolean":
-            advice = f"convert the column to a {kind} type first (in pandas: {_CONVERSIONS.get(kind, 'astype')})"
+            how = _CONVERSIONS.get(kind, "astype")
+            advice = f"declare its arrow_type, or convert it to a {kind} type (in pandas: {how})"
         raise SchemaError(
             f"column {column.name!r} is declared {kind}, which its type {data_type} cannot carry "
             f"(it can be {possible}): {advice}"

@@ -27,6 +27,8 @@ class DerivedSource(Source):
         self.written = source.written
         self.n_rows = source.n_rows
         self.description = source.description
+        self.untyped = source.untyped
+        self.notices = source.notices
 
     @property
     def categories(self) -> dict[str, Levels]:

@@ -21,7 +21,9 @@ import pandas as pd
 import pyarrow as pa
 
 from synthgan.errors import DataError
-from synthgan.tables.arrow_types import is_text, parse_type, physical_type, to_physical, uuid_array, value_type
+from synthgan.tables.arrow_types import is_text, parse_type, physical_type, stored_text, to_physical, uuid_array
+from synthgan.tables.object_columns import declared_series
+from synthgan.tables.reading import Reading
 from synthgan.tables.schema import ColumnSchema, Levels, TableSchema
 from synthgan.tables.written_columns import as_stored, plain_schema
 
@@ -64,8 +66,8 @@ class ArrowFrame:
     categories: dict[str, Levels]
 
 
-def from_frame(frame: pd.DataFrame) -> ArrowFrame:
-    """``frame`` as Arrow; the index is left out.
+def from_frame(frame: pd.DataFrame, reading: Reading | None = None) -> ArrowFrame:
+    """``frame`` as Arrow, its objects as ``reading`` says; the index is left out.
 
     Raises:
         DataError: for duplicate, colliding or unwritable column names, mixed-type columns and dtypes that cannot be
@@ -79,6 +81,7 @@ def from_frame(frame: pd.DataFrame) -> ArrowFrame:
     for position, name in enumerate(names):
         series = frame.iloc[:, position]
         pandas_dtypes[name] = dtype_text(series.dtype)
+        series = series if reading is None else declared_series(series, name, reading)
         if isinstance(series.dtype, pd.CategoricalDtype):
             dtype = dtype_text(series.cat.categories.dtype)
             series = _plain_categories(series)
@@ -90,8 +93,8 @@ def from_frame(frame: pd.DataFrame) -> ArrowFrame:
             )
         stored = _stored_array(series, name)
         target = physical_type(stored.type, name)
-        if stored.type != value_type(target):
-            stored_types[name] = str(stored.type)
+        if text := stored_text(stored.type, target):
+            stored_types[name] = text
         chunks = stored.chunks if isinstance(stored, pa.ChunkedArray) else [stored]
         arrays.append(pa.chunked_array([to_physical(chunk, target) for chunk in chunks], type=target))
     return ArrowFrame(
@@ -352,8 +355,7 @@ def parse_dtype(text: str) -> Any:
 
 def _numpy(values: pa.ChunkedArray, dtype: np.dtype[Any]) -> Any:
     if values.null_count and dtype.kind in "iub":
-        size = 8 * dtype.itemsize
-        twin = {"i": f"Int{size}", "u": f"UInt{size}", "b": "boolean"}[dtype.kind]
+        twin = "boolean" if dtype.kind == "b" else dtype.name.replace("i", "I").replace("u", "U")
         nullable: Any = pd.api.types.pandas_dtype(twin)
         return pd.Series(nullable.__from_arrow__(values), dtype=nullable)
     return pd.Series(values.to_pandas()).astype(dtype)

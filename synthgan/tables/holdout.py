@@ -2,7 +2,7 @@
 
 Nobody without the key can tell which units were held out, and each unit's draw depends on that unit and the key alone:
 of two tables that differ by a unit, all other units fall on the same side. Equal rows share their draw, so none of them
-is in the training rows and in the holdout at once.
+is in the training rows and in the holdout at once. Rows without a person, where persons are the units, are in neither.
 
 What is hashed are values in Arrow's types. A number that one file holds as an integer and another as a float, or a date
 that is text in a CSV file, is another value: the same table saved in another format may be split otherwise.
@@ -21,7 +21,7 @@ import pyarrow.types as pat
 from pandas.util import hash_array
 
 from synthgan.errors import SchemaError, did_you_mean
-from synthgan.tables.arrow_types import is_text
+from synthgan.tables.arrow_types import is_text, value_type
 from synthgan.tables.batches import Source
 from synthgan.tables.derived_source import ChosenRows
 
@@ -39,7 +39,7 @@ class Division:
 
     Attributes:
         training: the rows to fit.
-        holdout: the others.
+        holdout: those that are held out.
         content: keyed hash of column names and all rows in order, in hex.
         n_rows: number of all rows.
     """
@@ -57,37 +57,45 @@ def divide(source: Source, share: float, *, key: bytes, unit: str | None = None)
         source: the table.
         share: each unit's probability of being held out, in [0, 1).
         key: `KEY_BYTES` bytes that decide, from the operating system's entropy; the same key gives the same rows.
-        unit: the column whose values name persons, each with all rows on one side; None when each row is a unit. A row
-            without a person is a person of its own.
+        unit: the column whose values name persons, each with all rows on one side; None when each row is a unit.
 
     Raises:
-        SchemaError: when the source has no column ``unit``.
+        SchemaError: when the source has no column ``unit``, or it is one of floats.
     """
     if unit is not None:
         check_unit_column(source, unit)
     content = hashlib.blake2b(json.dumps(source.names).encode(), key=key, digest_size=32)
-    limit, held_out = np.uint64(int(share * 2**64)), [np.zeros(0, dtype=bool)]
+    limit, held_out, nobodys = np.uint64(int(share * 2**64)), [np.zeros(0, dtype=bool)], [np.zeros(0, dtype=bool)]
     for batch in source.batches():
         drawn = _keyed(_row_hashes(batch), key)
         content.update(drawn.astype("<u8").tobytes())
         if unit is not None:
             column = batch.column(source.names.index(unit))
-            of_person = _keyed(_cell_hashes(column), key)
-            drawn = np.where(column.is_null().to_numpy(zero_copy_only=False), drawn, of_person)
+            drawn = _keyed(_cell_hashes(column), key)
+            nobodys.append(_is_missing(column))
         held_out.append(drawn < limit)
     chosen = np.concatenate(held_out)
-    return Division(ChosenRows(source, ~chosen), ChosenRows(source, chosen), content.hexdigest(), len(chosen))
+    used = ~np.concatenate(nobodys) if unit is not None else np.ones(len(chosen), dtype=bool)
+    training, holdout = ChosenRows(source, used & ~chosen), ChosenRows(source, used & chosen)
+    return Division(training, holdout, content.hexdigest(), len(chosen))
 
 
 def check_unit_column(source: Source, unit: str) -> None:
-    """Raise unless there is such a column.
+    """Raise unless there is such a column, and its type can name persons.
 
     Raises:
-        SchemaError: when the source has no column ``unit``.
+        SchemaError: when the source has no column ``unit``, or it is one of floats.
     """
     if unit not in source.names:
         hint = did_you_mean(unit, source.names) or f"; it has {len(source.names)} columns"
         raise SchemaError(f"the unit column {unit!r} is not in {source.description}{hint}")
+    held = value_type(source.arrow_schema.field(unit).type)
+    if pat.is_floating(held):
+        raise SchemaError(
+            f"the unit column {unit!r} is of the type {held}, and floats cannot name persons: large numbers that "
+            "differ become one, and pandas makes floats of whole numbers as soon as one is missing; convert the column "
+            'to whole numbers or text (in pandas when it is read, by dtype={...: "Int64"} or str)'
+        )
 
 
 def _keyed(hashes: Hashes, key: bytes) -> Hashes:
@@ -109,11 +117,17 @@ def _cell_hashes(column: pa.Array) -> Hashes:
     """Equal values of one type have equal hashes, whatever lies under missing cells."""
     if pat.is_dictionary(column.type):
         column = column.dictionary_decode()
-    missing = column.is_null().to_numpy(zero_copy_only=False)
+    missing = _is_missing(column)
     hashes = np.full(len(column), _MISSING)
     if not missing.all():
         hashes[~missing] = _value_hashes(column.drop_null())
     return hashes
+
+
+def _is_missing(column: pa.Array) -> npt.NDArray[np.bool_]:
+    """Which cells have no value, in a dictionary by index or by entry."""
+    missing: npt.NDArray[np.bool_] = column.is_null().to_numpy(zero_copy_only=False)
+    return missing
 
 
 def _value_hashes(values: pa.Array) -> Hashes:

@@ -1,4 +1,7 @@
-"""Guesses each column's kind from a sample of rows and says why; what the user declared wins over every guess."""
+"""Guesses each column's kind from a sample of rows and says why; what the user declared wins over every guess.
+
+Reasons name kinds of evidence and no counts: a schema file is often published, and a guess may be declared public.
+"""
 
 from __future__ import annotations
 
@@ -179,17 +182,17 @@ def guess_kind(facts: Facts, *, from_categorical: bool = False, may_be_written: 
         return Guess(kind="constant", reason="one value in every row")
     plain = facts.values.type
     if from_categorical:
-        return Guess(kind="categorical", reason=f"a categorical column, {facts.n_distinct} of its levels in use")
+        return Guess(kind="categorical", reason="a categorical column")
     if is_text(plain):
         return (_guess_written(facts) if may_be_written else None) or _guess_text(facts)
     if facts.is_dictionary:
-        return Guess(kind="categorical", reason=f"dictionary-encoded, {facts.n_distinct} levels")
+        return Guess(kind="categorical", reason="dictionary-encoded")
     if pa.types.is_boolean(plain):
         return Guess(kind="boolean", reason="true/false values")
     whole = _whole_numbers(facts)
     if whole is not None and (reason := _identifier_reason(facts, whole)):
         return Guess(kind="identifier", reason=reason)
-    return Guess(kind=natural_kind(plain), reason=f"{plain} values, {facts.n_distinct} distinct")
+    return Guess(kind=natural_kind(plain), reason=f"{plain} values")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -268,7 +271,7 @@ def _guess_written(facts: Facts) -> Guess | None:
     kind = kind_of_format(form)
     return Guess(
         kind=kind,
-        reason=f"text that writes {_WRITTEN.get(kind, 'numbers')} as {form.pattern} ({facts.n_distinct} distinct)",
+        reason=f"text that writes {_WRITTEN.get(kind, 'numbers')} as {form.pattern}",
         written=form.pattern,
     )
 
@@ -278,28 +281,27 @@ _WRITTEN: Final[Mapping[str, str]] = {"date": "dates", "datetime": "dates and ti
 
 def _guess_text(facts: Facts) -> Guess:
     words = facts.values.slice(0, _READ_VALUES)
-    seen = f"{facts.n_distinct} distinct in {facts.n_present} rows"
     form = _form(words)
     if facts.repeated_share >= _MOSTLY:
         singles = float((facts.counts == 1).mean())
         if facts.n_distinct >= 0.1 * facts.n_present and singles >= 0.5 and _is_prose(words):
-            return Guess(kind="text", reason=f"sentences, many of them written once ({seen})")
-        return Guess(kind="categorical", reason=f"text values that repeat ({seen}){form and f'; they read as {form}'}")
+            return Guess(kind="text", reason="sentences, many of them written once")
+        return Guess(kind="categorical", reason=f"text values that repeat{form and f'; they read as {form}'}")
     if not facts.nearly_unique and (form or _is_code(words)):
         unclear = f"; they read as {form}, but not in one format of all" if form else ""
-        return Guess(kind="categorical", reason=f"values that repeat, if seldom ({seen}){unclear}")
+        return Guess(kind="categorical", reason=f"values that repeat, if seldom{unclear}")
     if _matching(words, _UUID) >= _NEARLY_ALL:
-        return Guess(kind="identifier", reason=f"UUIDs ({seen})")
+        return Guess(kind="identifier", reason="UUIDs")
     if form:
         return Guess(
             kind="identifier",
-            reason=f"text that reads as {form}, but not in one format of all ({seen}); convert the column",
+            reason=f"text that reads as {form}, but not in one format of all; convert the column",
         )
     if _matching(words, _EMAIL) >= _NEARLY_ALL or _matching(words, _URL) >= _NEARLY_ALL:
-        return Guess(kind="text", reason=f"addresses (e-mail or web) that seldom repeat ({seen})")
+        return Guess(kind="text", reason="addresses (e-mail or web) that seldom repeat")
     if _is_code(words):
-        return Guess(kind="identifier", reason=f"codes that seldom repeat ({seen})")
-    return Guess(kind="text", reason=f"words that seldom repeat ({seen})")
+        return Guess(kind="identifier", reason="codes that seldom repeat")
+    return Guess(kind="text", reason="words that seldom repeat")
 
 
 def _form(words: pa.Array) -> str:
@@ -357,16 +359,15 @@ def _identifier_reason(facts: Facts, numbers: np.ndarray[Any, np.dtype[np.float6
     low, high = float(numbers.min()), float(numbers.max())
     if n_distinct < 0.99 * n or low < 0 or any(first <= low and high <= last for first, last in _EPOCHS):
         return ""
-    seen = f"{n_distinct} distinct in {n} rows"
     # were the values drawn at random from their range, about n^2 / 2 range pairs of rows would agree
     if n_distinct == n and n * n / (2 * (high - low + 1)) > 7:
-        return f"whole numbers that never repeat although their range is narrow ({seen})"
+        return "whole numbers that never repeat although their range is narrow"
     words = {word.lower() for word in re.findall(r"[A-Z]?[a-z]+|[A-Z]+|\d+", facts.name)}
     if n >= 10 and words & _ID_WORDS:
-        return f"whole numbers that hardly repeat, under a name that says so ({seen})"
+        return "whole numbers that hardly repeat, under a name that says so"
     digits = len(str(int(low)))
     exact = high < 2.0**53
     rounded = exact and np.gcd.reduce(numbers.astype(np.int64)) > 1
     if n >= 100 and digits >= 8 and digits == len(str(int(high))) and not rounded:
-        return f"whole numbers of {digits} digits each that hardly repeat ({seen})"
+        return "whole numbers of one length that hardly repeat"
     return ""

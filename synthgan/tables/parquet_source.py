@@ -6,7 +6,7 @@ Folders named ``key=value`` below the one that was opened (Hive partitions) are 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -15,9 +15,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from synthgan.errors import SourceError
-from synthgan.tables.arrow_types import is_text, value_type
+from synthgan.tables.arrow_types import is_text, physical_type, to_physical, value_type
 from synthgan.tables.batches import BATCH_ROWS, Source, hash_file, spread_sample
 from synthgan.tables.hive_keys import hive_keys
+from synthgan.tables.reading import Reading
 
 _SAMPLED_ROW_GROUPS = 48
 _SAMPLED_ROWS_READ = 4_000_000
@@ -26,13 +27,16 @@ _SAMPLED_ROWS_READ = 4_000_000
 class ParquetSource(Source):
     """One or more Parquet files with the same columns."""
 
-    def __init__(self, paths: Sequence[Path], *, description: str, folder: Path | None = None) -> None:
+    def __init__(
+        self, paths: Sequence[Path], reading: Reading, *, description: str, folder: Path | None = None
+    ) -> None:
         """Read the footers of ``paths``; the parts of a path below ``folder`` may be partitions.
 
         Raises:
-            SourceError: when a file is damaged or its columns differ from those of the first file.
+            SourceError: when a file is damaged or its columns differ from those of the first file, unless their types
+                are declared.
         """
-        self._paths = tuple(paths)
+        self._paths, self._reading = tuple(paths), reading
         self._group_rows: list[list[int]] = []
         schema: pa.Schema | None = None
         for path in self._paths:
@@ -41,14 +45,16 @@ class ParquetSource(Source):
                 self._group_rows.append([metadata.row_group(i).num_rows for i in range(metadata.num_row_groups)])
                 found = file.schema_arrow
             _check_names(found, path)
-            schema = found if schema is None else _common_schema(schema, found, self._paths[0], path)
+            schema = found if schema is None else _common_schema(schema, found, self._paths[0], path, reading.types)
         if schema is None:
             raise SourceError(f"{description} holds no Parquet file")
         self._stored = schema.remove_metadata()
+        self._as_stored = dictionaries_of_text(schema) if reading.private else []
         self._partitions = hive_keys(self._paths, folder, self._stored.names)
         fields = [*self._stored, *(pa.field(key, values.type) for key, values in self._partitions.items())]
         n_rows = sum(map(sum, self._group_rows))
         super().__init__(pa.schema(fields, metadata=schema.metadata), description=description, n_rows=n_rows)
+        self.untyped = frozenset(self._partitions)
 
     def fingerprint(self) -> str:
         """SHA-256 over the files (see `hash_file`) and the folders that are columns."""
@@ -68,13 +74,23 @@ class ParquetSource(Source):
         """Batches of some row groups (None: all) of one file."""
         inside = [name for name in columns if name not in self._partitions] or self._stored.names[:1]
         schema = pa.schema([self._stored.field(name) for name in inside])
-        with _open(self._paths[index]) as file:
+        with _open(self._paths[index], self._as_stored) as file:
             for batch in file.iter_batches(batch_size, row_groups=groups, columns=inside):
-                cast = pa.Table.from_batches([batch]).select(inside).cast(schema)
+                cast = pa.Table.from_batches([self._declared(batch.select(inside), schema)]).cast(schema)
                 for name, values in self._partitions.items():
                     if name in columns:
                         cast = cast.append_column(name, pa.repeat(values[index], batch.num_rows))
                 yield from cast.select(columns).to_batches()
+
+    def _declared(self, batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
+        """The batch, with a declared column converted whose type is not the same in all files."""
+        for place, field in enumerate(schema):
+            held = batch.schema.field(place).type
+            if field.name in self._reading.types and held != field.type:
+                plain = to_physical(batch.column(place), physical_type(held, field.name))
+                made = self._reading.converted(field.name, plain)
+                batch = batch.set_column(place, field.name, made)
+        return batch
 
     def sample(self, n_rows: int) -> pa.Table:
         """As `Source.sample`, from row groups spread over all files instead of from every row."""
@@ -93,11 +109,23 @@ class ParquetSource(Source):
         return spread_sample(self._physical(stored()), self.arrow_schema, n_rows, n_read)
 
 
+def dictionaries_of_text(schema: pa.Schema) -> list[str]:
+    """Columns that Arrow refuses to read when one word is no Unicode, unless dictionaries are taken as stored."""
+    return [field.name for field in schema if pa.types.is_dictionary(field.type) and is_text(field.type.value_type)]
+
+
 @contextmanager
-def _open(path: Path) -> Iterator[pq.ParquetFile]:
-    """A Parquet file, opened and read with every failure turned into one sentence."""
+def _open(path: Path, as_stored: Sequence[str] = ()) -> Iterator[pq.ParquetFile]:
+    """A Parquet file, opened and read with every failure turned into one sentence.
+
+    Args:
+        path: the file.
+        as_stored: columns whose dictionaries are taken as they are stored.
+    """
     try:
-        with pq.ParquetFile(path, pre_buffer=False, buffer_size=1 << 20) as file:
+        with pq.ParquetFile(
+            path, pre_buffer=False, buffer_size=1 << 20, read_dictionary=list(as_stored) or None
+        ) as file:
             yield file
     except pa.ArrowException:
         raise SourceError(
@@ -115,7 +143,9 @@ def _check_names(schema: pa.Schema, path: Path) -> None:
         raise SourceError(f"two columns of {path} are called {twice!r}: names must differ, so rename one of them")
 
 
-def _common_schema(first: pa.Schema, other: pa.Schema, first_path: Path, path: Path) -> pa.Schema:
+def _common_schema(
+    first: pa.Schema, other: pa.Schema, first_path: Path, path: Path, declared: Mapping[str, pa.DataType]
+) -> pa.Schema:
     """The schema both files can be read as: equal names; all-missing columns and forms of text are evened out."""
     missing = [name for name in first.names if name not in other.names]
     extra = [name for name in other.names if name not in first.names]
@@ -125,6 +155,9 @@ def _common_schema(first: pa.Schema, other: pa.Schema, first_path: Path, path: P
     for position, field in enumerate(first):
         found = other.field(field.name).type
         if found == field.type or pa.types.is_null(found):
+            continue
+        if field.name in declared:
+            first = first.set(position, field.with_type(physical_type(declared[field.name], field.name)))
             continue
         if is_text(value_type(found)) and is_text(value_type(field.type)):
             first = first.set(position, field.with_type(value_type(field.type)))

@@ -12,12 +12,15 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.dataset as ds
 
-from synthgan.errors import DataError, SettingsError, SourceError
+from synthgan.errors import DataError, SchemaError, SettingsError, SourceError
 from synthgan.tables.batches import BATCH_ROWS, FrameSource, Source, TableSource, check_rows
 from synthgan.tables.csv_format import CsvFormat
 from synthgan.tables.csv_source import CsvSource
+from synthgan.tables.declared_csv import DeclaredCsvSource
+from synthgan.tables.declared_source import DeclaredSource
 from synthgan.tables.frames import from_frame
-from synthgan.tables.parquet_source import ParquetSource
+from synthgan.tables.parquet_source import ParquetSource, dictionaries_of_text
+from synthgan.tables.reading import Reading
 
 __all__ = ["BATCH_ROWS", "Data", "Source", "names_csv", "open_source"]
 
@@ -25,12 +28,19 @@ PathText: TypeAlias = "str | os.PathLike[str]"
 Data: TypeAlias = "pd.DataFrame | pa.Table | ds.Dataset | PathText | Sequence[PathText]"
 """What `open_source` takes."""
 
+_CSV_SOURCES = (CsvSource, DeclaredCsvSource)
 _PARQUET = (".parquet", ".pq")
 _CSV = (".csv", ".csv.gz", ".tsv", ".tsv.gz")
 _EXPECTED = "a .parquet, .pq, .csv or .tsv file (the last two also with .gz behind)"
 
 
-def open_source(data: Data, *, minimum_rows: int = 2, csv_format: CsvFormat | None = None) -> Source:
+def open_source(
+    data: Data,
+    *,
+    minimum_rows: int = 2,
+    csv_format: CsvFormat | None = None,
+    reading: Reading | None = None,
+) -> Source:
     """Open ``data`` for reading in batches.
 
     Args:
@@ -38,18 +48,24 @@ def open_source(data: Data, *, minimum_rows: int = 2, csv_format: CsvFormat | No
             files: a path, a glob pattern, a directory, or several paths.
         minimum_rows: fewer rows than this are refused.
         csv_format: how CSV files are written; None to tell it from their first line.
+        reading: which types are declared, and whether the rows are for a private fit; None where nothing is declared.
 
     Raises:
         SourceError: when files are missing, damaged, or do not belong together.
         DataError: when the table itself cannot be used; names the column.
+        SchemaError: when a private fit cannot have it, whatever its rows are.
         SettingsError: when a CSV format is given for what is no CSV file.
     """
-    source = _open(data, csv_format)
-    if csv_format is not None and not isinstance(data, Source) and not isinstance(source, CsvSource):
+    source = _open(data, reading or Reading(), csv_format)
+    if csv_format is not None and not isinstance(data, Source) and not isinstance(source, _CSV_SOURCES):
         raise SettingsError(
             f"{source.description} is no CSV file, so encoding, separator and the like cannot be given."
         )
-    check_rows(source, minimum_rows)
+    if reading is not None and (reading.private or reading.types) and not isinstance(source, DeclaredCsvSource):
+        _check_untyped(source, data, reading)
+        source = DeclaredSource(source, reading)
+    if minimum_rows:
+        check_rows(source, minimum_rows)
     return source
 
 
@@ -64,26 +80,44 @@ def names_csv(data: Any) -> bool:
     return isinstance(data, list | tuple) and any(names_csv(item) for item in data)
 
 
-def _open(data: Any, csv_format: CsvFormat | None = None) -> Source:
+def _check_untyped(source: Source, data: Any, reading: Reading) -> None:
+    """Refuse sources for a private fit that were opened without it, or whose reader goes by the rows."""
+    by_rows = isinstance(data, ds.Dataset) and _goes_by_rows(data)
+    if reading.private and (by_rows or (isinstance(data, Source) and source.untyped)):
+        raise SchemaError(
+            f"{source.description} has types that its reader found out from the rows, which a private fit may not "
+            "know: give the files themselves, or the DataFrame"
+        )
+
+
+def _goes_by_rows(dataset: ds.Dataset) -> bool:
+    """Whether a dataset is, or holds, one of CSV or JSON files."""
+    if isinstance(dataset, ds.UnionDataset):
+        return any(_goes_by_rows(child) for child in dataset.children)
+    typed = (ds.ParquetFileFormat, ds.IpcFileFormat, ds.FeatherFileFormat)
+    return isinstance(dataset, ds.FileSystemDataset) and not isinstance(dataset.format, typed)
+
+
+def _open(data: Any, reading: Reading, csv_format: CsvFormat | None = None) -> Source:
     if isinstance(data, Source):
         return data
     if isinstance(data, pd.DataFrame):
-        return FrameSource(from_frame(data), description="the DataFrame")
+        return FrameSource(from_frame(data, reading), description="the DataFrame")
     if isinstance(data, pa.Table):
         _check_names(data.schema.names, "the table")
         return TableSource(data, description="the Arrow table")
     if isinstance(data, ds.Dataset):
         _check_names(data.schema.names, "the dataset")
-        return DatasetSource(data)
+        return DatasetSource(_as_stored(data) if reading.private else data)
     if hasattr(data, "__arrow_c_stream__"):  # other data frame libraries speak Arrow
-        return _open(pa.table(data))
+        return _open(pa.table(data), reading)
     if isinstance(data, str | os.PathLike):
         text = os.fspath(data)
         folder = Path(text) if Path(text).is_dir() else None
-        return _file_source(_find_files(text), description=text, folder=folder, csv_format=csv_format)
+        return _file_source(_find_files(text), reading, csv_format, description=text, folder=folder)
     if isinstance(data, Sequence) and data and all(isinstance(item, str | os.PathLike) for item in data):
         paths = [path for item in data for path in _find_files(os.fspath(item))]
-        return _file_source(paths, description=f"{len(paths)} files", csv_format=csv_format)
+        return _file_source(paths, reading, csv_format, description=f"{len(paths)} files")
     raise DataError(
         f"a table cannot be read from a {type(data).__name__}: "
         f"give a DataFrame, a path, a list of paths, or a pyarrow Table or Dataset"
@@ -129,7 +163,7 @@ def _files_below(folder: Path) -> list[Path]:
 
 
 def _file_source(
-    paths: list[Path], *, description: str, folder: Path | None = None, csv_format: CsvFormat | None = None
+    paths: list[Path], reading: Reading, csv_format: CsvFormat | None, *, description: str, folder: Path | None = None
 ) -> Source:
     for path in paths:
         if not path.name.lower().endswith(_PARQUET + _CSV):
@@ -139,14 +173,30 @@ def _file_source(
         if path.stat().st_size == 0:
             raise SourceError(f"{path} is empty (0 bytes): write it again")
     parquet = [path for path in paths if path.name.lower().endswith(_PARQUET)]
+    if not parquet and reading.private:
+        return DeclaredCsvSource(paths, description=description, reading=reading, csv_format=csv_format, folder=folder)
     if not parquet:
-        return CsvSource(paths, description=description, csv_format=csv_format, folder=folder)
+        return CsvSource(paths, description=description, reading=reading, csv_format=csv_format, folder=folder)
     if len(parquet) < len(paths):
         raise SourceError(
             f"{description} holds {len(parquet)} Parquet and {len(paths) - len(parquet)} CSV files: "
             f"one table needs one format, so name the files or a pattern"
         )
-    return ParquetSource(paths, description=description, folder=folder)
+    return ParquetSource(paths, reading, description=description, folder=folder)
+
+
+def _as_stored(dataset: ds.Dataset) -> ds.Dataset:
+    """The dataset with dictionaries of text taken as they are stored, see `dictionaries_of_text`."""
+    names = dictionaries_of_text(dataset.schema)
+    parquet = isinstance(dataset, ds.FileSystemDataset) and isinstance(dataset.format, ds.ParquetFileFormat)
+    if not names or not parquet or dataset._scan_options:  # a filter would be lost
+        return dataset
+    held = ds.ParquetFileFormat(read_options=ds.ParquetReadOptions(dictionary_columns=names))
+    parts = [
+        held.make_fragment(part.path, filesystem=dataset.filesystem, partition_expression=part.partition_expression)
+        for part in dataset.get_fragments()
+    ]
+    return ds.FileSystemDataset(parts, dataset.schema, held, dataset.filesystem)
 
 
 class DatasetSource(Source):
