@@ -152,6 +152,16 @@ def test_a_number_keeps_its_sign_and_digits_or_stays_text(
         assert source.read()["v"].to_pylist() == list(cells)
 
 
+def test_several_utc_offsets_become_utc_with_a_notice(tmp_path: Path) -> None:
+    rows = "".join(f"2024-0{1 + i % 9}-01T12:00:00+0{i % 2}:00,2024-01-01T0{i % 9}:00:00+01:00\n" for i in range(20))
+    source = open_source(file(tmp_path, "mixed,one\n" + rows))
+    assert [str(field.type) for field in source.arrow_schema] == ["timestamp[s, tz=UTC]"] * 2
+    assert source.written == {"one": "%Y-%m-%dT%H:%M:%S+01:00"}
+    (notice,) = source.notices
+    assert "'mixed'" in notice
+    assert "several UTC offsets" in notice
+
+
 def test_folders_named_key_value_are_columns(tmp_path: Path) -> None:
     for year in (2023, 2024):
         (tmp_path / f"year={year}" / "land=a%20b").mkdir(parents=True)

@@ -9,6 +9,7 @@ from synthgan.tables.written import NumberFormat
 from synthgan.tables.written.recognition import FormatSearch
 
 _WHOLE = r"^-?\d+$"
+_OFFSET = r":.*(?P<offset>Z|[+-]\d{2}:?\d{2}|[+-]\d{2})\s*$"
 
 
 class CsvNotation:
@@ -18,9 +19,18 @@ class CsvNotation:
         """Nothing is known yet."""
         self._search = FormatSearch()
         self._whole: pa.Array | None = None
+        self._offsets: set[str] = set()
+
+    @property
+    def has_several_offsets(self) -> bool:
+        """Whether times ahead of UTC by different hours stand in the column."""
+        return len(self._offsets) > 1
 
     def update(self, cells: pa.Array) -> None:
         """Take distinct texts, none missing."""
+        if pc.match_substring_regex(cells[:1], _OFFSET)[0].as_py():
+            found = pc.extract_regex(cells, _OFFSET).field("offset")
+            self._offsets.update(offset or "Z" for offset in pc.unique(found).to_pylist())
         if self._search.is_over:
             return
         if pc.all(pc.match_substring_regex(cells, _WHOLE)).as_py():

@@ -130,6 +130,11 @@ class CsvSource(Source):
                     notations[position].update(cells)
         types = [pa.null() if left is None else left[0] if left else pa.string() for left in possible]
         written = [notation.found(held) for notation, held in zip(notations, types, strict=True)]
+        for name, notation, held in zip(self._header, notations, types, strict=True):
+            if pa.types.is_timestamp(held) and notation.has_several_offsets:
+                self.notices += (
+                    f"column {name!r} has times of several UTC offsets: they are read as UTC, and come out so",
+                )
         return types, written, n_rows
 
     def _text_batches(self, columns: list[str]) -> Iterator[pa.RecordBatch]:
