@@ -1,12 +1,15 @@
 """pandas dtypes as text and back, and what pandas noted of them in an Arrow schema.
 
-The text is ``str(dtype)``, except that a string dtype names its storage (``string[python]``, ``string[pyarrow]``,
-``str``) and an Arrow-backed dtype is ``ArrowDtype(int64)``, because pandas prints an Arrow-backed string and a string
-stored by Arrow alike.
+The text is ``str(dtype)``, except that a string dtype names its storage (``string[python]``, ``string[pyarrow]``;
+``str``, or ``str[python]`` where that is not the storage it would have by itself) and an Arrow-backed dtype is
+``ArrowDtype(int64)``, because pandas prints an Arrow-backed string and a string stored by Arrow alike. A sparse dtype
+names what it leaves out, and one with a time zone the library behind the zone, where pandas would not choose the same.
 """
 
 from __future__ import annotations
 
+import ast
+import re
 from collections.abc import Hashable
 from dataclasses import dataclass, field
 from typing import Any
@@ -18,9 +21,12 @@ import pyarrow as pa
 from synthgan.errors import DataError
 from synthgan.tables.arrow_types import parse_type
 from synthgan.tables.frame_index import index_levels, numbered_notice
+from synthgan.tables.pandas_zones import parse_zoned, zoned_text
 
 INTERVAL, PERIOD, ARROW = "interval[", "period[", "ArrowDtype("
 """How the texts of some dtypes start."""
+
+_SPARSE = re.compile(r"Sparse\[([^,]+), (.*)\]", re.DOTALL)
 
 
 def dtype_text(dtype: Any) -> str:
@@ -28,22 +34,46 @@ def dtype_text(dtype: Any) -> str:
     if isinstance(dtype, pd.ArrowDtype):
         return f"{ARROW}{dtype.pyarrow_dtype})"
     if isinstance(dtype, pd.StringDtype):
-        return f"string[{dtype.storage}]" if dtype.na_value is pd.NA else "str"
-    return str(dtype)
+        if dtype.na_value is pd.NA:
+            return f"string[{dtype.storage}]"
+        return "str" if dtype.storage == parse_dtype("str").storage else f"str[{dtype.storage}]"
+    if isinstance(dtype, pd.SparseDtype):
+        return _sparse_text(dtype)
+    return zoned_text(dtype) if isinstance(dtype, pd.DatetimeTZDtype) else str(dtype)
 
 
 def parse_dtype(text: str) -> Any:
     """The dtype behind the text of `dtype_text`; object for ``str`` where this pandas has no such dtype."""
     if text.startswith(ARROW):
         return pd.ArrowDtype(parse_type(text.removeprefix(ARROW).removesuffix(")")))
-    if text == "str":
+    if text == "str" or text.startswith("str["):
         try:
-            return pd.StringDtype(na_value=np.nan)
+            return pd.StringDtype(text[4:-1] or None, na_value=np.nan)
         except TypeError:  # pandas before 2.3
             return np.dtype(object)
     if text.startswith("string["):
         return pd.StringDtype(text.removeprefix("string[").removesuffix("]"))
-    return pd.api.types.pandas_dtype(text)
+    if match := _SPARSE.fullmatch(text):
+        subtype = np.dtype(match[1])
+        return pd.SparseDtype(subtype, _fill_value(match[2], subtype))
+    return parse_zoned(text)
+
+
+def _sparse_text(dtype: pd.SparseDtype) -> str:
+    """As pandas prints it, whichever scalar stands for what is left out."""
+    fill: Any = dtype.fill_value
+    if pd.api.types.is_scalar(fill) and pd.isna(fill):
+        return f"Sparse[{dtype.subtype}, {'NaT' if fill is pd.NaT else 'nan'}]"
+    return f"Sparse[{dtype.subtype}, {fill.item() if isinstance(fill, np.generic) else fill!r}]"
+
+
+def _fill_value(text: str, subtype: np.dtype[Any]) -> Any:
+    """What a sparse column leaves out, from the text of its dtype."""
+    if text in ("nan", "NaT"):
+        return np.nan if text == "nan" else pd.NaT
+    if subtype.kind in "mM":
+        return subtype.type(text)
+    return ast.literal_eval(text)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -98,7 +128,7 @@ def _read_notes(schema: pa.Schema) -> Noted:
     if levels:
         for name, (label, level) in zip(fields, levels, strict=True):
             # pandas renames the field, not the level, where a column has its name.
-            noted.append((name, label, level.dtype))
+            noted.append((name, label, _level_dtype(schema.pandas_metadata, name, level.dtype)))
     labels = {name: label for name, label, _ in noted if not isinstance(label, str)}
     clashing = [str(label) for name, label, _ in noted if str(label) != name]
     if clashing:
@@ -112,3 +142,11 @@ def _read_notes(schema: pa.Schema) -> Noted:
         left_out=() if levels else tuple(fields),
         notices=() if notice is None else (notice,),
     )
+
+
+def _level_dtype(notes: dict[str, Any], name: str, dtype: Any) -> Any:
+    """The dtype of an index level, which Arrow restores without heeding that it was a nullable one."""
+    of_field = next((column for column in notes["columns"] if column.get("field_name") == name), {})
+    text = str(of_field.get("numpy_type"))
+    is_nullable = re.fullmatch(r"U?Int\d+|Float\d+|boolean", text)
+    return pd.api.types.pandas_dtype(text) if is_nullable else dtype
