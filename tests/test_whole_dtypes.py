@@ -1,4 +1,4 @@
-"""Dtypes, categories and the index of a frame come back whole from a fit, so that real and synthetic rows go together."""
+"""Dtypes, categories and the index of a frame come back whole, so that real and synthetic rows go together."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ import pytest
 from dateutil import tz
 
 import synthgan
-from synthgan.config import TrainingSettings
 from synthgan.synthesizer import Synthesizer
+from tests.orders_table import TINY
 
 N_ROWS = 80
 CODE = np.arange(N_ROWS) % 4
@@ -67,9 +67,6 @@ COLUMNS: dict[str, Any] = {
     "category without rows": pd.Categorical([None] * N_ROWS, categories=["a", "b"]),
     "category of one": pd.Categorical(["a"] * N_ROWS, categories=["b", "a"]),
 }
-TINY = TrainingSettings(
-    n_steps=2, batch_size=32, latent_dim=4, width=8, discriminator_width=8, ema_decay=0.5, evaluation_interval=10
-)
 
 
 @pytest.fixture(scope="module")
