@@ -204,7 +204,7 @@ class TableCodec:
 
     def _can_hold(self, name: str, predicate: ColumnPredicate) -> bool:
         """Whether a column's values could meet a range; True where it is derived from others, or can be missing."""
-        encoder = next((encoder for encoder in self.encoders if encoder.name == name), None)
+        encoder: Any = next((encoder for encoder in self.encoders if encoder.name == name), None)
         if not isinstance(encoder, NumericEncoder) or encoder.missing is not None:
             return True
         try:

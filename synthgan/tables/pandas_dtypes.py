@@ -146,7 +146,6 @@ def _read_notes(schema: pa.Schema) -> Noted:
 
 def _level_dtype(notes: dict[str, Any], name: str, dtype: Any) -> Any:
     """The dtype of an index level, which Arrow restores without heeding that it was a nullable one."""
-    of_field = next((column for column in notes["columns"] if column.get("field_name") == name), {})
-    text = str(of_field.get("numpy_type"))
+    text = next((str(column.get("numpy_type")) for column in notes["columns"] if column.get("field_name") == name), "")
     is_nullable = re.fullmatch(r"U?Int\d+|Float\d+|boolean", text)
     return pd.api.types.pandas_dtype(text) if is_nullable else dtype

@@ -47,7 +47,7 @@ def parse_zoned(text: str) -> Any:
         zone = None
     if zone is None:
         return pd.api.types.pandas_dtype(f"datetime64[{unit}, {name}]")
-    return pd.DatetimeTZDtype(unit, zone)  # type: ignore[arg-type]
+    return pd.DatetimeTZDtype(unit, zone)
 
 
 def _zone(library: str, name: str) -> tzinfo | None:

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from synthgan.tables.arrow_types import is_text, parse_type
-from synthgan.tables.columns.levels import OTHER
+from synthgan.tables.columns.level_choice import OTHER
 from synthgan.tables.composites import join_columns, split_texts
 from synthgan.tables.constraints.scales import plain
 from synthgan.tables.constraints.steps import DecodingState, Step
