@@ -61,6 +61,8 @@ def _rule(sampler: Sampler, frame: pd.DataFrame, position: int, schema: TableSch
 
 def _distinct(frame: pd.DataFrame) -> tuple[np.ndarray[Any, Any], list[int]]:
     """Group number of each row, and the first row of each group."""
+    narrow = [label for label, dtype in frame.dtypes.items() if dtype == np.float16]
+    frame = frame.astype(dict.fromkeys(narrow, np.float32)) if narrow else frame  # pandas groups by wider floats only
     try:
         groups = frame.groupby(list(frame.columns), dropna=False, sort=False, observed=True).ngroup().to_numpy()
     except TypeError:

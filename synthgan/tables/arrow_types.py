@@ -214,3 +214,15 @@ def uuid_array(text: pa.Array) -> pa.Array:
     """Text in the usual form as Arrow UUIDs; the inverse of reading one as its physical type."""
     stored = [None if value is None else UUID(value).bytes for value in text.to_pylist()]
     return pa.ExtensionArray.from_storage(pa.uuid(), pa.array(stored, pa.binary(16)))
+
+
+def from_physical(values: pa.ChunkedArray, target: pa.DataType) -> pa.ChunkedArray:
+    """Plain values as the stored type that they were read from; the inverse of `to_physical`."""
+    if values.type == target:
+        return values
+    if target == pa.uuid():
+        return pa.chunked_array([uuid_array(chunk) for chunk in values.chunks], type=target)
+    if pa.types.is_time(target) and not pa.types.is_time(values.type):
+        whole = values.cast(pa.int64())
+        return (whole.cast(pa.int32()) if pa.types.is_time32(target) else whole).cast(target)
+    return values.cast(target)

@@ -23,8 +23,9 @@ from synthgan.tables.columns.protection_notices import protection_notices
 from synthgan.tables.columns.protocol import ColumnEncoder, LevelCondition
 from synthgan.tables.composites import split_texts
 from synthgan.tables.constraints import ViolationCounter, grid_columns, reparametrise, with_grids
+from synthgan.tables.constraints.contradictions import check_conditions
 from synthgan.tables.layout import EncodedTable, Layout, Span
-from synthgan.tables.predicates import ColumnPredicate, Predicate, matches
+from synthgan.tables.predicates import ColumnPredicate, Predicate, matches, settle
 from synthgan.tables.schema import ColumnSchema, Combinations, TableSchema
 from synthgan.tables.statistics import ColumnStatistics, ExactStatistics
 
@@ -181,6 +182,7 @@ class TableCodec:
         """
         direct, derived = self.rules.conditions(conditions)
         by_name = {encoder.name: encoder for encoder in self.encoders}
+        check_conditions(self.schema, conditions, self._can_hold)
         columns: dict[int, LevelCondition] = {}
         snapped: dict[str, Predicate] = {}
         residual = dict(derived)
@@ -200,6 +202,21 @@ class TableCodec:
             residual.update((wanted, conditions[wanted]) for wanted in self._users_of(name) if wanted in conditions)
         numeric = {name: encoder for name in snapped if isinstance(encoder := by_name[name], NumericEncoder)}
         return CodeCondition(columns=columns, snapped=snapped, residual=residual, encoders=numeric)
+
+    def _can_hold(self, name: str, predicate: ColumnPredicate) -> bool:
+        """Whether a column's values could meet a range; True where it is derived from others, or can be missing."""
+        encoder: Any = next((encoder for encoder in self.encoders if encoder.name == name), None)
+        if not isinstance(encoder, NumericEncoder) or encoder.missing is not None:
+            return True
+        try:
+            settled = settle(predicate, self.schema[name])
+        except ConditionError:
+            return True
+        try:
+            encoder.compile(settled)
+        except ConditionError:
+            return False
+        return True
 
     def _users_of(self, internal: str) -> tuple[str, ...]:
         """The user's columns behind an internal one."""

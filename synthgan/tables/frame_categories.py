@@ -9,6 +9,7 @@ import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 
+from synthgan.tables.arrow_types import from_physical, parse_type, value_type
 from synthgan.tables.pandas_dtypes import INTERVAL, PERIOD, parse_dtype
 from synthgan.tables.schema import ColumnSchema, Levels
 
@@ -54,6 +55,10 @@ def categorical(values: pa.ChunkedArray, column: ColumnSchema) -> pd.Series[Any]
     """A categorical of the schema's levels; values outside them (``<other>``) become categories only when used."""
     levels = column.levels
     codes, categories, extra = against_levels(values, levels)
+    stored = None if column.stored_type is None else value_type(parse_type(column.stored_type))
+    if stored is not None and stored != value_type(values.type):
+        plain = pa.chunked_array([pa.array(categories, value_type(values.type))])
+        categories = from_physical(plain, stored).to_pylist()
     if levels is not None and levels.pandas_dtype is not None and not extra:
         index = _category_index(categories, levels.pandas_dtype)
     else:

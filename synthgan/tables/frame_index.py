@@ -6,7 +6,7 @@ frame and the Parquet file that pandas wrote of it are the same table.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable
 from typing import Any
 
 import pandas as pd
@@ -41,7 +41,7 @@ def numbered_notice(name: Hashable) -> str | None:
     return None if name is None else f"the index {str(name)!r} only numbers the rows and {_ADVICE}"
 
 
-def with_index(frame: pd.DataFrame, labels: Sequence[Any]) -> pd.DataFrame:
+def with_index(frame: pd.DataFrame, labels: list[Any]) -> pd.DataFrame:
     """``frame`` with its last columns as index levels called ``labels``."""
     n_columns = frame.shape[1] - len(labels)
     levels = [pd.Index(frame.iloc[:, n_columns + place]) for place in range(len(labels))]

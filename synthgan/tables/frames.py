@@ -19,6 +19,7 @@ import pyarrow as pa
 
 from synthgan.errors import DataError
 from synthgan.tables.arrow_types import (
+    from_physical,
     is_text,
     parse_type,
     physical_type,
@@ -26,6 +27,7 @@ from synthgan.tables.arrow_types import (
     stored_text,
     to_physical,
     uuid_array,
+    value_type,
 )
 from synthgan.tables.frame_categories import against_levels, categorical, plain_categories
 from synthgan.tables.frame_index import index_levels, with_index
@@ -33,6 +35,7 @@ from synthgan.tables.frame_labels import column_names
 from synthgan.tables.object_columns import declared_series
 from synthgan.tables.object_moments import check_moments
 from synthgan.tables.pandas_dtypes import ARROW, INTERVAL, PERIOD, dtype_text, parse_dtype
+from synthgan.tables.pandas_zones import zone_name
 from synthgan.tables.reading import Reading
 from synthgan.tables.schema import ColumnSchema, Levels, TableSchema
 from synthgan.tables.written_columns import as_stored, plain_schema
@@ -97,21 +100,21 @@ def from_frame(frame: pd.DataFrame, reading: Reading | None = None) -> ArrowFram
         _check_dtype(series.dtype, name)
         pandas_dtypes[name] = dtype_text(series.dtype)
         series = series if reading is None else declared_series(series, name, reading)
-        if isinstance(series.dtype, pd.CategoricalDtype):
-            dtype = dtype_text(series.cat.categories.dtype)
-            series = plain_categories(series)
-            categories[name] = Levels(
-                values=tuple(series.cat.categories.tolist()),
-                ordered=bool(series.cat.ordered),
-                source="inferred-exact",
-                pandas_dtype=dtype,
-            )
+        held = series.dtype
+        series = plain_categories(series) if isinstance(held, pd.CategoricalDtype) else series
         stored = _stored_array(series, name)
         target = physical_type(stored.type, name)
         if text := stored_text(stored.type, target):
             stored_types[name] = text
         chunks = stored.chunks if isinstance(stored, pa.ChunkedArray) else [stored]
         arrays.append(pa.chunked_array([to_physical(chunk, target) for chunk in chunks], type=target))
+        if isinstance(held, pd.CategoricalDtype):
+            categories[name] = Levels(
+                values=tuple(arrays[-1].chunk(0).dictionary.to_pylist()),
+                ordered=bool(held.ordered),
+                source="inferred-exact",
+                pandas_dtype=dtype_text(held.categories.dtype),
+            )
     return ArrowFrame(
         table=pa.Table.from_arrays(arrays, names=names),
         labels=labels,
@@ -147,6 +150,9 @@ def _stored_array(series: pd.Series[Any], name: str) -> pa.Array | pa.ChunkedArr
         return _stored_array(pd.Series(np.asarray(series)), name)
     if dtype == np.dtype(object):
         return _object_array(series, name)
+    if isinstance(dtype, pd.DatetimeTZDtype):
+        local = pa.array(series.dt.tz_convert(None), from_pandas=True)
+        return local.cast(pa.timestamp(local.type.unit, zone_name(dtype.tz)))
     try:
         return pa.array(series, from_pandas=True)
     except (pa.ArrowException, ValueError, TypeError):
@@ -212,6 +218,8 @@ def stored_schema(schema: TableSchema, names: Sequence[str] | None = None) -> pa
 
 def _stored_type(column: ColumnSchema) -> pa.DataType:
     stored = parse_type(column.stored_type or column.arrow_type)
+    if pa.types.is_dictionary(stored) and isinstance(stored.value_type, pa.BaseExtensionType):
+        return stored.value_type  # Parquet writes dictionaries of these and cannot read them
     if pa.types.is_dictionary(stored):  # rare levels or categories added later may need a wider index than the source
         return pa.dictionary(pa.int32(), stored.value_type, ordered=stored.ordered)
     return stored
@@ -237,19 +245,13 @@ def restore_types(table: pa.Table, schema: TableSchema) -> pa.Table:
 def _restored(values: pa.ChunkedArray, target: pa.DataType, levels: Levels | None = None) -> pa.ChunkedArray:
     if pa.types.is_dictionary(target):
         codes, categories, _ = against_levels(values, levels)
-        dictionary = pa.array(categories, target.value_type)
+        plain = value_type(values.type)
+        dictionary = from_physical(pa.chunked_array([pa.array(categories, plain)]), target.value_type).combine_chunks()
         indices = pa.array(codes, pa.int32(), mask=codes < 0)
         return pa.chunked_array([pa.DictionaryArray.from_arrays(indices, dictionary, ordered=target.ordered)]).cast(
             target
         )
-    if values.type == target:
-        return values
-    if target == pa.uuid():
-        return pa.chunked_array([uuid_array(chunk) for chunk in values.chunks], type=target)
-    if pa.types.is_time(target):
-        whole = values.cast(pa.int64())
-        return (whole.cast(pa.int32()) if pa.types.is_time32(target) else whole).cast(target)
-    return values.cast(target)
+    return from_physical(values, target)
 
 
 def to_frame(table: pa.Table, schema: TableSchema) -> pd.DataFrame:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from collections.abc import Hashable
 from dataclasses import dataclass, field
+from typing import Any
 
+import pandas as pd
 import pyarrow as pa
 
 from synthgan.errors import DataError, SynthganWarning
@@ -65,7 +68,7 @@ def _read_notes(schema: pa.Schema) -> Noted:
     if levels:
         for name, (label, level) in zip(fields, levels, strict=True):
             # pandas renames the field, not the level, where a column has its name.
-            noted.append((name, label, level.dtype))
+            noted.append((name, label, _level_dtype(schema.pandas_metadata, name, level.dtype)))
     labels = {name: label for name, label, _ in noted if not isinstance(label, str)}
     clashing = [str(label) for name, label, _ in noted if str(label) != name]
     if clashing:
@@ -79,3 +82,10 @@ def _read_notes(schema: pa.Schema) -> Noted:
         left_out=() if levels else tuple(fields),
         notices=() if notice is None else (notice,),
     )
+
+
+def _level_dtype(notes: dict[str, Any], name: str, dtype: Any) -> Any:
+    """The dtype of an index level, which Arrow restores without heeding that it was a nullable one."""
+    text = next((str(column.get("numpy_type")) for column in notes["columns"] if column.get("field_name") == name), "")
+    is_nullable = re.fullmatch(r"U?Int\d+|Float\d+|boolean", text)
+    return pd.api.types.pandas_dtype(text) if is_nullable else dtype

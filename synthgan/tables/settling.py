@@ -13,6 +13,7 @@ from datetime import date, datetime, time
 from decimal import Decimal, InvalidOperation
 from numbers import Real
 from typing import Any
+from uuid import UUID
 
 import numpy as np
 import pandas as pd
@@ -263,5 +264,5 @@ _CASTS: tuple[tuple[Callable[[pa.DataType], bool], Callable[[Any], bool], Callab
         lambda value: isinstance(value, bool) or (isinstance(value, int | float) and value in (0, 1)),
         lambda value, _: bool(value),
     ),
-    (is_text, lambda value: isinstance(value, str), lambda value, _: str(value)),
+    (is_text, lambda value: isinstance(value, str | UUID), lambda value, _: str(value)),
 )

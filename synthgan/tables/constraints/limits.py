@@ -122,8 +122,8 @@ def limits_of(column: ColumnSchema) -> Limits:
     if column.bounds is not None:
         lower, upper = column.bounds.lower, column.bounds.upper
         declared = Limits(
-            -math.inf if lower is None else _natural(lower, column, held),
-            math.inf if upper is None else _natural(upper, column, held),
+            -math.inf if lower is None else natural_value(lower, column, held),
+            math.inf if upper is None else natural_value(upper, column, held),
         )
         limits = limits.narrowed(declared)
     if pat.is_floating(held):
@@ -213,7 +213,12 @@ def _type_limits(column: ColumnSchema, held: pa.DataType) -> Limits:
     return Limits(max(lowest, -largest) * tick, min(highest, largest) * tick)
 
 
-def _natural(value: Any, column: ColumnSchema, held: pa.DataType) -> Fraction | float:
+def natural_value(value: Any, column: ColumnSchema, held: pa.DataType) -> Fraction | float:
+    """A value of the column, which holds the type ``held``, in natural units.
+
+    Raises:
+        SchemaError: when it is none.
+    """
     try:
         if isinstance(value, float) and math.isinf(value):
             return value
