@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from synthgan.model import Model
     from synthgan.privacy.parameters import Privacy
     from synthgan.privacy.released_columns import ReleasedColumn
-    from synthgan.sampling.sample_file import SampleSummary
     from synthgan.sampling.sampler import SamplingReport
     from synthgan.tables.csv_format import CsvFormat
     from synthgan.training.progress import ProgressMode
@@ -296,7 +295,7 @@ class Synthesizer:
             OutputError: when the file exists or cannot be written.
             ConditionError: when no row can meet the conditions.
         """
-        from synthgan.sampling.sample_file import SampleSummary, write_sample
+        from synthgan.sampling.sample_file import write_sample
         from synthgan.tables.writers import check_table_output
 
         check_table_output(path, force=force)

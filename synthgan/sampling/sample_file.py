@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
-from dataclasses import dataclass
 from itertools import chain
-from pathlib import Path
 
 import pyarrow as pa
 
@@ -15,21 +13,6 @@ from synthgan.tables.frames import restore_types, stored_schema
 from synthgan.tables.schema import TableSchema
 from synthgan.tables.writers import is_csv, open_writer
 from synthgan.tables.written_columns import csv_schema
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class SampleSummary:
-    """What `synthgan.synthesizer.Synthesizer.sample_to` wrote.
-
-    Attributes:
-        path: the file.
-        n_rows: rows in it.
-        effective_sample_size: of the latents behind conditioned rows; None without conditions.
-    """
-
-    path: Path
-    n_rows: int
-    effective_sample_size: float | None
 
 
 def write_sample(
