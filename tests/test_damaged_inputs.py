@@ -21,6 +21,7 @@ from synthgan.errors import (
     DataError,
     ModelFileError,
     OutputError,
+    PolicyError,
     PrivacyError,
     SchemaError,
     SettingsError,
@@ -28,6 +29,7 @@ from synthgan.errors import (
     SynthganWarning,
 )
 from synthgan.privacy.ledger_file import LedgerFile
+from synthgan.review.policy import parse_policy
 from synthgan.tables.frames import to_frame
 from synthgan.tables.predicates import parse_where
 from synthgan.tables.schema import ColumnSchema, TableSchema
@@ -149,6 +151,23 @@ def test_ledgers_with_odd_numbers(tmp_path: Path, epsilon: str) -> None:
         LedgerFile(path).read()
     with pytest.raises(PrivacyError, match="no whole ledger file"):
         LedgerFile(path).reserve(1.0, 1e-6)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["a." * 400_000 + "a = 1", "[" + "a." * 400_000 + "a]", "x = {" + "a." * 400_000 + "a = 1}", "x = " + "[" * 10**6],
+)
+def test_policies_that_would_take_all_memory(text: str) -> None:
+    began = time.process_time()
+    with pytest.raises(PolicyError, match="nested too deeply"):
+        parse_policy(text)
+    assert time.process_time() - began < 2
+
+
+def test_dots_in_the_words_of_a_policy_are_fine() -> None:
+    gate = {"name": "g", "score": "shape", "at_most": 5, "reason": "see page " + "." * 80 + " 7"}
+    text = "format = 'synthgan-policy'\nversion = 1\n[[gates]]\n" + "\n".join(f"{k} = {v!r}" for k, v in gate.items())
+    assert parse_policy(text).gates[0].reason.endswith(". 7")
 
 
 def test_an_epsilon_beyond_all_bounds() -> None:

@@ -78,7 +78,8 @@ def _ending(error: BaseException, requests: Requests, state: RunState | None) ->
     from synthgan.cli.memory import OUT_OF_MEMORY, is_out_of_memory
     from synthgan.cli.messages import complain, fail
     from synthgan.cli.options import RunState
-    from synthgan.errors import SynthganError
+    from synthgan.errors import OutputError, SynthganError
+    from synthgan.tables.outputs import FULL
 
     state = state or RunState()
     if requests.received is not None or isinstance(error, KeyboardInterrupt | Terminated | click.Abort):
@@ -100,6 +101,9 @@ def _ending(error: BaseException, requests: Requests, state: RunState | None) ->
     if is_out_of_memory(error):
         fail(str(OUT_OF_MEMORY))
         return OUT_OF_MEMORY.exit_code
+    if isinstance(error, OSError) and (error.errno in FULL or "temporary directory" in str(error)):
+        fail("no disk space is left for temporary files; free some, or name another folder in the variable TMPDIR")
+        return OutputError.exit_code
     if not state.debug:
         # The text of a foreign exception may quote the data, so only its type is shown unless asked for.
         fail(

@@ -11,6 +11,10 @@ import os
 import select
 import sys
 from contextlib import suppress
+from typing import TYPE_CHECKING, TextIO
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
 
 
 class Tolerant(io.RawIOBase):
@@ -26,9 +30,9 @@ class Tolerant(io.RawIOBase):
         self._is_lost = False
         self.error: OSError | None = None
 
-    def write(self, content: bytes | bytearray | memoryview, /) -> int:  # type: ignore[override]
+    def write(self, content: ReadableBuffer, /) -> int:
         """All of the content, as far as anybody takes it."""
-        left = memoryview(content)
+        left = memoryview(content).cast("B")
         while left and not self._is_lost:
             try:
                 left = left[os.write(self._descriptor, left) :]
@@ -38,7 +42,7 @@ class Tolerant(io.RawIOBase):
                 self._is_lost = True
             except OSError as error:
                 self._is_lost, self.error = True, error
-        return len(content)
+        return memoryview(content).nbytes
 
     def writable(self) -> bool:
         """Yes."""
@@ -74,7 +78,7 @@ def make_tolerant() -> Tolerant:
     return raw
 
 
-def _text(raw: Tolerant, before: io.TextIOBase | None) -> io.TextIOWrapper:
+def _text(raw: Tolerant, before: TextIO | None) -> io.TextIOWrapper:
     """The encoding is the one Python chose; characters that it lacks come out as escapes."""
     encoding = getattr(before, "encoding", None) or "utf-8"
     return io.TextIOWrapper(io.BufferedWriter(raw), encoding=encoding, errors="backslashreplace", line_buffering=True)

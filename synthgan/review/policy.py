@@ -31,6 +31,7 @@ FORMAT: Final = "synthgan-policy"
 VERSION: Final = 1
 MOST_BYTES: Final = 1024 * 1024
 MOST_GATES: Final = 1000
+_MOST_KEY_PARTS: Final = 32
 _LONGEST_NAME: Final = 100
 _LONGEST_TEXT: Final = 2000
 
@@ -277,6 +278,8 @@ def parse_policy(content: bytes | str, where: str = "the policy") -> Policy:
     """
     try:
         text = content.decode("utf-8-sig") if isinstance(content, bytes) else content
+        if _has_endless_key(text):
+            raise RecursionError
         parsed = tomllib.loads(text)
     except UnicodeDecodeError:
         raise PolicyError(f"{where} is not UTF-8 text: save it as UTF-8") from None
@@ -285,6 +288,17 @@ def parse_policy(content: bytes | str, where: str = "the policy") -> Policy:
     except ValueError as error:  # also TOMLDecodeError
         raise PolicyError(f"{where} is not valid TOML: {shown(str(error))}") from None
     return Policy.from_dict(parsed, where)
+
+
+def _has_endless_key(text: str) -> bool:
+    """Whether a key has so many dotted parts that reading it would take memory that grows with their square."""
+    for line in text.split("\n"):
+        if line.count(".") > _MOST_KEY_PARTS:
+            for side in line.split("="):
+                parts = side.split(".")
+                if len(parts) > _MOST_KEY_PARTS and all(part.strip() for part in parts):
+                    return True
+    return False
 
 
 def default_policy() -> Policy:

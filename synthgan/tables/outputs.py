@@ -12,7 +12,8 @@ from pathlib import Path
 
 from synthgan.errors import OutputError
 
-_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+"""What the operating system says when there is no room left."""
 _FORBIDDEN = {errno.EACCES, errno.EPERM, errno.EROFS}
 _LINKS_UNSUPPORTED = {
     errno.EPERM,
@@ -164,7 +165,7 @@ def explained(path: Path) -> Iterator[None]:
     except OutputError:
         raise
     except OSError as error:
-        if error.errno in _FULL:
+        if error.errno in FULL:
             reason = "the disk or quota is full; free some space or choose another place"
         elif error.errno in _FORBIDDEN:
             reason = "no permission to write there; choose another place"

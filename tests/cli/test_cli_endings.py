@@ -90,6 +90,17 @@ def test_want_of_memory_in_all_its_words(cli, monkeypatch, error: Exception) -> 
     assert cli("schema", "data.parquet").code == 12
 
 
+@pytest.mark.parametrize(
+    "error",
+    [FileNotFoundError(2, "No usable temporary directory found in ['/tmp']"), OSError(28, "No space left on device")],
+)
+def test_no_room_for_temporary_files(cli, monkeypatch, error: OSError) -> None:
+    _instead_of_reading(monkeypatch, error)
+    outcome = cli("schema", "data.parquet")
+    assert outcome.code == 6
+    assert outcome.err.startswith("Error: no disk space is left for temporary files")
+
+
 def test_other_errors_are_no_want_of_memory() -> None:
     assert not is_out_of_memory(RuntimeError("shapes differ"))
     assert not is_out_of_memory(ImportError("No module named 'torch'"))
