@@ -92,7 +92,7 @@ POWER = """\
 
 A game that could not have seen a bug proves nothing by its silence. For the detectors of selection, three-way
 marginals, persons and sampling the law of the evidence is known, with the bug and without it, so games can be played on
-numbers drawn from it and judged as the audit judges ({n_games} of each, `benchmarks/audit_power.py`). *Seen* is the
+numbers drawn from it and judged as the audit judges (at least {n_games} of each, `benchmarks/audit_power.py`). *Seen* is the
 share of games that refute the claim with the bug, *cried* the share that do so without. Tests play a game up to three
 times before a bug counts as missed, and twice before silence counts as broken.
 
@@ -185,7 +185,7 @@ def _power(rows: Sequence[Mapping[str, Any]]) -> str:
         f"{row['seen']:.1%} | {row['cried']:.1%} |"
         for row in rows
     ]
-    return POWER.format(n_games=rows[0]["n_games"]) + "\n".join(lines)
+    return POWER.format(n_games=min(row["n_games"] for row in rows)) + "\n".join(lines)
 
 
 def _rows(name: str, cell: Mapping[str, Any]) -> Iterator[str]:

@@ -354,7 +354,7 @@ def audit_person_statistics() -> None:
 
 
 def audit_selection() -> None:
-    check_by_audit(selection_game(4.0, DELTA), 800)
+    check_by_audit(selection_game(4.0, DELTA), 800, confidence=0.8)
 
 
 def audit_three_way() -> None:

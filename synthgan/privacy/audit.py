@@ -140,8 +140,8 @@ def epsilon_lower_bound(
         # Of many thresholds the luckiest would win, far out where counts are small, if all limits did not hold at once.
         limits = error / (2 * len(places))
         found = judge(counts[0], counts[1], _sizes(chosen), error=limits)
-        if not found.any():  # nothing is proved of half the runs: what tells most of them apart may prove something yet
-            found = 1e-9 * (counts[1] / len(chosen[1]) - counts[0] / len(chosen[0]))
+        # Where half the runs prove nothing, or as much at many thresholds, what tells most of them apart is best.
+        found = found + 1e-9 * (counts[1] / len(chosen[1]) - counts[0] / len(chosen[0]))
         if found.max() > best:
             best, threshold, below = float(found.max()), sign * float(places[found.argmax()]), turned
     sign = -1.0 if below else 1.0
