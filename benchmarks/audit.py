@@ -31,10 +31,17 @@ from synthgan.privacy.distinguishing import play  # noqa: E402
 
 RUNS = {
     "column statistics": 6000,
+    "column statistics, persons": 3000,
     "discovery": 600,
     "marginals": 1500,
+    "selection": 4000,
+    "three-way marginals": 1500,
     "DP-SGD critic": 500,
+    "DP-SGD critic, persons": 500,
+    "DP-SGD critic, sampled persons": 500,
     "pipeline": 700,
+    "pipeline, persons": 400,
+    "pipeline, number of persons": 200,
     "pipeline, nothing declared": 200,
     "pipeline, trained": 24,
 }

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from benchmarks.provenance import provenance
+
+NOTIONS = ("approximate", "zcdp", "sampled", "gaussian")
 
 METHOD = """\
 # The privacy audit
@@ -20,7 +22,8 @@ what should be seen, and proves no privacy; how near it comes says how much an a
 ```bash
 synthgan audit --epsilon 1                  # some minutes; exit code 9 when more leaks than is claimed
 synthgan audit --epsilon 4 --runs 4000 --json audit.json
-python benchmarks/audit.py --output docs/benchmarks/audit.json && python scripts/generate_docs.py
+python benchmarks/audit.py --output docs/benchmarks/audit.json
+python benchmarks/audit_power.py --output docs/benchmarks/audit.json && python scripts/generate_docs.py
 ```
 
 ## Method
@@ -28,16 +31,28 @@ python benchmarks/audit.py --output docs/benchmarks/audit.json && python scripts
 **Games.** A mechanism runs many times, by turns on a table D and on a neighbour D' with one row more, the *canary*. The
 attacker knows all of D and D', sees what was released, and gives each run a score. Tables are made up and worst cases:
 either the canary is one row more of levels that all know, so that nothing but noise hides it, or it holds a word and a
-number that nobody else has. No table of yours is read.
+number that nobody else has; where units are persons, it is one person more, with three times the rows that a person may
+have. No table of yours is read.
 
 | attacked | what runs | evidence |
 |---|---|---|
 | column statistics | door 1 with a whole budget, declared levels | released count of the canary's level |
+| column statistics, persons | the same for persons of three rows | the same |
 | discovery | door 1, nothing declared | whether the canary's word is listed, the largest number, the number of rows |
 | marginals | door 2 with a whole budget, selection and measurement | released count of the canary's pair of levels |
+| selection | door 2, nearly the whole budget for choosing among 15 pairs of columns, two rounds | how many \
+choices fall into the half of the candidates that the canary, a person of three rows, makes worse while it makes the \
+other half better |
+| three-way marginals | door 2, a pair by four slices of the target, selected each time | released count of the \
+canary's cell, and of its levels in all slices |
 | DP-SGD critic | door 3 with a whole budget, every row in every batch | how much the gradients that reach the \
 optimiser look like the canary's clipped one: over all weights, and over those that nothing else should move |
+| DP-SGD critic, persons | one update of door 3, nobody but the canary in the table | as DP-SGD critic, all weights |
+| DP-SGD critic, sampled persons | the same, with Poisson batches of 40% | the same |
 | pipeline | a whole fit at the default split, all rounds, no training | as marginals, and the number of rows |
+| pipeline, persons | the same for persons of three rows | the same |
+| pipeline, number of persons | a whole fit until the critic is planned | the number of persons that follows from the \
+critic's sampling rate in the ledger |
 | pipeline, nothing declared | the same, with a rare row | as discovery, from the model file's content |
 | pipeline, trained | the same, and a small generator trained between the rounds | as pipeline, and the \
 generated share of the canary's levels |
@@ -55,8 +70,12 @@ half of the error. What follows for epsilon depends on what is assumed (`synthga
 - *gaussian*: the trade-off between the two rates is that of a Gaussian mechanism (Nasr et al. 2023). Tightest, and
   shown to say how tight the games are; it refutes nothing here, for discovery, selection and sampling are no Gaussians.
 
-The first two can refute a claim; all of their bounds in one game hold together with 95% (Bonferroni). `synthgan audit`
-makes it 95% for all games together.
+- *sampled*: the trade-off is that of a Gaussian which gets to see the canary with a known probability only (Balle,
+  Barthe and Gaboardi 2018), as an update on a Poisson batch is accounted for. Only in the games whose mechanism is that
+  one update; a critic that samples more often than its ledger pays for is beyond the family, whatever its noise.
+
+All but *gaussian* can refute a claim, where they are given; all of their bounds in one game hold together with 95%
+(Bonferroni). `synthgan audit` makes it 95% for all games together.
 
 **One run** (Steinke, Nasr and Jagielski 2023, Theorem 5.2 and Corollary 5.4). Door 3 also runs once on 1,000 canaries,
 each in the table by a fair coin. The attacker, who sees every update, guesses at the 200 with the most telling scores.
@@ -68,11 +87,24 @@ bound from 2.5 million runs, and the *gaussian* one from 20,000, must recover at
 one-run bound reproduces the figures that its paper prints, and recovers randomised response (`tests/test_one_run.py`).
 """
 
+POWER = """\
+## Power
+
+A game that could not have seen a bug proves nothing by its silence. For the detectors of selection, three-way
+marginals, persons and sampling the law of the evidence is known, with the bug and without it, so games can be played on
+numbers drawn from it and judged as the audit judges ({n_games} of each, `benchmarks/audit_power.py`). *Seen* is the
+share of games that refute the claim with the bug, *cried* the share that do so without. Tests play a game up to three
+times before a bug counts as missed, and twice before silence counts as broken.
+
+| detector | bug | claim | runs | confidence | seen | cried |
+|---|---|---|---|---|---|---|
+"""
+
 BUGS = """\
 ## Planted bugs
 
 Each bug is put in by a patch in `tests/test_planted_bugs.py`: its detectors fail with it and pass without it.
-*Statistical* detectors are the games above, at epsilon 4 or 1; the others, in `tests/detectors.py`, look inside.
+*Statistical* detectors are the games above, at epsilon 1 to 16; the others, in `tests/detectors.py`, look inside.
 
 | bug | statistical detector | other detector |
 |---|---|---|
@@ -89,6 +121,15 @@ Each bug is put in by a patch in `tests/test_planted_bugs.py`: its detectors fai
 | a penalty on real rows outside the clip | | `check_clipping` |
 | exact n | `audit_discovery`, `audit_undeclared_pipeline` | `check_only_mechanisms_tell` |
 | membership from random_state | | `check_membership_is_secret` |
+| selection without noise | `audit_selection` | |
+| noise scale halved (selection) | `audit_selection` | |
+| noise for one row of a person | `audit_selection`, `audit_person_statistics`, `audit_person_pipeline` | |
+| all rows of a person | `audit_person_statistics`, `audit_person_pipeline` | |
+| slices of a three-way marginal overlap | `audit_three_way` | |
+| noise scale halved (three-way) | `audit_three_way` | |
+| persons counted exactly | `audit_counted_persons` | `check_plan_knows_no_person` |
+| samples at 2q, pays q | `audit_sampled_critic` | `check_sampling_is_paid` |
+| rows of a person clipped apart | `audit_person_critic` | `check_persons_are_clipped_together` |
 
 `check_only_mechanisms_tell` fits two tables that differ in every respect with mechanisms that answer the same whatever
 the data: codec, conditions, marginals, history and every weight must come out equal. `tests/test_behind_the_doors.py`
@@ -98,10 +139,13 @@ sampling, saving, loading) with the table freed and unreadable.
 ## Limits
 
 - Doors are attacked where an attacker sees most: every noisy count, every gradient. A model file shows less.
-- Poisson sampling is tested by itself (`check_membership`). The games on DP-SGD put every row into every batch, because
-  what sampling adds to privacy shows in events too rare for some thousand runs.
-- Rows are the unit in the games. That a person's k rows change no statistic by more than k is tested on neighbouring
-  tables, in `tests/test_private_statistics.py`, `tests/test_mechanisms.py` and `tests/test_dp_sgd.py`.
+- Poisson sampling is attacked over one update. What it adds to the privacy of many updates shows in events too rare for
+  some thousand runs: that many updates add up as the ledger says is the word of dp-accounting. How batches are drawn is
+  tested by itself (`check_membership`), and that the rate is the one that was paid for (`check_sampling_is_paid`).
+- A noise that was planned for another rate than the critic samples at is seen by `check_sampling_is_paid`, not by a
+  game: at the epsilon where games see the rate, it costs little of the noise.
+- Discovery is attacked with rows as units. That a person's k rows change no statistic by more than k is tested on
+  neighbouring tables too, in `tests/test_private_statistics.py`, `tests/test_mechanisms.py` and `tests/test_dp_sgd.py`.
 - Floating-point noise (DP-SGD) and the time that a fit takes are not attacked.
 """
 
@@ -117,8 +161,8 @@ def markdown(results: Mapping[str, Any]) -> str:
         lines += [
             f"Claim: **epsilon {claim:g}**, delta {delta:g}. Lower bounds of epsilon:",
             "",
-            "| attacked | evidence | runs | approximate | zcdp | gaussian | CPU s |",
-            "|---|---|---|---|---|---|---|",
+            f"| attacked | evidence | runs | {' | '.join(NOTIONS)} | CPU s |",
+            "|---|---|---|---|---|---|---|---|",
             *(row for name, cell in of_claim.items() for row in _rows(name, cell)),
             "",
             _verdict(claim, of_claim),
@@ -127,8 +171,21 @@ def markdown(results: Mapping[str, Any]) -> str:
     rows: dict[str, list[Mapping[str, Any]]] = {}
     for key, cell in cells.items():
         rows.setdefault(f"epsilon {key.split('/', 1)[0]}", []).append(cell)
-    lines += [provenance(rows, versions=True), "", BUGS]
+    lines += [provenance(rows, versions=True), ""]
+    if "power" in results:
+        lines += [_power(results["power"]["rows"]), ""]
+    lines.append(BUGS)
     return "\n".join(lines)
+
+
+def _power(rows: Sequence[Mapping[str, Any]]) -> str:
+    """How often detectors see their bugs, as a section."""
+    lines = [
+        f"| `{row['detector']}` | {row['bug']} | {row['epsilon']:g} | {row['n_runs']} | {row['confidence']:.1%} | "
+        f"{row['seen']:.1%} | {row['cried']:.1%} |"
+        for row in rows
+    ]
+    return POWER.format(n_games=rows[0]["n_games"]) + "\n".join(lines)
 
 
 def _rows(name: str, cell: Mapping[str, Any]) -> Iterator[str]:
@@ -136,15 +193,13 @@ def _rows(name: str, cell: Mapping[str, Any]) -> Iterator[str]:
     if "findings" in result:
         for finding in result["findings"]:
             bounds = finding["bounds"]
-            shown = [f"{bounds[n]['epsilon']:.2f}" if n in bounds else "" for n in ("approximate", "zcdp", "gaussian")]
+            shown = [f"{bounds[n]['epsilon']:.2f}" if n in bounds else "" for n in NOTIONS]
             yield f"| {name} | {finding['evidence']} | {result['n_runs']:,} | {' | '.join(shown)} | {seconds} |"
     elif "n_guesses" in result:
         evidence = f"{result['n_correct']} of {result['n_guesses']} guesses right"
-        yield f"| DP-SGD critic, one run | {evidence} | 1 | {result['epsilon']:.2f} | | | {seconds} |"
+        yield f"| DP-SGD critic, one run | {evidence} | 1 | {result['epsilon']:.2f} | | | | {seconds} |"
     else:
-        shown = [
-            f"{result['epsilon']:.2f}" if n == result["notion"] else "" for n in ("approximate", "zcdp", "gaussian")
-        ]
+        shown = [f"{result['epsilon']:.2f}" if n == result["notion"] else "" for n in NOTIONS]
         n_runs = 2 * cell["options"]["n_runs"]
         yield f"| bare Gaussian | the noisy number | {n_runs:,} | {' | '.join(shown)} | {seconds} |"
 

@@ -94,6 +94,19 @@ class Request:
                 "protect_values=False (--no-protection) would store rare values and true extremes, which no budget "
                 "was paid for; leave it out of a private fit."
             )
+        if privacy is not None and limit is not None:
+            raise PrivacyError(
+                "time_limit (--time-limit) lets the clock say how many steps a fit takes and how often it measures, "
+                "and how fast they are hangs on the table; leave it out of a private fit, and set max_steps "
+                "(--max-steps) or effort (--effort) instead."
+            )
+
+        if privacy is not None and privacy.ledger is not None and self.checkpoint is not None:
+            progress = (Path(self.checkpoint), journal_path(self.checkpoint))
+            if Path(privacy.ledger).resolve() in [path.resolve() for path in progress]:
+                raise SettingsError(
+                    "the ledger (--ledger) and the checkpoint (--checkpoint) name the same file; give each its own."
+                )
 
     def resolved(self, n_rows: float) -> TrainingSettings:
         """Concrete settings of an exact fit."""
@@ -186,13 +199,17 @@ def fit_privately(source: Source, privacy: Privacy, request: Request) -> Fitted:
     what was released is not asked for again, and what was reserved and is lost counts as spent. The noise still to come
     is drawn afresh, so the result is not the one that an undisturbed fit would have had.
 
+    The file that composes several fits on the table is entered when nothing is left that could be refused without a
+    release: settings, schema, the files to be written, and whether the checkpoint is of this fit.
+
     Raises:
         PrivacyError: when what is asked for cannot be kept private, or a ledger refuses.
         SchemaError: when the declaration does not fit the table's columns, or holds inferred facts.
         TrainingError: when training diverges.
         ModelFileError: when the checkpoint is damaged or belongs to another fit.
     """
-    from synthgan.private_fit import PrivateFit, ledger_entry, private_settings
+    from synthgan.privacy.reservation import reservation
+    from synthgan.private_fit import PrivateFit, private_settings
 
     seed, before, saver, journal = request.seed, dict[str, Any](), None, None
     if request.checkpoint is not None:
@@ -217,14 +234,14 @@ def fit_privately(source: Source, privacy: Privacy, request: Request) -> Fitted:
 
         def besides() -> State:
             tensors, values = fit.state()
-            return tensors, values | {"holdout_key": key.hex(), "fit": fit_id}
+            return tensors, values | {"holdout_key": key.hex(), "fit": account.fit}
 
         identity = _private_identity(fit, settings, request, seed=seed)
         saver = Checkpoint(request.checkpoint, identity, besides=besides)
         return saver.stored()
 
     trainer, reason = None, "steps"
-    with ledger_entry(privacy, before.get("fit")) as fit_id:
+    with reservation(privacy, before.get("fit")) as account:
         private = PrivateFit(
             source,
             privacy,
@@ -235,6 +252,7 @@ def fit_privately(source: Source, privacy: Privacy, request: Request) -> Fitted:
             key=key,
             journal=journal,
             saved=saved,
+            reserve=None if privacy.ledger is None else account.enter,
         )
         codec = private.codec
         if codec.layout.n_columns:
@@ -255,7 +273,10 @@ def fit_privately(source: Source, privacy: Privacy, request: Request) -> Fitted:
 
             reason = _train(trainer, request, saver, on_step=_no_op if saver is None else save)
         private.close()
-    model = dataclasses.replace(_model(codec, trainer, settings, reason, request), ledger=private.ledger)
+    model = _model(codec, trainer, settings, reason, request)
+    # How long steps take hangs on the rows behind the doors; whoever watches a fit knows it, its results do not tell.
+    history = [{name: value for name, value in record.items() if name != "seconds"} for record in model.history]
+    model = dataclasses.replace(model, history=history, ledger=private.ledger)
     notices = private.notices + codec.notices + _expectations(model)
     return Fitted(model, notices, private.receipt, private.released)
 

@@ -16,10 +16,11 @@ from typing import Any
 import pyarrow as pa
 import torch
 
-from synthgan.config import GeneratorSettings, TrainingSettings
+from synthgan.config import DpSgdSettings, GeneratorSettings, TrainingSettings
 from synthgan.errors import SettingsError
+from synthgan.privacy.accounting import event_to_json
 from synthgan.privacy.audit import CONFIDENCE
-from synthgan.privacy.canaries import dp_sgd_game, one_run_audit
+from synthgan.privacy.canaries import SAMPLING_RATE, dp_sgd_game, one_run_audit, person_critic_game
 from synthgan.privacy.distinguishing import (
     RARE_WORD,
     Game,
@@ -31,10 +32,12 @@ from synthgan.privacy.distinguishing import (
     statistics_game,
     with_rare_row,
 )
+from synthgan.privacy.marginal_games import selection_game, three_way_game
 from synthgan.privacy.marginals import Candidate
 from synthgan.privacy.one_run import OneRunBound
 from synthgan.privacy.parameters import Privacy
-from synthgan.private_fit import DISCOVERY_SHARE, PrivateFit, private_settings
+from synthgan.privacy.person_games import CANARY_ROWS, ROWS_PER_UNIT, UNIT, person_statistics_game
+from synthgan.private_fit import DISCOVERY_SHARE, DP_SGD, PrivateFit, private_settings
 from synthgan.tables.batches import TableSource
 from synthgan.training.setup import Doors, Seeds, target_slices, trainer_before
 
@@ -94,10 +97,17 @@ def games(epsilon: float, delta: float) -> tuple[Game, ...]:
     """Every game of an audit, in the order of the doors."""
     return (
         statistics_game(epsilon, delta),
+        person_statistics_game(epsilon, delta),
         discovery_game(epsilon, delta),
         marginals_game(epsilon, delta),
+        selection_game(epsilon, delta),
+        three_way_game(epsilon, delta),
         dp_sgd_game(epsilon, delta),
+        person_critic_game(epsilon, delta),
+        person_critic_game(epsilon, delta, sampling_rate=SAMPLING_RATE),
         pipeline_game(epsilon, delta),
+        pipeline_game(epsilon, delta, persons=True),
+        counted_persons_game(epsilon, delta),
         undeclared_pipeline_game(epsilon, delta),
     )
 
@@ -153,19 +163,26 @@ def audit(
     )
 
 
-def pipeline_game(epsilon: float, delta: float, *, n_steps: int = 0) -> Game:
+def pipeline_game(epsilon: float, delta: float, *, n_steps: int = 0, persons: bool = False) -> Game:
     """A whole fit with the default split of the budget, on a declared table: the canary is one row of a known pair.
 
     Args:
         epsilon: the claim.
         delta: the claim.
         n_steps: training steps of a small generator, 0 for none. The rounds of the second door take place either way.
+        persons: whether units are persons with one to many rows: the canary has `CANARY_ROWS`, all of the pair.
     """
-    privacy = Privacy(epsilon, delta)
+    privacy = Privacy(epsilon, delta, unit=UNIT, rows_per_unit=ROWS_PER_UNIT) if persons else Privacy(epsilon, delta)
     n_times = 100 * math.ceil(max(1.0, 1 / epsilon))  # a table that does not drown in the noise
+    n_more = CANARY_ROWS if persons else 1
 
     def run(canary: bool) -> Scores:
-        rows = {name: values * n_times + values[: int(canary)] for name, values in _ROWS.items()}
+        rows: dict[str, list[Any]] = {
+            name: values * n_times + values[:1] * (n_more * canary) for name, values in _ROWS.items()
+        }
+        if persons:
+            n_others = len(_ROWS["a"]) * n_times
+            rows[UNIT] = [row // ROWS_PER_UNIT for row in range(n_others)] + [n_others] * (n_more * canary)
         settings = private_settings(_SMALL, privacy, device=_CPU, max_steps=None)
         settings = dataclasses.replace(settings, n_steps=max(1, n_steps), evaluate_every=max(1, n_steps))
         private = PrivateFit(_source(rows), privacy, declared=_DECLARED, target="a", min_count=1)
@@ -182,12 +199,40 @@ def pipeline_game(epsilon: float, delta: float, *, n_steps: int = 0) -> Game:
         return scores
 
     return Game(
-        name="pipeline" + (", trained" if n_steps else ""),
+        name="pipeline" + (", persons" if persons else "") + (", trained" if n_steps else ""),
         epsilon=epsilon,
         delta=delta,
         play=run,
         zcdp_delta=(1 - DISCOVERY_SHARE) * delta,
     )
+
+
+def counted_persons_game(epsilon: float, delta: float) -> Game:
+    """How many persons there are, of whom the neural critic samples: the canary is one person more.
+
+    The critic's sampling rate follows from a noisy count of persons and stands in the ledger of the model file.
+    """
+    critic = DpSgdSettings(width=8, n_blocks=1, n_updates=4, expected_batch_size=50)
+    privacy = Privacy(epsilon, delta, unit=UNIT, rows_per_unit=ROWS_PER_UNIT, neural=0.5, neural_settings=critic)
+    settings = private_settings(_SMALL, privacy, device=_CPU)
+    n_persons = 1000
+
+    def run(canary: bool) -> Scores:
+        persons = list(range(n_persons + canary))
+        rows = {"a": ["x" if person % 4 else "y" for person in persons], "b": ["u", "v"] * 500 + ["u"] * canary}
+        private = PrivateFit(_source({**rows, UNIT: persons}), privacy, declared=_DECLARED, target="a", min_count=1)
+        counted = 0.0
+        if private.codec.layout.n_columns:
+            doors = private.open(settings, _CPU)
+            assert doors.neural is not None
+            doors.neural(torch.Generator())
+            spent = next(entry for entry in private.ledger.entries if entry.mechanism == DP_SGD)
+            update = event_to_json(spent.event)["event"]
+            counted = critic.expected_batch_size / update["sampling_probability"]
+        private.close()
+        return {"number of persons": counted}
+
+    return Game(name="pipeline, number of persons", epsilon=epsilon, delta=delta, play=run)
 
 
 def undeclared_pipeline_game(epsilon: float, delta: float) -> Game:

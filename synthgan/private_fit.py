@@ -9,8 +9,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import os
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -23,11 +22,11 @@ from synthgan.critics.adversarial import NeuralCritic, RealRows
 from synthgan.errors import PrivacyError
 from synthgan.privacy.accounting import plan_order
 from synthgan.privacy.clamping import ClampedSource
-from synthgan.privacy.dp_sgd import PrivateCritic
+from synthgan.privacy.dp_sgd import PrivateCritic, refuse_what_cannot_be_private
 from synthgan.privacy.dp_sgd_plan import DpSgdPlan, calibrate, sampling_rate
 from synthgan.privacy.entropy import system_rng
+from synthgan.privacy.journal import check_unused
 from synthgan.privacy.ledger import Entry, Ledger
-from synthgan.privacy.ledger_file import LedgerFile
 from synthgan.privacy.marginals import PrivateMarginals
 from synthgan.privacy.mechanisms import Mechanisms
 from synthgan.privacy.parameters import ROW, Privacy
@@ -39,6 +38,7 @@ from synthgan.receipt import Receipt, new_key
 from synthgan.tables.batches import Source
 from synthgan.tables.codec import TableCodec
 from synthgan.tables.codec_settings import CodecSettings
+from synthgan.tables.derived_source import NoRows
 from synthgan.tables.holdout import divide
 from synthgan.tables.schema import TableSchema
 from synthgan.tables.schema_file import schema_from_json, schema_to_json
@@ -100,6 +100,8 @@ class PrivateFit:
         journal: a file for the ledger's journal; None for a ledger in memory.
         saved: given this object before anything is released, finds the `state` of an earlier run to go on from; None
             for a new fit.
+        reserve: enters the fit in the account of its table. Called once, when nothing is left that can be refused
+            without releasing anything; refuses by raising. None where there is no account.
 
     Attributes:
         receipt: which rows were fitted; for the table's owner alone.
@@ -126,6 +128,7 @@ class PrivateFit:
         key: bytes | None = None,
         journal: Path | None = None,
         saved: Callable[[PrivateFit], State | None] = lambda _: None,
+        reserve: Callable[[], object] | None = None,
     ) -> None:
         unit = None if privacy.unit == ROW else privacy.unit
         self.privacy = privacy
@@ -146,41 +149,58 @@ class PrivateFit:
         self.notices: tuple[str, ...] = ()
         earlier = saved(self)
         if earlier is None:
-            self._begin(journal)
+            self._begin(journal, reserve)
         else:
             assert journal is not None
-            self._go_on(journal, *earlier)
+            self._go_on(journal, *earlier, reserve=reserve)
 
-    def _begin(self, journal: Path | None) -> None:
+    def _begin(self, journal: Path | None, reserve: Callable[[], object] | None) -> None:
         """Open a ledger and the first door, and fit the codec."""
-        privacy, discovery = self.privacy, DISCOVERY_SHARE * self.privacy.delta
-        self.ledger = Ledger(
-            privacy.epsilon,
-            privacy.delta,
-            order=plan_order(privacy.epsilon, privacy.delta - discovery, self._neural),
-            discovery_delta=discovery,
-            journal=journal,
-        )
-        self.ledger.declare(unit=privacy.unit, rows_per_unit=privacy.rows_per_unit, unprotected=UNPROTECTED)
-        self._mechanisms = Mechanisms(self.ledger, rows_per_unit=privacy.rows_per_unit)
-        rho = STATISTICS_SHARE * self.ledger.remaining_rho
-        statistics = PrivateStatistics.release(
-            self._rows, self.schema, self._mechanisms, rho=rho, delta=discovery, unit=self._unit
-        )
-        left = self.ledger.remaining_rho / privacy.rows_per_unit**2
-        self.codec = TableCodec.fit(
-            self._rows, self.schema, codec_settings(statistics.n_rows(), left, self._min_count), statistics=statistics
-        )
+        if journal is not None:
+            check_unused(journal)
+        if reserve is not None:
+            # What a schema asks of statistics and codec in vain shows on a table without rows, too.
+            self._first_door(NoRows(self._rows), self._new_ledger(None))
+            reserve()
+        self.ledger = self._new_ledger(journal)
+        self._mechanisms, statistics, self.codec, rho = self._first_door(self._rows, self.ledger)
         n_columns = max(1, self.codec.layout.n_columns)
         self._one_way_variance = self._mechanisms.standard_deviation(rho / n_columns) ** 2
         self.released = statistics.released
-        self.notices = privacy.warnings_for(statistics.n_rows())
+        self.notices = self.privacy.warnings_for(statistics.n_rows())
 
-    def _go_on(self, journal: Path, tensors: Mapping[str, torch.Tensor], values: Mapping[str, Any]) -> None:
+    def _new_ledger(self, journal: Path | None) -> Ledger:
+        privacy, discovery = self.privacy, DISCOVERY_SHARE * self.privacy.delta
+        order = plan_order(privacy.epsilon, privacy.delta - discovery, self._neural)
+        ledger = Ledger(privacy.epsilon, privacy.delta, order=order, discovery_delta=discovery, journal=journal)
+        ledger.declare(unit=privacy.unit, rows_per_unit=privacy.rows_per_unit, unprotected=UNPROTECTED)
+        return ledger
+
+    def _first_door(self, rows: Source, ledger: Ledger) -> tuple[Mechanisms, PrivateStatistics, TableCodec, float]:
+        """Mechanisms, the statistics released by them, the codec fitted from these, and the rho that they took."""
+        mechanisms = Mechanisms(ledger, rows_per_unit=self.privacy.rows_per_unit)
+        rho = STATISTICS_SHARE * ledger.remaining_rho
+        statistics = PrivateStatistics.release(
+            rows, self.schema, mechanisms, rho=rho, delta=ledger.discovery_delta, unit=self._unit
+        )
+        left = ledger.remaining_rho / self.privacy.rows_per_unit**2
+        settings = codec_settings(statistics.n_rows(), left, self._min_count)
+        return mechanisms, statistics, TableCodec.fit(rows, self.schema, settings, statistics=statistics), rho
+
+    def _go_on(
+        self,
+        journal: Path,
+        tensors: Mapping[str, torch.Tensor],
+        values: Mapping[str, Any],
+        *,
+        reserve: Callable[[], object] | None,
+    ) -> None:
         """Take up an earlier run: what it released is not asked for again, what it lost since counts as spent."""
         self.ledger = Ledger.resume(journal)
         if self.ledger.guarantee() != (self.privacy.epsilon, self.privacy.delta):
             raise PrivacyError(f"the journal '{journal}' belongs to another fit than the checkpoint beside it")
+        if reserve is not None:
+            reserve()
         self._mechanisms = Mechanisms(self.ledger, rows_per_unit=self.privacy.rows_per_unit)
         self.codec = TableCodec.from_json(values["codec"], schema_from_json(values["schema"]))
         self._one_way_variance = float(values["one_way_variance"])
@@ -298,41 +318,6 @@ class PrivateFit:
             self._neural_entry = None
 
 
-@contextmanager
-def ledger_entry(privacy: Privacy, earlier: str | None = None) -> Iterator[str | None]:
-    """Within the block a fit goes on, which the table's ledger file knows of, when there is one.
-
-    The fit's whole guarantee is reserved before the block begins, and stays reserved when the block fails.
-
-    Args:
-        privacy: names the file.
-        earlier: what an earlier run of this fit was called there: it is not counted again.
-
-    Yields:
-        What the fit is called in the file.
-
-    Raises:
-        PrivacyError: when the file lacks the earlier run.
-    """
-    if privacy.ledger is None:
-        yield None
-        return
-    file = LedgerFile(privacy.ledger)
-    if earlier is None:
-        with file.fit(privacy.epsilon, privacy.delta, unit=privacy.unit, rows_per_unit=privacy.rows_per_unit) as fit:
-            yield fit.id
-        return
-    states = {fit.id: fit.state for fit in file.read().fits}
-    if earlier not in states:
-        raise PrivacyError(
-            f"the ledger file '{privacy.ledger}' does not know the fit of the checkpoint; name the file that it was "
-            "started with, or start the fit afresh"
-        )
-    yield earlier
-    if states[earlier] == "reserved":
-        file.settle(earlier)
-
-
 def codec_settings(n_rows: float, rho: float, min_count: int) -> CodecSettings:
     """As many bins as keep the cells of two columns above the noise that ``rho`` will leave.
 
@@ -385,7 +370,10 @@ def private_settings(
         return dataclasses.replace(base, adversarial_weight=0.0, twin_weight=0.0, shrinkage=0.0, capture="off")
     private = _critic_settings(privacy)
     settled = private.alone(base) if neural == 1 and not given else private.training(base)
-    return resolve(dataclasses.replace(settled, shrinkage=0.0), n_rows=1.0, device=device, max_steps=max_steps)
+    resolved = resolve(dataclasses.replace(settled, shrinkage=0.0), n_rows=1.0, device=device, max_steps=max_steps)
+    if resolved.adversarial_weight > 0:
+        refuse_what_cannot_be_private(resolved, private, device)  # now, and not when doors are open already
+    return resolved
 
 
 def _neural(privacy: Privacy) -> float:

@@ -12,6 +12,8 @@ import numpy as np
 
 from synthgan.errors import NotFittedError, SettingsError
 from synthgan.random_state import RandomState, seed_from
+from synthgan.receipt import receipt_path, without_receipt, write_receipt
+from synthgan.sampling.summary import SampleSummary
 from synthgan.tables.outputs import check_output
 from synthgan.tables.schema import TableSchema
 from synthgan.tables.sources import Data
@@ -52,7 +54,7 @@ class Synthesizer:
             `synthgan.receipt.split` tells them again.
         settings: concrete training settings, in place of ``effort``.
         time_limit: seconds after which training ends; the learning rate's schedule is shortened to fit. None for no
-            limit.
+            limit. Refused with ``privacy``: what a private fit releases must not hang on a clock.
         max_steps: most training steps; None for the effort's own number. The warm-up is cut with it, to a fifth of the
             steps at most. For a fit known to be short it serves better than ``time_limit``.
         early_stopping: stop when the error of the two-way marginals on held-out rows no longer falls.
@@ -69,11 +71,11 @@ class Synthesizer:
         training_settings_: the resolved settings, a `TrainingSettings`.
         history_: one dict per 50 steps: losses, marginal error, seconds; at each evaluation also what the averaged
             generator reaches (``mode_coverage``, ``frechet_distance`` and others, see docs/architecture.md). The last
-            one has these figures for the weights that stay.
+            one has these figures for the weights that stay. A private fit's leaves the seconds out.
         stopped_by_: why training ended: ``"steps"``, ``"time"`` or ``"early stopping"``.
         n_rows_: number of rows fitted; of a private fit, a noisy one.
         receipt_: which rows were fitted, a `synthgan.receipt.Receipt` for the table's owner alone; None without privacy
-            and holdout.
+            and holdout, and in copies and pickles.
         ledger_: what a private fit spent and on what, a `synthgan.privacy.ledger.Ledger`; None without privacy.
         n_features_in_: number of columns fitted.
         feature_names_in_: their names, in order.
@@ -137,6 +139,14 @@ class Synthesizer:
         changed = [f"{k}={v!r}" for k, v in self.get_params().items() if v != _PARAMETERS[k]]
         return f"Synthesizer({', '.join(changed)})"
 
+    def __getstate__(self) -> dict[str, Any]:
+        """What copies and pickles get: all but the receipt."""
+        return without_receipt(self.__dict__)
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Take a state; pickles of earlier versions have a receipt in it."""
+        self.__dict__ |= without_receipt(state)
+
     def __sklearn_is_fitted__(self) -> bool:
         """Whether `fit` has been called."""
         return hasattr(self, "codec_")
@@ -167,8 +177,7 @@ class Synthesizer:
                 by its own name or ``"target"``. None when the table holds its target, or has none.
             checkpoint: file to save progress to. When it exists already, the fit goes on from it, to the same result.
                 It is a private artefact: delete it once the model is saved.
-            csv_format: how CSV files are written, where their first line does not tell: encoding, separator, decimal
-                sign, spellings of missing cells.
+            csv_format: how CSV files are written, where their first line does not tell.
 
         Raises:
             DataError: when the table cannot be used.
@@ -305,8 +314,6 @@ class Synthesizer:
         sampler = Sampler(self.codec_, self.generator_, seed, precision=self.training_settings_.precision)
         return requested_rows(sampler, self.schema_, n_rows, conditions), sampler.report
 
-    # ------------------------------------------------------------------ files
-
     def save(self, path: str | os.PathLike[str], *, force: bool = False) -> Path:
         """Write the model to one ``.synthgan`` file: no rows, no pickle, no critic.
 
@@ -318,7 +325,6 @@ class Synthesizer:
         """
         self._check_fitted()
         from synthgan.model import Model, write_model
-        from synthgan.receipt import receipt_path, write_receipt
 
         if self.receipt_ is not None:
             check_output(receipt_path(path), force=force)

@@ -21,16 +21,18 @@ from dp_accounting import ZCDpEvent
 from synthgan import private_fit
 from synthgan.config import DpSgdSettings
 from synthgan.errors import BudgetError
-from synthgan.pipeline_audit import undeclared_pipeline_game
+from synthgan.pipeline_audit import counted_persons_game, pipeline_game, undeclared_pipeline_game
 from synthgan.privacy import mechanisms
-from synthgan.privacy.canaries import dp_sgd_game
+from synthgan.privacy.canaries import SAMPLING_RATE, dp_sgd_game, person_critic_game
 from synthgan.privacy.distinguishing import Game, discovery_game, marginals_game, play, statistics_game
 from synthgan.privacy.ledger import Ledger
+from synthgan.privacy.marginal_games import selection_game, three_way_game
 from synthgan.privacy.mechanisms import Mechanisms
 from synthgan.privacy.parameters import Privacy
+from synthgan.privacy.person_games import person_statistics_game
 from synthgan.privacy.poisson_units import PoissonUnits
 from synthgan.private_fit import PrivateFit, private_settings
-from synthgan.tables.batches import TableSource
+from synthgan.tables.batches import Source, TableSource
 from synthgan.training.setup import Seeds, trainer_before
 from tests.private_critics import (
     BASE,
@@ -102,6 +104,60 @@ def check_membership() -> None:
     assert abs(shared - n_units * rate**2) < 6 * (n_units * rate**2 / n_batches) ** 0.5
 
 
+def check_persons_are_clipped_together() -> None:
+    """What a person with several rows adds to a batch is one gradient, clipped to the bound once."""
+    bound = 0.05
+    units = np.arange(len(TABLE.codes)) // 4
+    judge = make(max_grad_norm=bound, units=units, rows_per_unit=3)
+    fix_positions(judge)
+    batch_of(judge, 2, 7)
+    assert float((real_half(judge) * judge._rows_per_batch).norm()) <= 2 * bound * 1.0001
+    assert judge._units.n_units == len(TABLE.codes) // 4
+
+
+def check_sampling_is_paid() -> None:
+    """The critic of a fit draws each person as often as its entry in the ledger says, and takes as many updates."""
+    privacy, private = _fit_of_persons(400)
+    doors = private.open(private_settings(BASE, privacy, device=CPU), CPU)
+    assert doors.neural is not None
+    judge: Any = doors.neural(torch.Generator())
+    entry = next(entry for entry in private.ledger.entries if entry.mechanism == private_fit.DP_SGD)
+    assert judge.agreed.n_updates == entry.event.count
+    rate, n_batches = entry.event.event.sampling_probability, 400
+    assert 0.02 < rate < 0.5
+    sizes = np.array([len(judge._units.draw()) for _ in range(n_batches)])
+    n_units = judge._units.n_units
+    assert n_units == 400
+    assert abs(sizes.mean() - n_units * rate) < 6 * (n_units * rate * (1 - rate) / n_batches) ** 0.5
+
+
+def check_plan_knows_no_person() -> None:
+    """With mechanisms that answer alike, tables of more or fewer persons give the same plan and the same account."""
+    plans = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(private_fit, "Mechanisms", BlindMechanisms)
+        for n_persons in (300, 450):
+            privacy, private = _fit_of_persons(n_persons)
+            doors = private.open(private_settings(BASE, privacy, device=CPU), CPU)
+            assert doors.neural is not None
+            judge: Any = doors.neural(torch.Generator())
+            account = json.dumps(private.ledger.to_json(), default=str)
+            plans.append((judge.agreed, judge._rows_per_batch, account))
+    assert plans[0] == plans[1]
+
+
+def _fit_of_persons(n_persons: int) -> tuple[Privacy, PrivateFit]:
+    privacy = Privacy(20.0, DELTA, unit="who", rows_per_unit=2, neural=0.8, neural_settings=FEW_UPDATES)
+    columns = {
+        "flag": [True, False] * n_persons,
+        "size": list(range(20)) * (n_persons // 10),
+        "who": [person for person in range(n_persons) for _ in range(2)],
+    }
+    declared = {"columns": {"size": {"bounds": [0, 19]}, "who": "identifier"}}
+    source = TableSource(pa.table(columns), description="the table")
+    return privacy, PrivateFit(source, privacy, declared=declared, target="flag", min_count=1)
+
+
 def check_fakes_know_no_rows() -> None:
     """The gradient of the generated rows is the same whatever the real ones are, and however many were drawn."""
     fake, other = fake_rows(), TABLE.codes.copy()
@@ -148,17 +204,16 @@ class BlindMechanisms(Mechanisms):
             return 0
         if more["mechanism"] == mechanisms.THRESHOLDED_GAUSSIAN:
             return {}
-        if what == "number of rows":
+        if what in ("number of rows", "number of persons"):
             return [1000]
         return [(7 * place) % 5 * 200 for place in range(len(data))]
 
 
-def fit_of(columns: dict[str, list[Any]], declared: Any, *, neural: float = 0.0) -> list[Any]:
+def fit_of(source: Source, declared: Any, *, neural: float = 0.0, unit: str | None = None) -> list[Any]:
     """All that a private fit of a few steps lets out, as plain values."""
-    privacy = Privacy(2.0, DELTA, neural=neural)
-    private = PrivateFit(
-        TableSource(pa.table(columns), description="the table"), privacy, declared=declared, target="flag", min_count=1
-    )
+    persons = {} if unit is None else {"unit": unit, "rows_per_unit": 2}
+    privacy = Privacy(2.0, DELTA, neural=neural, **persons)
+    private = PrivateFit(source, privacy, declared=declared, target="flag", min_count=1)
     settings = private_settings(BASE, privacy, device=CPU, max_steps=5)
     doors, layout = private.open(settings, CPU), private.codec.layout
     told = doors.marginals.pairs()
@@ -186,14 +241,24 @@ def check_only_mechanisms_tell() -> None:
 
     So nothing but the mechanisms' answers reaches codec, conditions, marginals, notices, history or weights.
     """
-    first = {"flag": [True, False] * 300, "word": ["a", "b", "b"] * 200, "size": list(range(20)) * 30}
-    second = {"flag": [True] * 450, "word": ["c", "c", None] * 150, "size": [5, 10**6, -3] * 150}
-    declared = {"columns": {"size": {"granularity": 1}}}
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(private_fit, "Mechanisms", BlindMechanisms)
-        made = [fit_of(columns, declared) for columns in (first, second)]
+        made = [fit_of(table_of(columns), DIFFERENT_DECLARED) for columns in DIFFERENT]
     for one, other in zip(*made, strict=True):
         assert one == other
+
+
+DIFFERENT: tuple[dict[str, list[Any]], ...] = (
+    {"flag": [True, False] * 300, "word": ["a", "b", "b"] * 200, "size": list(range(20)) * 30},
+    {"flag": [True] * 450, "word": ["c", "c", None] * 150, "size": [5, 10**6, -3] * 150},
+)
+"""Tables of the same columns and types that differ in every other respect."""
+
+DIFFERENT_DECLARED = {"columns": {"size": {"granularity": 1}}}
+
+
+def table_of(columns: dict[str, list[Any]]) -> Source:
+    return TableSource(pa.table(columns), description="the table")
 
 
 def check_budget_is_kept() -> None:
@@ -254,14 +319,14 @@ class WatchedSource(TableSource):
 # ---------------------------------------------------------------------------------------------------- by statistics
 
 
-def check_by_audit(game: Game, n_runs: int) -> None:
+def check_by_audit(game: Game, n_runs: int, *, confidence: float = 0.5) -> None:
     """Playing the game does not refute the claim.
 
     Limits as loose as these let few runs find a bug. False alarms are far rarer than half of the time: without a bug
     even the true rates prove only a part of the claim, and at epsilon 4 between three and four standard errors are in
     between.
     """
-    outcome = play(game, n_runs, confidence=0.5)
+    outcome = play(game, n_runs, confidence=confidence)
     finding = outcome.strongest
     assert not outcome.is_refuted, (
         f"{outcome.game}, {finding.evidence}: epsilon is at least {finding.epsilon:.2f}, {outcome.epsilon:g} claimed"
@@ -282,6 +347,36 @@ def audit_undeclared_pipeline() -> None:
 
 def audit_marginals() -> None:
     check_by_audit(marginals_game(4.0, DELTA), 800)
+
+
+def audit_person_statistics() -> None:
+    check_by_audit(person_statistics_game(4.0, DELTA), 400, confidence=0.95)
+
+
+def audit_selection() -> None:
+    check_by_audit(selection_game(4.0, DELTA), 800)
+
+
+def audit_three_way() -> None:
+    check_by_audit(three_way_game(4.0, DELTA), 1200)
+
+
+def audit_person_pipeline() -> None:
+    check_by_audit(pipeline_game(8.0, DELTA, persons=True), 400, confidence=0.8)
+
+
+def audit_counted_persons() -> None:
+    check_by_audit(counted_persons_game(1.0, DELTA), 120)
+
+
+def audit_sampled_critic() -> None:
+    """With one update the notion of a sampled Gaussian is tight, so a loose limit would be passed by chance."""
+    check_by_audit(person_critic_game(16.0, DELTA, sampling_rate=SAMPLING_RATE), 600, confidence=0.995)
+
+
+def audit_person_critic() -> None:
+    """Everybody is in the batch, so this is one Gaussian and nothing else."""
+    check_by_audit(person_critic_game(8.0, DELTA), 400, confidence=0.995)
 
 
 def audit_dp_sgd() -> None:

@@ -16,6 +16,7 @@ from synthgan.privacy.audit import (
     epsilon_lower_bound,
     gaussian_epsilon,
     gaussian_mu,
+    sampled_epsilon,
     zcdp_epsilon,
 )
 
@@ -133,6 +134,43 @@ def test_randomised_response_is_told_exactly() -> None:
     assert as_gaussian.epsilon > 4, "what is assumed matters"
 
 
+@pytest.mark.parametrize("rate", [1.0, 0.25])
+def test_a_sampled_gaussian_is_told_and_never_overstated(rate: float) -> None:
+    """The canary is given with a probability: the notion that knows it recovers most, and no honest run passes it."""
+    rng, mu, n = np.random.default_rng(5), 3.0, 20_000
+    truth = sampled_epsilon(mu, DELTA, rate)
+    without, with_ = rng.normal(0, 1, n), rng.normal(0, 1, n) + mu * (rng.random(n) < rate)
+    bound = epsilon_lower_bound(without, with_, delta=DELTA, notion="sampled", sampling_rate=rate)
+    assert 0.7 * truth < bound.epsilon < truth
+    twice = rng.normal(0, 1, n) + mu * (rng.random(n) < min(1.0, 2 * rate))
+    beyond = epsilon_lower_bound(without, twice, delta=DELTA, notion="sampled", sampling_rate=rate).epsilon
+    assert beyond > 3 * truth or rate == 1
+
+
+def test_sampled_epsilon_by_hand() -> None:
+    """Delta straight from the tails: the mixture's less ``exp(epsilon)`` times that of noise, at the best threshold."""
+    for mu, rate, epsilon in ((1.0, 0.5, 1.0), (3.0, 0.25, 6.0), (0.5, 0.1, 0.1)):
+        own = math.log1p(math.expm1(epsilon) / rate)
+        cut = own / mu + mu / 2
+        mixture = (1 - rate) * norm.sf(cut) + rate * norm.sf(cut - mu)
+        delta = mixture - math.exp(epsilon) * norm.sf(cut)
+        assert sampled_epsilon(mu, delta, rate) == pytest.approx(epsilon, rel=1e-5)
+    assert sampled_epsilon(2.0, DELTA, 1.0) == pytest.approx(gaussian_epsilon(2.0, DELTA))
+    assert sampled_epsilon(2.0, 0.3, 0.25) == 0, "with probability 0.25 nothing at all is promised"
+
+
+def test_sampling_bounds_hold_as_often_as_they_say() -> None:
+    rng, truth = np.random.default_rng(6), sampled_epsilon(2.0, DELTA, 0.25)
+    wrong = []
+    for _ in range(200):
+        without, with_ = rng.normal(0, 1, 200), rng.normal(0, 1, 200) + 2.0 * (rng.random(200) < 0.25)
+        found = epsilon_lower_bound(
+            without, with_, delta=DELTA, confidence=0.8, notion="sampled", sampling_rate=0.25
+        ).epsilon
+        wrong.append(found > truth)
+    assert np.mean(wrong) <= 0.2 + 2 * math.sqrt(0.2 * 0.8 / 200)
+
+
 def test_gaussian_epsilon_by_hand() -> None:
     """Delta of a Gaussian, straight from the two error functions."""
     for mu, epsilon in ((0.3, 1.0), (1.0, 4.0), (3.0, 12.0)):
@@ -153,6 +191,7 @@ def test_gaussian_epsilon_by_hand() -> None:
         ([1.0] * 9, [1.0] * 9, {"delta": 1.0}, "delta must be"),
         ([1.0] * 9, [1.0] * 9, {"confidence": 1.0}, "delta must be"),
         ([1.0] * 9, [1.0] * 9, {"notion": "pure"}, "delta must be"),
+        ([1.0] * 9, [1.0] * 9, {"notion": "sampled", "sampling_rate": 0.0}, "sampling_rate must be"),
     ],
 )
 def test_what_cannot_be_judged_is_refused(without, with_, options, text) -> None:

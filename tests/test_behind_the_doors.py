@@ -8,20 +8,27 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pyarrow as pa
 import pytest
 
+from synthgan import private_fit
 from synthgan.model import Model
 from synthgan.privacy.parameters import Privacy
 from synthgan.private_fit import PrivateFit, private_settings
 from synthgan.synthesizer import Synthesizer
 from synthgan.tables.batches import TableSource
+from synthgan.tables.sources import open_source
 from synthgan.training.setup import Seeds, trainer_before
 from tests.detectors import (
     DELTA,
+    DIFFERENT,
+    DIFFERENT_DECLARED,
     FEW_UPDATES,
+    BlindMechanisms,
     check_only_mechanisms_tell,
     check_rows_are_read_in_the_fit_alone,
+    fit_of,
 )
 from tests.private_critics import BASE, CPU
 
@@ -42,6 +49,25 @@ def test_every_read_happens_while_the_doors_are_opened() -> None:
 
 def test_nothing_but_the_mechanisms_answers_reaches_the_model() -> None:
     check_only_mechanisms_tell()
+
+
+@pytest.mark.parametrize("kind", ["frame", "csv", "parquet"])
+def test_frames_and_files_of_persons_tell_no_more(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As from tables in memory: one with more persons, of more rows each, and the other give the same model."""
+    monkeypatch.setattr(private_fit, "Mechanisms", BlindMechanisms)
+    declared = {"columns": {**DIFFERENT_DECLARED["columns"], "who": "identifier"}}
+    made = []
+    for number, (columns, rows_each) in enumerate(zip(DIFFERENT, (1, 5), strict=True)):
+        frame = pd.DataFrame({**columns, "who": [f"p{row // rows_each}" for row in range(len(columns["flag"]))]})
+        data: Any = frame
+        if kind != "frame":
+            data = tmp_path / f"{number}.{kind}"
+            frame.to_csv(data, index=False) if kind == "csv" else frame.to_parquet(data)
+        source = open_source(data, minimum_rows=0)
+        source.description = "the table"
+        made.append(fit_of(source, declared, unit="who"))
+    for one, other in zip(*made, strict=True):
+        assert one == other
 
 
 @pytest.mark.parametrize("unit", ["row", "who"])

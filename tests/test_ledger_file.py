@@ -20,6 +20,7 @@ from synthgan import BudgetError, OutputError, PrivacyError, SettingsError
 from synthgan.privacy import ledger_file as module
 from synthgan.privacy.journal import lock
 from synthgan.privacy.ledger_file import LedgerFile
+from synthgan.privacy.ledger_lock import lock_path, locked, memory_of
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="POSIX locks, signals and permissions")
 
@@ -72,6 +73,7 @@ def test_a_killed_fit_counts(path: Path) -> None:
     code = f"""
 import os, signal
 from synthgan.privacy.ledger_file import LedgerFile
+from synthgan.privacy.ledger_lock import lock_path, locked, memory_of
 LedgerFile({str(path)!r}).reserve(0.75, 1e-6, what="killed")
 os.kill(os.getpid(), signal.SIGKILL)
 """
@@ -176,6 +178,111 @@ def test_a_link_keeps_pointing_at_the_file(path: Path) -> None:
     LedgerFile(link).reserve(1.0, 1e-5)
     assert link.is_symlink()
     assert LedgerFile(path).guarantee() == (1.0, 1e-5)
+
+
+@posix
+@pytest.mark.parametrize("of", ["file", "folder", "link to a link", "relative"])
+def test_all_links_lead_to_one_account_and_one_lock(of: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "accounts").mkdir()
+    (tmp_path / "elsewhere").mkdir()
+    path = tmp_path / "accounts" / "fits.json"
+    link = tmp_path / "elsewhere" / "link.json"
+    if of == "folder":
+        (tmp_path / "elsewhere" / "folder").symlink_to(tmp_path / "accounts")
+        link = tmp_path / "elsewhere" / "folder" / "fits.json"
+    elif of == "relative":
+        link.symlink_to(Path("..") / "accounts" / "fits.json")
+    else:
+        target = path
+        if of == "link to a link":
+            target = tmp_path / "between.json"
+            target.symlink_to(path)
+        link.symlink_to(target)
+    LedgerFile(link).reserve(1.0, 1e-5)  # of a file that is not there yet
+    LedgerFile(path).reserve(0.5, 1e-5)
+    assert LedgerFile(link).guarantee() == LedgerFile(path).guarantee() == (1.5, 2e-5)
+    assert [file.name for file in tmp_path.rglob("*.lock")] == [".fits.json.lock"]
+    with locked(path, timeout_seconds=1.0):
+        monkeypatch.setattr(module, "LOCK_SECONDS", 0.05)
+        with pytest.raises(PrivacyError, match="another process holds"):
+            LedgerFile(link).reserve(1.0, 1e-5)
+
+
+@posix
+def test_a_file_of_two_names_is_refused(path: Path) -> None:
+    LedgerFile(path).reserve(1.0, 1e-5)
+    other = path.with_name("other.json")
+    os.link(path, other)
+    for each in (path, other):
+        with pytest.raises(PrivacyError, match=r"has 2 names \(hard links\)"):
+            LedgerFile(each).reserve(1.0, 1e-5)
+        with pytest.raises(PrivacyError, match="hard links"):
+            LedgerFile(each).guarantee()
+    other.unlink()
+    assert LedgerFile(path).guarantee() == (1.0, 1e-5)
+
+
+def without_fits(path: Path, *places: int) -> None:
+    """Take fits out, and mend the totals."""
+    content = json.loads(path.read_text())
+    content["fits"] = [fit for place, fit in enumerate(content["fits"]) if place not in places]
+    for name in ("epsilon", "delta"):
+        content["joint_guarantee"][name] = sum(fit[name] for fit in content["fits"])
+    path.write_text(json.dumps(content))
+
+
+@pytest.mark.parametrize(
+    "lose",
+    [
+        lambda path: without_fits(path, 2),
+        lambda path: without_fits(path, 0),
+        lambda path: without_fits(path, 0, 1, 2),
+        lambda path: path.unlink(),
+    ],
+    ids=["the last", "the first", "all", "the file"],
+)
+def test_lost_fits_are_noticed_while_the_lock_remembers(path: Path, lose: Any) -> None:
+    file = LedgerFile(path)
+    for _ in range(3):
+        file.reserve(0.5, 1e-6)
+    good = path.read_bytes()
+    lose(path)
+    for look in (file.guarantee, lambda: file.reserve(0.5, 1e-6), lambda: file.check(0.5, 1e-6)):
+        with pytest.raises(PrivacyError, match=r"has lost fits, of which .*\.fits\.json\.lock' remembers 3"):
+            look()
+    path.write_bytes(good)
+    file.reserve(0.5, 1e-6)
+    assert file.guarantee() == (2.0, 4e-6)
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[1]", b'{"fits": "many", "last": null}'])
+def test_a_lock_that_remembers_nothing_is_no_obstacle(path: Path, content: bytes) -> None:
+    """Locks of earlier versions are empty. And what the docs say: without the lock, edited totals are believed."""
+    file = LedgerFile(path)
+    for _ in range(2):
+        file.reserve(0.5, 1e-6)
+    lock_path(path).write_bytes(content)
+    without_fits(path, 0)
+    assert file.guarantee() == (0.5, 1e-6)
+    file.reserve(0.25, 1e-6)
+    assert file.guarantee() == (0.75, 2e-6)
+    assert memory_of(path).n_fits == 2
+
+
+def test_a_check_changes_nothing(path: Path) -> None:
+    file = LedgerFile.create(path, cap_epsilon=1.0)
+    before = path.read_bytes(), path.stat().st_mtime_ns
+    file.check(1.0, 1e-5)
+    for asked, kind, text in (((1.5, 1e-5), BudgetError, "above its cap"), ((0.0, 1e-5), SettingsError, "epsilon")):
+        with pytest.raises(kind, match=text):
+            file.check(*asked)
+    with pytest.raises(PrivacyError, match="protect the unit"):
+        file.check(1.0, 1e-5, unit="person")
+    assert (path.read_bytes(), path.stat().st_mtime_ns) == before
+    LedgerFile(path.with_name("new.json")).check(1.0, 1e-5)
+    assert not path.with_name("new.json").exists()
+    with pytest.raises(OutputError, match="its folder does not exist"):
+        LedgerFile(path.parent / "nowhere" / "fits.json").check(1.0, 1e-5)
 
 
 @posix

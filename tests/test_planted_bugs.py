@@ -6,6 +6,7 @@ The table in docs/privacy-audit.md names each bug with its detectors.
 from __future__ import annotations
 
 import dataclasses
+import json
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -16,12 +17,16 @@ import pytest
 import torch
 from torch import Tensor
 
+from benchmarks import audit_power
 from synthgan import private_fit
+from synthgan.critics.marginal_door import ExactMarginals
 from synthgan.errors import PrivacyError
 from synthgan.networks.generator import GeneratedRows
-from synthgan.privacy import distinguishing, dp_sgd, mechanisms, poisson_units
+from synthgan.privacy import distinguishing, dp_sgd, mechanisms, person_games, poisson_units
 from synthgan.privacy.dp_sgd import PrivateCritic
+from synthgan.privacy.dp_sgd_plan import DpSgdPlan
 from synthgan.privacy.ledger import Ledger
+from synthgan.privacy.marginals import PrivateMarginals
 from synthgan.privacy.mechanisms import Mechanisms
 from synthgan.privacy.poisson_units import PoissonUnits
 from synthgan.privacy.statistics import PrivateStatistics
@@ -119,6 +124,89 @@ def condition_on_exact_counts(patch: Patch) -> None:
     patch.setattr(TableCodec, "encode", encode)
 
 
+def select_exactly(patch: Patch) -> None:
+    """The worst candidate is paid for by its noisy maximum, and then looked up."""
+    original = Mechanisms.select
+
+    def select(self: Mechanisms, scores: Any, **options: Any) -> int:
+        original(self, scores, **options)
+        return int(np.argmax(scores))
+
+    patch.setattr(Mechanisms, "select", select)
+
+
+def halve_noise_of_selection(patch: Patch) -> None:
+    """As when the log-odds of the exponential mechanism are taken for its scores: a factor of two is lost."""
+    original = Mechanisms.select
+
+    def select(self: Mechanisms, scores: Any, **options: Any) -> int:
+        return original(self, 2 * np.asarray(scores), **options)
+
+    patch.setattr(Mechanisms, "select", select)
+
+
+def forget_rows_of_persons(patch: Patch) -> None:
+    """Noise for one row, where a person has several."""
+    original = Mechanisms.__init__
+
+    def init(self: Mechanisms, ledger: Any, *, rows_per_unit: int = 1) -> None:
+        original(self, ledger, rows_per_unit=rows_per_unit)
+        self.rows_per_unit = 1
+
+    patch.setattr(Mechanisms, "__init__", init)
+
+
+def use_all_rows_of_persons(patch: Patch) -> None:
+    """The limit of rows per person is declared, and not kept."""
+    for module in (private_fit, person_games):
+        patch.setattr(module, "UnitLimitedSource", lambda source, unit, rows_per_unit: source)
+
+
+def let_slices_overlap(patch: Patch) -> None:
+    """A row is counted in the slice of its own level and in all that come after it."""
+    original = ExactMarginals.counts
+
+    def counts(self: Any, column: int | None = None, levels: Any = ()) -> Tensor:
+        return original(self) if column is None else original(self, column, list(range(max(levels) + 1)))
+
+    patch.setattr(ExactMarginals, "counts", counts)
+
+
+def halve_noise_of_slices(patch: Patch) -> None:
+    """Each slice is measured as if it were a table of its own, by four draws of which the mean is kept."""
+    original = PrivateMarginals._measure
+
+    def measure(self: Any, candidate: Any, rho: float, what: str) -> None:
+        original(self, candidate, rho, what)
+        if candidate.is_split:
+            exact = self._cells(self._exact, candidate).cpu().numpy()
+            known = self._measured[candidate]
+            self._measured[candidate] = dataclasses.replace(known, counts=exact + (known.counts - exact) / 2)
+
+    patch.setattr(PrivateMarginals, "_measure", measure)
+
+
+def count_persons_exactly(patch: Patch) -> None:
+    """The noisy count of persons is paid for, and the exact one used."""
+    original = private_fit.PrivateFit._count_persons
+
+    def count(self: Any, persons: Any, *, rho: float) -> float:
+        original(self, persons, rho=rho)
+        return float(len(np.unique(persons)))
+
+    patch.setattr(private_fit.PrivateFit, "_count_persons", count)
+
+
+def count_persons_without_noise(patch: Patch) -> None:
+    original = Mechanisms.counts
+
+    def counts(self: Mechanisms, counts: Any, *, what: str, **options: Any) -> Any:
+        noisy = original(self, counts, what=what, **options)
+        return np.asarray(counts) if what == "number of persons" else noisy
+
+    patch.setattr(Mechanisms, "counts", counts)
+
+
 def overshoot(patch: Patch) -> None:
     """The budget is looked at after the spend, if at all."""
     patch.setattr(Ledger, "_refuse_overshoot", lambda self, entry: None)
@@ -144,6 +232,38 @@ def halve_noise(patch: Patch) -> None:
 def switch_clipping_off(patch: Patch) -> None:
     original = dp_sgd.ghost_clipped
     patch.setattr(dp_sgd, "ghost_clipped", lambda discriminator, _: original(discriminator, NO_CLIP))
+
+
+def sample_twice_as_often(patch: Patch) -> None:
+    """The ledger pays for q, and the critic samples at 2q."""
+    original = PoissonUnits.__init__
+
+    def init(self: Any, *args: Any, sampling_rate: float, **options: Any) -> None:
+        original(self, *args, sampling_rate=min(1.0, 2 * sampling_rate), **options)
+
+    patch.setattr(PoissonUnits, "__init__", init)
+
+
+def plan_with_half_the_rate(patch: Patch) -> None:
+    """The same slip on the other side: noise is calibrated and paid for batches of half the size."""
+    original = DpSgdPlan.event
+
+    def event(self: DpSgdPlan) -> Any:
+        paid = dataclasses.replace(self)
+        object.__setattr__(paid, "sampling_rate", self.sampling_rate / 2)
+        return original(paid)
+
+    patch.setattr(DpSgdPlan, "event", event)
+
+
+def clip_rows_of_persons_apart(patch: Patch) -> None:
+    """Each row of a person is clipped by itself, so that a person of k rows adds up to k times the bound."""
+    original = PrivateCritic._real_losses
+
+    def real_losses(self: Any, index: Tensor) -> Tensor:
+        return original(self, index[index >= 0][:, None])
+
+    patch.setattr(PrivateCritic, "_real_losses", real_losses)
 
 
 def shuffle_instead(patch: Patch) -> None:
@@ -235,6 +355,27 @@ PLANTED = (
         "generator loss reading real rows", let_generator_loss_read_rows, detectors.check_generator_loss_reads_no_rows
     ),
     Planted("Poisson batches replaced by shuffling", shuffle_instead, detectors.check_membership),
+    Planted("selection without noise", select_exactly, detectors.audit_selection, statistical=True),
+    Planted("noise scale halved (selection)", halve_noise_of_selection, detectors.audit_selection, statistical=True),
+    Planted("noise for one row of a person", forget_rows_of_persons, detectors.audit_selection, statistical=True),
+    Planted(
+        "noise for one row of a person", forget_rows_of_persons, detectors.audit_person_statistics, statistical=True
+    ),
+    Planted("noise for one row of a person", forget_rows_of_persons, detectors.audit_person_pipeline, statistical=True),
+    Planted("all rows of a person", use_all_rows_of_persons, detectors.audit_person_statistics, statistical=True),
+    Planted("all rows of a person", use_all_rows_of_persons, detectors.audit_person_pipeline, statistical=True),
+    Planted("slices of a three-way marginal overlap", let_slices_overlap, detectors.audit_three_way, statistical=True),
+    Planted("noise scale halved (three-way)", halve_noise_of_slices, detectors.audit_three_way, statistical=True),
+    Planted("persons counted exactly", count_persons_exactly, detectors.audit_counted_persons, statistical=True),
+    Planted("persons counted exactly", count_persons_exactly, detectors.check_plan_knows_no_person),
+    Planted("persons counted exactly", count_persons_without_noise, detectors.audit_counted_persons, statistical=True),
+    Planted("samples at 2q, pays q", sample_twice_as_often, detectors.audit_sampled_critic, statistical=True),
+    Planted("samples at 2q, pays q", sample_twice_as_often, detectors.check_sampling_is_paid),
+    Planted("samples at 2q, pays q", plan_with_half_the_rate, detectors.check_sampling_is_paid),
+    Planted(
+        "rows of a person clipped apart", clip_rows_of_persons_apart, detectors.audit_person_critic, statistical=True
+    ),
+    Planted("rows of a person clipped apart", clip_rows_of_persons_apart, detectors.check_persons_are_clipped_together),
     Planted("budget overshoot", overshoot, detectors.check_budget_is_kept),
     Planted("a penalty on real rows outside the clip", penalise_real_rows, detectors.check_clipping),
     Planted("exact n", count_rows_exactly, detectors.audit_discovery, statistical=True),
@@ -243,7 +384,16 @@ PLANTED = (
     Planted("membership from random_state", seed_membership, detectors.check_membership_is_secret),
 )
 
-SLOW_CHECKS = (detectors.audit_dp_sgd, detectors.audit_marginals, detectors.audit_undeclared_pipeline)
+SLOW_CHECKS = (
+    detectors.audit_dp_sgd,
+    detectors.audit_marginals,
+    detectors.audit_undeclared_pipeline,
+    detectors.audit_person_pipeline,
+    detectors.audit_selection,
+    detectors.audit_three_way,
+    detectors.audit_sampled_critic,
+    detectors.audit_person_critic,
+)
 """Detectors that take long, for many fits are made."""
 
 
@@ -313,9 +463,31 @@ def test_a_reader_outside_the_fit_is_caught(monkeypatch: Patch) -> None:
 
 def test_every_bug_of_the_issue_is_planted() -> None:
     named = {each.bug for each in PLANTED}
-    assert len(named) == 13  # twelve, of which half the noise is planted in counts and in DP-SGD
+    assert len(named) == 13 + 9  # twelve, of which half the noise is planted in counts and in DP-SGD; and later ones
     caught_by_statistics = {each.bug for each in PLANTED if each.statistical}
     assert {"noise scale halved (counts)", "clipping off", "fakes conditioned on sampled rows"} <= caught_by_statistics
+    assert {"samples at 2q, pays q", "persons counted exactly", "selection without noise"} <= caught_by_statistics
+
+
+def test_what_a_game_should_see_it_can_see() -> None:
+    """The page's table of power: a game alone misses less than a thirtieth, and cries less than once in a hundred."""
+    power = json.loads((PAGE.parent / "benchmarks" / "audit.json").read_text(encoding="utf-8"))["power"]["rows"]
+    told = {(row["detector"], row["bug"]) for row in power}
+    games = {each.detector for each in audit_power.cases()}
+    planted = {(each.check.__name__, each.bug) for each in PLANTED if each.check.__name__ in games}
+    assert told == planted
+    assert min(row["seen"] for row in power) >= 0.97
+    assert max(row["cried"] for row in power) <= 0.01
+
+
+def test_the_laws_of_power_are_those_of_the_games() -> None:
+    """As many standard deviations apart as the tables of a game are, within what so few runs can tell."""
+    case = next(each for each in audit_power.cases() if each.detector == "audit_person_statistics")
+    game, rng = person_games.person_statistics_game(case.epsilon, 1e-5), np.random.default_rng(0)
+    runs = [np.array([game.play(canary)["count of its level"] for _ in range(80)]) for canary in (False, True)]
+    assumed = [case.without(rng, 4000, canary) for canary in (False, True)]
+    apart = [(with_.mean() - without.mean()) / without.std() for without, with_ in (runs, assumed)]
+    assert apart[0] == pytest.approx(apart[1], abs=6 * (2 / 80) ** 0.5)
 
 
 def test_the_page_names_every_bug_with_its_detectors() -> None:

@@ -310,6 +310,10 @@ def test_an_inferred_schema_is_refused_before_anything_is_spent(tmp_path: Path) 
         ({"early_stopping": True}, "early stopping judges held-out rows"),
         ({"settings": TrainingSettings(early_stopping=True)}, "early stopping judges held-out rows"),
         ({"protect_values": False}, "protect_values"),
+        (
+            {"time_limit": 3600.0},
+            r"time_limit \(--time-limit\) lets the clock say .* set max_steps \(--max-steps\) or eff",
+        ),
     ],
 )
 def test_what_cannot_be_private_is_refused_by_name(options: dict[str, Any], text: str) -> None:
@@ -317,6 +321,15 @@ def test_what_cannot_be_private_is_refused_by_name(options: dict[str, Any], text
     source.is_gone = True
     with pytest.raises(PrivacyError, match=text):
         synthesizer(private(), **options).fit(source)
+
+
+def test_nothing_that_a_clock_says_is_in_a_private_fit() -> None:
+    """How fast steps are taken hangs on the rows behind the third door; an exact fit's history tells it."""
+    made = synthesizer(private(8.0, neural=0.5)).fit(people(100))
+    assert made.history_
+    assert not [record for record in made.history_ if "seconds" in record]
+    exact = Synthesizer(settings=SMALL, device="cpu", progress="off").fit(people(100))
+    assert all("seconds" in record for record in exact.history_)
 
 
 def test_a_loss_that_ties_rows_together_is_refused() -> None:

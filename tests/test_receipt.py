@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
+import copy
+import dataclasses
+import io
 import json
+import pickle
 import re
 import stat
 import sys
 import zipfile
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import joblib
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
 import synthgan
 from synthgan import DataError, ModelFileError, OutputError, Privacy, SettingsError, Synthesizer
+from synthgan import receipt as module
 from synthgan.config import GeneratorSettings, TrainingSettings
-from synthgan.receipt import read_receipt, receipt_path, split
+from synthgan.receipt import STAYED, read_receipt, receipt_path, split
 from synthgan.tables.inference import infer_schema
 from synthgan.training.setup import build_trainer
 from tests.stand_in_mechanisms import ScriptedMechanisms
@@ -158,6 +166,61 @@ def test_a_private_model_file_holds_nothing_of_its_receipt(tmp_path: Path, monke
     assert synthgan.load(path).receipt_ is None
 
 
+def copied(made: Synthesizer) -> list[Synthesizer]:
+    in_file = io.BytesIO()
+    joblib.dump(made, in_file)
+    in_file.seek(0)
+    dumped = [pickle.loads(pickle.dumps(made, protocol)) for protocol in range(2, pickle.HIGHEST_PROTOCOL + 1)]
+    return [*dumped, joblib.load(in_file), copy.copy(made), copy.deepcopy(made)]
+
+
+@pytest.mark.parametrize("privacy", [Privacy(1.0), None])
+def test_copies_and_pickles_leave_the_receipt_behind(
+    privacy: Privacy | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("synthgan.private_fit.Mechanisms", ScriptedMechanisms)  # noisy counts that meet none by chance
+    made = fit(people(N_ROWS).drop(columns="who"), privacy=privacy, schema=DECLARED, holdout=0.5)
+    receipt, notices = made.receipt_, made.notices_
+    exact = {receipt.n_holdout} | ({N_ROWS, receipt.n_training} if privacy else set())
+    for each in copied(made):
+        assert each.receipt_ is None
+        assert each.notices_ == (*notices, STAYED)
+        content = pickle.dumps(each)
+        assert receipt.key not in content
+        assert receipt.content.encode() not in content
+        assert not exact & set(numbers_in(vars(each)))
+        assert len(each.sample(3)) == 3
+        assert copy.copy(each).notices_ == each.notices_, "said once"
+    assert made.receipt_ is receipt
+    assert made.notices_ is notices
+    assert not re.search(rf"{N_ROWS}|{receipt.content}|{re.escape(repr(receipt.key))}", f"{made!r} {receipt!r}")
+    copied(made)[0].save(tmp_path / "copy.synthgan")
+    assert [path.name for path in tmp_path.iterdir()] == ["copy.synthgan"]
+
+
+def test_a_pickle_of_an_earlier_version_loses_its_receipt() -> None:
+    made = fit(people(60), holdout=0.5)
+    old = Synthesizer.__new__(Synthesizer)
+    old.__setstate__(dict(vars(made)))
+    assert old.receipt_ is None
+    assert old.n_rows_ == made.n_rows_
+    assert "receipt_" not in vars(copy.copy(Synthesizer()))
+
+
+def numbers_in(value: Any, depth: int = 0) -> Iterator[int]:
+    """Every whole number that an object holds, whatever it is nested in."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        yield value
+    elif isinstance(value, Mapping):
+        yield from (number for each in value.values() for number in numbers_in(each, depth + 1))
+    elif isinstance(value, list | tuple | set | frozenset):
+        yield from (number for each in value for number in numbers_in(each, depth + 1))
+    elif depth < 12 and not isinstance(value, str | bytes | np.ndarray | torch.Tensor):
+        slots = [name for kind in type(value).__mro__ for name in getattr(kind, "__slots__", ())]
+        held = {name: getattr(value, name, None) for name in slots} | getattr(value, "__dict__", {})
+        yield from numbers_in(held, depth + 1)
+
+
 @pytest.mark.parametrize(
     "change",
     [
@@ -182,7 +245,10 @@ def test_another_table_is_refused(change: Any, unit: str) -> None:
 @pytest.mark.parametrize(
     "damage",
     [
-        lambda values: values | {"version": 2},
+        lambda values: values | {"version": 3},
+        lambda values: values | {"version": 1},
+        lambda values: values | {"sides": None},
+        lambda values: {k: v for k, v in values.items() if k != "seal"},
         lambda values: values | {"format": "synthgan-ledger"},
         lambda values: values | {"key": values["key"][:-2]},
         lambda values: values | {"key": 7},
@@ -201,6 +267,78 @@ def test_damaged_receipts_are_refused(damage: Any, tmp_path: Path) -> None:
     path.write_text("{")
     with pytest.raises(ModelFileError, match="no whole receipt"):
         read_receipt(path)
+
+
+EDITS: dict[str, dict[str, Any]] = {
+    "more held out": {"holdout": 0.9},
+    "a little more held out": {"holdout": 0.2001},
+    "nothing held out": {"holdout": 0.0},
+    "another unit": {"unit": "who"},
+    "another unit with few values": {"unit": "colour"},
+    "a unit that is no column": {"unit": "person"},
+    "other numbers": {"n_training": 1, "n_holdout": 599},
+    "another number of rows": {"n_rows": 601, "n_training": 601, "n_holdout": 0},
+    "other sides": {"sides": "00" * 32},
+}
+
+
+def by_hand(path: Path, changed: dict[str, Any], *, sealed: bool = False, version: int = 2) -> None:
+    """Edit a receipt; a forger who knows the code seals it again."""
+    content = json.loads(path.read_text()) | changed | {"version": version}
+    seal = content.pop("seal", None)
+    if version == 1:
+        content.pop("sides", None)
+    else:
+        content["seal"] = module._seal(content, bytes.fromhex(content["key"])) if sealed else seal
+    path.write_text(json.dumps(content))
+
+
+@pytest.mark.parametrize("name", EDITS)
+@pytest.mark.parametrize("privacy", [None, Privacy(4.0)])
+def test_an_edited_receipt_is_refused(name: str, privacy: Privacy | None, tmp_path: Path) -> None:
+    frame = people()
+    path = receipt_path(fit(frame, holdout=0.2, privacy=privacy, schema=DECLARED).save(tmp_path / "model.synthgan"))
+    original = path.read_bytes()
+    by_hand(path, EDITS[name])
+    for read in (read_receipt, lambda file: split(frame, file)):
+        with pytest.raises(ModelFileError, match="was edited: its seal is broken"):
+            read(path)
+    path.write_bytes(original)
+    by_hand(path, EDITS[name], sealed=True)
+    for receipt in (path, dataclasses.replace(read_receipt(path))):
+        with pytest.raises(ModelFileError, match=r"does not belong to the fit of .* or was edited") as caught:
+            split(frame, receipt)
+    assert caught.value.exit_code == 5
+
+
+@pytest.mark.parametrize("change", [{"key": "00" * 16}, {"content": "00" * 32}], ids=str)
+def test_with_another_key_the_table_is_another(change: dict[str, Any], tmp_path: Path) -> None:
+    path = receipt_path(fit(people(), holdout=0.2).save(tmp_path / "model.synthgan"))
+    by_hand(path, change, sealed=True)
+    with pytest.raises(DataError, match="is not the table of this receipt"):
+        split(people(), path)
+
+
+def test_a_receipt_moved_to_another_model_is_told(tmp_path: Path) -> None:
+    first, second = (fit(people(), holdout=0.2).save(tmp_path / f"{i}.synthgan") for i in range(2))
+    digest = json.loads(receipt_path(second).read_text())["model_sha256"]
+    by_hand(receipt_path(first), {"model_sha256": digest})
+    with pytest.raises(ModelFileError, match="was edited"):
+        read_receipt(receipt_path(first), model=second)
+
+
+@pytest.mark.parametrize("unit", ["row", "who"])
+def test_receipts_of_version_1_still_serve(unit: str, tmp_path: Path) -> None:
+    """They state numbers only: what divides the rows otherwise is told where the numbers differ."""
+    frame, privacy = people(), Privacy(4.0, unit=unit)
+    path = receipt_path(fit(frame, holdout=0.2, privacy=privacy, schema=DECLARED).save(tmp_path / "model.synthgan"))
+    new = split(frame, path)
+    by_hand(path, {}, version=1)
+    for old, side in zip(split(frame, path), new, strict=True):
+        pd.testing.assert_frame_equal(old.to_frame(), side.to_frame())
+    by_hand(path, {"holdout": 0.9}, version=1)
+    with pytest.raises(ModelFileError, match="was edited"):
+        split(frame, path)
 
 
 def test_the_receipt_of_another_model_is_told(tmp_path: Path) -> None:

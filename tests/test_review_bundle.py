@@ -307,6 +307,32 @@ def test_another_table_is_refused(parts: StandIn, open_release: ReviewedModel, t
     assert parts.calls is None
 
 
+@pytest.mark.parametrize(
+    ("of", "version", "edited"),
+    [
+        ("open_release", 1, {"holdout": 0.9}),
+        ("open_release", 1, {"n_training": 400, "n_holdout": 0}),
+        ("open_release", 2, {"holdout": 0.9}),
+        ("open_release", 2, {"unit": "colour"}),
+        ("private_release", 1, {"holdout": 0.9}),
+        ("private_release", 1, {"unit": "colour"}),  # which the model's ledger tells
+        ("private_release", 2, {"unit": "colour"}),
+    ],
+)
+def test_an_edited_receipt_is_refused(
+    parts: StandIn, of: str, version: int, edited: dict[str, Any], tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    release = copy_of(request.getfixturevalue(of), tmp_path)
+    values = read(release.receipt) | edited | {"version": version}
+    if version == 1:  # which has neither, and states numbers only
+        del values["seal"], values["sides"]
+    release.receipt.write_text(json.dumps(values))
+    with pytest.raises(ModelFileError, match=r"was edited"):
+        write_bundle(release.model, release.data, tmp_path / "release")
+    assert not (tmp_path / "release").exists()
+    assert parts.calls is None
+
+
 def test_a_private_model_needs_its_receipt(parts: StandIn, private_release: ReviewedModel, tmp_path: Path) -> None:
     release = copy_of(private_release, tmp_path, receipt=False)
     with pytest.raises(ModelFileError, match="there is no receipt"):

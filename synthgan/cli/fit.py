@@ -92,7 +92,10 @@ _BASES: dict[Basis, str] = {
 @click.option("--effort", type=click.Choice(EFFORTS), help="How long to train.  [default: default]")
 @click.option("--max-steps", type=click.IntRange(min=1), metavar="N", help="Train for at most N steps.")
 @click.option(
-    "--time-limit", type=click.FloatRange(min=0, min_open=True), metavar="SECONDS", help="Train for at most this long."
+    "--time-limit",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="SECONDS",
+    help="Train for at most this long; not with --epsilon.",
 )
 @click.option(
     "--min-count",
@@ -164,8 +167,9 @@ def fit(
         from synthgan.receipt import receipt_path
 
         check_output(receipt_path(model), force=force)
-    if checkpoint is not None and checkpoint.resolve() == model.resolve():
-        raise SettingsError("--checkpoint and --output name the same file; give the checkpoint a file of its own.")
+    for option, path in (("--checkpoint", checkpoint), ("--ledger", ledger)):
+        if path is not None and path.resolve() == model.resolve():
+            raise SettingsError(f"{option} and --output name the same file; give {option} a file of its own.")
     synthesizer = Synthesizer(
         **given(
             target=target,

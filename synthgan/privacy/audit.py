@@ -6,7 +6,7 @@ bounds epsilon from below (Jagielski, Ullman and Oprea 2020, "Auditing Different
 al. 2021, "Adversary Instantiation"). Rates are bounded by Clopper and Pearson's exact intervals, and the threshold is
 chosen on other runs than those it is judged by.
 
-Three notions, which differ in what is assumed of the mechanism:
+Four notions, which differ in what is assumed of the mechanism:
 
 - ``approximate``: nothing but (epsilon, delta). Always valid; with few runs it stays far below the truth, because the
   promise is about rare events.
@@ -15,10 +15,14 @@ Three notions, which differ in what is assumed of the mechanism:
   bound of rho is converted to epsilon as the ledger converts it. This refutes a claim that was made by zCDP.
 - ``gaussian``: the mechanism is as hard to see through as a Gaussian of some mu (Nasr et al. 2023, "Tight Auditing of
   Differentially Private Machine Learning"). The tightest; true of Gaussian noise, at odds with other mechanisms.
+- ``sampled``: the mechanism is as hard to see through as such a Gaussian that is given the canary with a known
+  probability only, once, as DP-SGD's event says of an update. What is beyond that probability refutes the event,
+  whatever the noise.
 """
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -31,13 +35,16 @@ from scipy.special import betaincinv, log_ndtr, ndtr, ndtri
 
 from synthgan.errors import SettingsError
 
-Notion: TypeAlias = Literal["approximate", "zcdp", "gaussian"]
+Notion: TypeAlias = Literal["approximate", "zcdp", "gaussian", "sampled"]
 
 CONFIDENCE = 0.95
 """Confidence of a lower bound, unless asked for another."""
 
 MOST_THRESHOLDS = 400
 """Thresholds tried at most, evenly spread over the ranks of the scores and, more closely, over both tails."""
+
+MOST_MU = 40.0
+"""What a bound says where no Gaussian could have told the canary so often; its epsilon is beyond 800."""
 
 _OFFSETS = np.geomspace(0.02, 1e6, 4000)
 """Renyi orders less 1."""
@@ -90,6 +97,7 @@ def epsilon_lower_bound(
     delta: float,
     confidence: float = CONFIDENCE,
     notion: Notion = "approximate",
+    sampling_rate: float = 1.0,
 ) -> LowerBound:
     """The lower bound of epsilon that two samples of scores prove.
 
@@ -99,6 +107,7 @@ def epsilon_lower_bound(
         delta: at which epsilon is bounded.
         confidence: of the bound.
         notion: what is assumed of the mechanism, see the module's text.
+        sampling_rate: of the notion ``sampled``.
 
     The first half of the runs chooses threshold and direction, the second half is judged. All runs of either table
     must be independent of each other. The rate of false alarms is bounded from above and that of hits from below, each
@@ -117,6 +126,9 @@ def epsilon_lower_bound(
         raise SettingsError(
             f"delta must be in [0, 1), confidence in (0, 1) and notion one of {', '.join(get_args(Notion))}."
         )
+    if not 0 < sampling_rate <= 1:
+        raise SettingsError(f"sampling_rate must be in (0, 1], got {sampling_rate!r}.")
+    judge = functools.partial(_bounds, delta=delta, notion=notion, sampling_rate=sampling_rate)
     chosen = [scores[: len(scores) // 2] for scores in samples]
     judged = [scores[len(scores) // 2 :] for scores in samples]
     error = (1 - confidence) / 2
@@ -127,14 +139,14 @@ def epsilon_lower_bound(
         counts = [_at_least(sign * part, places) for part in chosen]
         # Of many thresholds the luckiest would win, far out where counts are small, if all limits did not hold at once.
         limits = error / (2 * len(places))
-        found = _bounds(counts[0], counts[1], _sizes(chosen), error=limits, delta=delta, notion=notion)
+        found = judge(counts[0], counts[1], _sizes(chosen), error=limits)
         if not found.any():  # nothing is proved of half the runs: what tells most of them apart may prove something yet
             found = 1e-9 * (counts[1] / len(chosen[1]) - counts[0] / len(chosen[0]))
         if found.max() > best:
             best, threshold, below = float(found.max()), sign * float(places[found.argmax()]), turned
     sign = -1.0 if below else 1.0
     hits = [_at_least(sign * part, np.array([sign * threshold])) for part in judged]
-    epsilon = float(_bounds(hits[0], hits[1], _sizes(judged), error=error, delta=delta, notion=notion)[0])
+    epsilon = float(judge(hits[0], hits[1], _sizes(judged), error=error)[0])
     false, true = ((int(hit[0]), len(part)) for hit, part in zip(hits, judged, strict=True))
     return LowerBound(
         epsilon=epsilon,
@@ -180,6 +192,19 @@ def gaussian_epsilon(mu: float, delta: float) -> float:
     while excess(high) > 0:
         high *= 2
     return float(brentq(excess, 0.0, high, xtol=1e-9))
+
+
+def sampled_epsilon(mu: float, delta: float, sampling_rate: float) -> float:
+    """The epsilon, at ``delta``, of a Gaussian of `mu` that is given the canary with probability ``sampling_rate``.
+
+    Of the two directions, that in which a hit tells of the canary: ``log(1 + rate * (exp(e) - 1))`` with ``e`` the
+    Gaussian's own epsilon at ``delta / rate`` (Balle, Barthe and Gaboardi 2018, "Privacy Amplification by
+    Subsampling", Theorem 8).
+    """
+    if delta >= sampling_rate:
+        return 0.0
+    own = gaussian_epsilon(mu, delta / sampling_rate)
+    return own + math.log(sampling_rate - (sampling_rate - 1) * math.exp(-own))
 
 
 def gaussian_mu(epsilon: float, delta: float) -> float:
@@ -235,7 +260,14 @@ def _highest(successes: _Rates, n_trials: int, error: float) -> _Rates:
 
 
 def _bounds(
-    false: _Rates, true: _Rates, n_runs: tuple[int, int], *, error: float, delta: float, notion: Notion
+    false: _Rates,
+    true: _Rates,
+    n_runs: tuple[int, int],
+    *,
+    error: float,
+    delta: float,
+    notion: Notion,
+    sampling_rate: float,
 ) -> _Rates:
     """Lower bound of epsilon for each threshold; ``n_runs`` without the canary and with it."""
     high, low = _highest(false, n_runs[0], error), _lowest(true, n_runs[1], error)
@@ -243,6 +275,11 @@ def _bounds(
         return np.maximum(_log_ratio(low - delta, high), _log_ratio(1 - high - delta, 1 - low))
     if notion == "gaussian":
         return np.array([gaussian_epsilon(float(mu), delta) for mu in ndtri(low) - ndtri(high)])
+    if notion == "sampled":
+        # Without the canary nothing but noise gives an alarm; with it, hits beyond those are for when it was given.
+        given = (low - (1 - sampling_rate) * high) / sampling_rate
+        mus = np.where(given < 1, ndtri(np.clip(given, 0, 1)) - ndtri(high), MOST_MU)
+        return np.array([sampled_epsilon(min(float(mu), MOST_MU), delta, sampling_rate) for mu in mus])
     return np.array([zcdp_epsilon(_least_rho(p, q), delta) for p, q in zip(low, high, strict=True)])
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from dp_accounting import DpEvent
 from torch import Tensor
@@ -26,6 +27,7 @@ from synthgan.privacy.dp_sgd_plan import DpSgdPlan, calibrate
 from synthgan.privacy.entropy import system_generator, system_rng
 from synthgan.privacy.ledger import Ledger
 from synthgan.privacy.one_run import CONFIDENCE, OneRunBound, one_run_bound
+from synthgan.privacy.person_games import CANARY_ROWS, ROWS_PER_UNIT
 from synthgan.tables.layout import Layout
 
 N_FAKES = 32
@@ -38,6 +40,9 @@ GRAD_NORM = 0.01
 
 CANARY_COLUMNS, CANARY_LEVELS = 40, 32
 """Of the canaries' table: so many that gradients of two canaries have little in common."""
+
+SAMPLING_RATE = 0.4
+"""Of the critic that is attacked on samples."""
 
 _CPU = torch.device("cpu")
 _BASE = TrainingSettings(
@@ -59,7 +64,8 @@ class Attacker:
         private: the critic's settings, which are public.
         n_rows: what sums over a batch are normalised by, public.
         known: ``(n_known, n_columns)`` codes of the rows that the attacker knows to be in the table.
-        suspects: ``(n_suspects, n_columns)`` codes of the canaries.
+        suspects: ``(n_suspects, n_columns)`` codes of the canaries; of persons, one of their rows, which are all equal.
+        rows_per_unit: rows of a person that are used.
     """
 
     layout: Layout
@@ -68,12 +74,14 @@ class Attacker:
     n_rows: float
     known: Tensor
     suspects: Tensor
+    rows_per_unit: int = 1
 
-    def watch(self, codes: Tensor) -> tuple[Tensor, Tensor]:
+    def watch(self, codes: Tensor, units: npt.NDArray[np.int64] | None = None) -> tuple[Tensor, Tensor]:
         """Train a critic on a table, and say for each suspect how much the updates look as if it was in there.
 
         Args:
             codes: ``(n_rows, n_columns)`` of the table.
+            units: ``(n_rows,)`` index of each row's person; None when each row is a unit.
 
         Returns:
             Two kinds of scores, ``(n_suspects,)`` each: by all weights, and by those alone that neither the known rows
@@ -88,6 +96,8 @@ class Attacker:
             n_rows=self.n_rows,
             initial=system_generator(_CPU),
             reserve=lambda _: None,
+            units=units,
+            rows_per_unit=self.rows_per_unit,
         )
         seen: list[Tensor] = []
         critic._optimizer.register_step_pre_hook(lambda *_: seen.append(_flat_gradient(critic)))
@@ -97,7 +107,7 @@ class Attacker:
             fakes = self._fakes()
             of_fakes = self._gradients(critic, fakes.codes, real=False)
             of_known = self._gradients(critic, self.known, real=True)
-            of_suspects = self._clipped(self._gradients(critic, self.suspects, real=True))
+            of_suspects = self._clipped(self.rows_per_unit * self._gradients(critic, self.suspects, real=True))
             critic.update(fakes, critic._settings.learning_rate, penalised=False)
             rest = (seen.pop() - of_fakes.mean(0)) * (rate * self.n_rows) - rate * self._clipped(of_known).sum(0)
             untouched = ~((of_fakes != 0).any(0) | (of_known != 0).any(0))
@@ -171,6 +181,33 @@ def dp_sgd_game(epsilon: float, delta: float, *, n_updates: int = 2, sampling_ra
         play=run,
         # Without sampling it is a composition of Gaussians.
         zcdp_delta=delta if sampling_rate == 1 else None,
+    )
+
+
+def person_critic_game(epsilon: float, delta: float, *, sampling_rate: float = 1.0) -> Game:
+    """One update of door 3: the canary is all there is, a person of several rows, and sampled by a coin.
+
+    With nobody else in the table nothing but the noise hides the person. With one update the coin is half of the
+    guarantee: a critic that samples more often than its ledger pays for shows it in every run.
+    """
+    layout = plain_layout({"a": 2, "b": 3})
+    row = torch.tensor([[1, 2]], dtype=torch.uint8)
+    rows, nobody = row.repeat(CANARY_ROWS, 1), row[:0]
+    private = _watched(1)
+    plan = _plan(epsilon, delta, private, sampling_rate)
+    attacker = Attacker(layout, plan, private, 9.0, nobody, row, rows_per_unit=ROWS_PER_UNIT)
+
+    def run(with_canary: bool) -> Scores:
+        codes = rows if with_canary else nobody
+        everywhere, _ = attacker.watch(codes, np.zeros(len(codes), dtype=np.int64))
+        return {"gradient of all weights": float(everywhere[0])}
+
+    return Game(
+        name=f"DP-SGD critic, {'' if sampling_rate == 1 else 'sampled '}persons",
+        epsilon=epsilon,
+        delta=delta,
+        play=run,
+        sampling_rate=sampling_rate,
     )
 
 

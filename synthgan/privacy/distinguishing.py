@@ -47,6 +47,8 @@ class Game:
         delta: what is claimed.
         play: one run, with the canary or without, on fresh noise; every run has the same kinds of scores.
         zcdp_delta: where the claim is made by zCDP alone, the delta at which it is converted to epsilon; else None.
+        sampling_rate: where the claim is that of one Gaussian which is given the canary with a probability only, that
+            probability; else None.
     """
 
     name: str
@@ -54,6 +56,13 @@ class Game:
     delta: float
     play: Callable[[bool], Scores]
     zcdp_delta: float | None = None
+    sampling_rate: float | None = None
+
+    @property
+    def refuting(self) -> tuple[Notion, ...]:
+        """The notions that can refute the claim."""
+        more: tuple[Notion, ...] = () if self.zcdp_delta is None else ("zcdp",)
+        return ("approximate", *more, *(() if self.sampling_rate is None else ("sampled",)))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -145,7 +154,7 @@ def play(
 
 def judged(game: Game, transcript: Transcript, *, confidence: float = CONFIDENCE) -> Outcome:
     """What the runs of a game prove."""
-    refuting: tuple[Notion, ...] = ("approximate",) if game.zcdp_delta is None else ("approximate", "zcdp")
+    refuting = game.refuting
     each = 1 - (1 - confidence) / (len(refuting) * max(1, len(transcript.without)))
     findings = []
     for evidence, without in transcript.without.items():
@@ -157,6 +166,7 @@ def judged(game: Game, transcript: Transcript, *, confidence: float = CONFIDENCE
                 delta=game.zcdp_delta if notion == "zcdp" and game.zcdp_delta is not None else game.delta,
                 confidence=each,
                 notion=notion,
+                sampling_rate=1.0 if game.sampling_rate is None else game.sampling_rate,
             )
         findings.append(Finding(evidence=evidence, bounds=bounds, refuting=refuting))
     n_runs = sum(len(next(iter(part.values()), ())) for part in (transcript.without, transcript.with_))

@@ -38,10 +38,7 @@ class Journal:
         try:
             os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, PRIVATE_MODE))
         except FileExistsError:
-            raise PrivacyError(
-                f"the journal '{path}' exists already and counts what an earlier fit spent; resume that fit, "
-                "or name another file"
-            ) from None
+            raise _used(path) from None
         except OSError as error:
             raise _unwritable(path, error) from None
         journal = cls(path, 0)
@@ -109,6 +106,20 @@ class Journal:
         self._size += len(line)
 
 
+def check_unused(path: str | os.PathLike[str]) -> None:
+    """Refuse early what `Journal.create` would refuse.
+
+    Raises:
+        PrivacyError: when the file exists.
+        OutputError: when it could not be written.
+    """
+    from synthgan.tables.outputs import check_output
+
+    if os.path.lexists(path):
+        raise _used(Path(path))
+    check_output(path)
+
+
 def sync_folder(path: Path) -> None:
     """Force the folder's entry of a new or replaced file to the disk, where the system can."""
     if sys.platform == "win32":
@@ -153,6 +164,13 @@ def _read_all(descriptor: int) -> bytes:
 def _write_all(descriptor: int, content: bytes) -> None:
     while content:
         content = content[os.write(descriptor, content) :]
+
+
+def _used(path: Path) -> PrivacyError:
+    return PrivacyError(
+        f"the journal '{path}' exists already and counts what an earlier fit spent; resume that fit, or name another "
+        "file"
+    )
 
 
 def _unwritable(path: Path, error: OSError) -> OutputError:

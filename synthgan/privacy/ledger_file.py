@@ -4,6 +4,9 @@ Each fit's promise holds by itself; together they cost more. The file lists the 
 deltas up: basic composition, which stays true when a fit's budget is chosen after seeing the fits before it (Rogers,
 Roth, Ullman and Vadhan 2016, "Privacy Odometers and Filters"). The file holds nothing of the table, no fingerprint
 either: a person says that the fits that share it are on one table.
+
+The file is not signed. Totals that do not add up are refused, and so is a file that lacks fits which its lock remembers
+(`synthgan.privacy.ledger_lock`); who takes fits out, mends the totals and deletes the lock is believed.
 """
 
 from __future__ import annotations
@@ -12,7 +15,6 @@ import json
 import math
 import os
 import secrets
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
@@ -22,7 +24,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from synthgan.errors import BudgetError, OutputError, PrivacyError, SettingsError, SynthganError
-from synthgan.privacy.journal import PRIVATE_MODE, lock, sync_folder
+from synthgan.privacy.journal import PRIVATE_MODE, sync_folder
+from synthgan.privacy.ledger_lock import locked, memory_of
 from synthgan.privacy.parameters import ROW, check_delta, check_epsilon, check_unit
 
 FORMAT = "synthgan-ledger"
@@ -136,7 +139,7 @@ class LedgerFile:
         Raises:
             PrivacyError: when it is missing or damaged.
         """
-        account = _load(self.path)
+        account = self._found()
         if account is None:
             raise PrivacyError(f"there is no ledger file '{self.path}'; the first fit that names it creates it")
         return account
@@ -149,8 +152,15 @@ class LedgerFile:
         """
         return self.read().guarantee()
 
+    def check(self, epsilon: float, delta: float, *, unit: str = ROW, rows_per_unit: int = 1) -> None:
+        """Raise what `reserve` would raise now, and change nothing."""
+        from synthgan.tables.outputs import check_output
+
+        check_output(self.path, force=True)
+        self._with(self._found(), _new_fit(epsilon, delta, unit, rows_per_unit, what=""), unit)
+
     def reserve(self, epsilon: float, delta: float, *, unit: str = ROW, rows_per_unit: int = 1, what: str = "") -> Fit:
-        """Enter a fit's whole promise, before it reads any data. Creates the file when there is none.
+        """Enter a fit's whole promise, before it releases anything. Creates the file when there is none.
 
         Args:
             epsilon: its epsilon.
@@ -162,27 +172,11 @@ class LedgerFile:
         Raises:
             SettingsError: when a value is out of range.
             BudgetError: when the file has a cap that the fit would pass.
-            PrivacyError: when the file is damaged, busy or about another unit.
+            PrivacyError: when the file is damaged, busy, has lost fits or several names, or is about another unit.
             OutputError: when the file cannot be written.
         """
-        check_unit(unit, rows_per_unit)
-        now = datetime.now(timezone.utc).isoformat(timespec="seconds")
-        fit = Fit(
-            secrets.token_hex(8), "reserved", check_epsilon(epsilon), check_delta(delta), int(rows_per_unit), what, now
-        )
-
-        def enter(found: Account | None) -> tuple[Account, Fit]:
-            account = found or _new_account(None, unit, None, None)
-            if account.unit != unit:
-                raise PrivacyError(
-                    f"the fits of the ledger file '{self.path}' protect the unit '{account.unit}', this one '{unit}'; "
-                    "their guarantees do not add up: use another file"
-                )
-            account = replace(account, fits=(*account.fits, fit))
-            self._refuse_overshoot(account)
-            return account, fit
-
-        return self._change(enter)
+        fit = _new_fit(epsilon, delta, unit, rows_per_unit, what=what)
+        return self._change(lambda found: (self._with(found, fit, unit), fit))
 
     def settle(self, fit: Fit | str) -> None:
         """Note that a reserved fit is done. It costs the same; the file only shows that it was not killed.
@@ -211,7 +205,19 @@ class LedgerFile:
         yield entered
         self.settle(entered)
 
-    def _refuse_overshoot(self, account: Account) -> None:
+    def _with(self, found: Account | None, fit: Fit, unit: str) -> Account:
+        """The account with one fit more.
+
+        Raises:
+            PrivacyError: when the fit does not go with the others, or a cap is passed.
+        """
+        account = found or _new_account(None, unit, None, None)
+        if account.unit != unit:
+            raise PrivacyError(
+                f"the fits of the ledger file '{self.path}' protect the unit '{account.unit}', this one '{unit}'; "
+                "their guarantees do not add up: use another file"
+            )
+        account = replace(account, fits=(*account.fits, fit))
         for name, cap, total in zip(
             ("epsilon", "delta"), (account.cap_epsilon, account.cap_delta), account.guarantee(), strict=True
         ):
@@ -220,6 +226,15 @@ class LedgerFile:
                     f"with this fit, {name} of the ledger file '{self.path}' would add up to {total:g}, above its cap "
                     f"of {cap:g}; the fit was refused before it read any data"
                 )
+        return account
+
+    def _found(self) -> Account | None:
+        """What the file says now, None when there is none."""
+        target = self.path.resolve()
+        memory = memory_of(target)  # first: fits may be added meanwhile
+        account = _load(target)
+        memory.check(target, _names(account))
+        return account
 
     def _change(self, change: Callable[[Account | None], tuple[Account, T]]) -> T:
         """Read, change and replace the file while nobody else does."""
@@ -227,57 +242,61 @@ class LedgerFile:
 
         check_output(self.path, force=True)
         target = self.path.resolve()
-        with _locked(target):
-            account, answer = change(_load(self.path))
+        with locked(target, timeout_seconds=LOCK_SECONDS) as held:
+            found = _load(target)
+            held.memory.check(target, _names(found))
+            account, answer = change(found)
             with atomic_path(target, force=True) as temporary:
                 temporary.chmod(PRIVATE_MODE)  # before a byte of it is written
                 temporary.write_text(json.dumps(_to_json(account), indent=2) + "\n", encoding="utf-8")
             sync_folder(target)
+            held.remember(_names(account))
         return answer
-
-
-@contextmanager
-def _locked(target: Path) -> Iterator[None]:
-    """The lock stands in a file of its own beside the ledger, which is replaced and so cannot carry it."""
-    beside = target.with_name(f".{target.name}.lock")
-    try:
-        descriptor = os.open(beside, os.O_CREAT | os.O_RDWR, PRIVATE_MODE)
-    except OSError:
-        raise OutputError(f"cannot write '{beside}', the lock of the ledger file; check the folder") from None
-    try:
-        patience = time.monotonic() + LOCK_SECONDS
-        while True:
-            try:
-                lock(descriptor, wait=False)
-                break
-            except BlockingIOError:
-                if time.monotonic() > patience:
-                    raise PrivacyError(f"another process holds the ledger file '{target}'; try again later") from None
-                time.sleep(0.02)
-        yield
-    finally:
-        os.close(descriptor)
 
 
 def _load(path: Path) -> Account | None:
     try:
-        content = path.read_bytes()
+        with path.open("rb") as file:
+            n_names = os.fstat(file.fileno()).st_nlink
+            content = file.read()
     except FileNotFoundError:
         return None
     except OSError:
         raise PrivacyError(f"cannot read the ledger file '{path}'; run as the user who wrote it") from None
+    if n_names > 1:
+        raise PrivacyError(
+            f"the ledger file '{path}' has {n_names} names (hard links), each of which would become an account of its "
+            "own when a fit is entered; remove all but one, and use symbolic links instead"
+        )
     try:
         values = json.loads(content)
         account = _from_json(values)
         prose = values["composition"]  # may be worded otherwise by another version
         if not isinstance(prose, str) or values != _to_json(account) | {"composition": prose}:
             raise ValueError
-    except (KeyError, TypeError, ValueError, AttributeError, RecursionError, SynthganError):
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError, RecursionError, SynthganError):
         raise PrivacyError(
             f"'{path}' is no whole ledger file of this version of synthgan; restore it from a copy, as nobody knows "
             "what was spent"
         ) from None
     return account
+
+
+def _names(account: Account | None) -> list[str]:
+    return [] if account is None else [fit.id for fit in account.fits]
+
+
+def _new_fit(epsilon: float, delta: float, unit: str, rows_per_unit: int, *, what: str) -> Fit:
+    check_unit(unit, rows_per_unit)
+    return Fit(
+        id=secrets.token_hex(8),
+        state="reserved",
+        epsilon=check_epsilon(epsilon),
+        delta=check_delta(delta),
+        rows_per_unit=int(rows_per_unit),
+        what=what,
+        reserved_at=datetime.now(timezone.utc).isoformat(timespec="seconds"),
+    )
 
 
 def _new_account(table: str | None, unit: str, cap_epsilon: float | None, cap_delta: float | None) -> Account:

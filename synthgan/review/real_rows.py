@@ -65,12 +65,18 @@ def real_rows(
 
     Raises:
         DataError: when the table is not the one that was fitted.
-        ModelFileError: when a private model has no receipt, or the receipt cannot be read.
+        ModelFileError: when a private model has no receipt, or the receipt cannot be read or was edited.
         SettingsError: when a holdout is given and the receipt tells one.
     """
     path = receipt_path(model)
     if path.exists():
         receipt = read_receipt(path, model=model)
+        ledger = release.model.ledger
+        if ledger is not None and ledger.unit != receipt.unit:
+            raise ModelFileError(
+                f"the receipt '{path}' was edited: it names another unit than the model's guarantee; restore it from a "
+                "copy, or fit again"
+            )
         if receipt.n_holdout and holdout is not None:
             raise SettingsError(
                 f"the receipt '{path}' tells which rows were held out; leave the holdout (--holdout) out"

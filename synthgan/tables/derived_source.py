@@ -68,3 +68,16 @@ class ChosenRows(DerivedSource):
             yield batch if chosen.all() else batch.filter(pa.array(chosen))
         if done != len(self._chosen):
             raise SourceError(f"{self.description} has changed while it was read: start the fit anew")
+
+
+class NoRows(DerivedSource):
+    """The columns of another source, whose rows are never read."""
+
+    def __init__(self, source: Source) -> None:
+        """Take names and types of ``source``."""
+        super().__init__(source)
+        self.n_rows = 0
+
+    def batches(self, columns: Sequence[str] | None = None, batch_size: int = BATCH_ROWS) -> Iterator[pa.RecordBatch]:  # noqa: ARG002  (as in `Source`)
+        """Nothing."""
+        yield from ()

@@ -41,12 +41,14 @@ class Division:
         training: the rows to fit.
         holdout: those that are held out.
         content: keyed hash of column names and all rows in order, in hex.
+        sides: keyed hash of the share, the unit, and which rows were held out, in hex.
         n_rows: number of all rows.
     """
 
     training: ChosenRows
     holdout: ChosenRows
     content: str
+    sides: str
     n_rows: int
 
 
@@ -76,8 +78,16 @@ def divide(source: Source, share: float, *, key: bytes, unit: str | None = None)
         held_out.append(drawn < limit)
     chosen = np.concatenate(held_out)
     used = ~np.concatenate(nobodys) if unit is not None else np.ones(len(chosen), dtype=bool)
-    training, holdout = ChosenRows(source, used & ~chosen), ChosenRows(source, used & chosen)
-    return Division(training, holdout, content.hexdigest(), len(chosen))
+    training, holdout = used & ~chosen, used & chosen
+    sides = hashlib.blake2b(json.dumps([float(share), unit, len(chosen)]).encode(), key=key, digest_size=32)
+    sides.update(np.packbits(holdout).tobytes())
+    return Division(
+        training=ChosenRows(source, training),
+        holdout=ChosenRows(source, holdout),
+        content=content.hexdigest(),
+        sides=sides.hexdigest(),
+        n_rows=len(chosen),
+    )
 
 
 def check_unit_column(source: Source, unit: str) -> None:

@@ -68,6 +68,29 @@ def test_the_time_limit_ends_the_fit(cli, table: Path, tmp_path: Path) -> None:
     assert outcome.code == 0, outcome.err
 
 
+def test_a_private_fit_has_no_time_limit(cli, table: Path, tmp_path: Path) -> None:
+    account = tmp_path / "fits.json"
+    outcome = cli(
+        "fit", table, "-o", tmp_path / "model", "--epsilon", "1", "--ledger", account, "--time-limit", "60", *QUICK
+    )
+    assert outcome.code == 8
+    assert "--max-steps" in outcome.err
+    assert not account.exists()
+
+
+def test_an_output_that_cannot_be_written_costs_nothing(cli, table: Path, tmp_path: Path) -> None:
+    account, model = tmp_path / "fits.json", tmp_path / "model.synthgan"
+    model.write_text("precious")
+    for place, code in ((tmp_path / "nowhere" / "model.synthgan", 6), (model, 6), (account, 2)):
+        outcome = cli("fit", table, "-o", place, "--epsilon", "1", "--ledger", account, *QUICK)
+        assert outcome.code == code, outcome.err
+        assert not account.exists()
+    model.unlink()
+    (tmp_path / "model.receipt.json").write_text("precious")
+    assert cli("fit", table, "-o", model, "--epsilon", "1", "--ledger", account, *QUICK).code == 6
+    assert [path.name for path in tmp_path.iterdir() if path != table] == ["model.receipt.json"]
+
+
 def test_the_defaults_in_the_help_are_those_of_the_synthesizer(cli) -> None:
     defaults = {
         name: parameter.default for name, parameter in inspect.signature(synthgan.Synthesizer).parameters.items()
