@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 FORMAT = "synthgan-receipt"
 VERSION = 2
 NOTE = "Internal: tells which rows were fitted. Keep it with the table, never with the model."
-MOST_BYTES = 1 << 16
+MOST_BYTES = 1 << 24  # types of very many columns may be declared
 
 STAYED = (
     "this is a copy, and the receipt, which tells the rows that were fitted, stayed with the original: save the "

@@ -12,6 +12,7 @@ import numpy as np
 
 from synthgan.errors import NotFittedError, SettingsError
 from synthgan.random_state import RandomState, seed_from
+from synthgan.receipt import receipt_path, without_receipt, write_receipt
 from synthgan.sampling.summary import SampleSummary
 from synthgan.tables.outputs import check_output
 from synthgan.tables.schema import TableSchema
@@ -139,14 +140,10 @@ class Synthesizer:
 
     def __getstate__(self) -> dict[str, Any]:
         """What copies and pickles get: all but the receipt."""
-        from synthgan.receipt import without_receipt
-
         return without_receipt(self.__dict__)
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Take a state; pickles of earlier versions have a receipt in it."""
-        from synthgan.receipt import without_receipt
-
         self.__dict__ |= without_receipt(state)
 
     def __sklearn_is_fitted__(self) -> bool:
@@ -179,8 +176,7 @@ class Synthesizer:
                 by its own name or ``"target"``. None when the table holds its target, or has none.
             checkpoint: file to save progress to. When it exists already, the fit goes on from it, to the same result.
                 It is a private artefact: delete it once the model is saved.
-            csv_format: how CSV files are written, where their first line does not tell: encoding, separator, decimal
-                sign, spellings of missing cells.
+            csv_format: how CSV files are written, where their first line does not tell.
 
         Raises:
             DataError: when the table cannot be used.
@@ -317,8 +313,6 @@ class Synthesizer:
         sampler = Sampler(self.codec_, self.generator_, seed, precision=self.training_settings_.precision)
         return requested_rows(sampler, self.schema_, n_rows, conditions), sampler.report
 
-    # ------------------------------------------------------------------ files
-
     def save(self, path: str | os.PathLike[str], *, force: bool = False) -> Path:
         """Write the model to one ``.synthgan`` file: no rows, no pickle, no critic.
 
@@ -330,7 +324,6 @@ class Synthesizer:
         """
         self._check_fitted()
         from synthgan.model import Model, write_model
-        from synthgan.receipt import receipt_path, write_receipt
 
         if self.receipt_ is not None:
             check_output(receipt_path(path), force=force)

@@ -78,11 +78,12 @@ def divide(source: Source, share: float, *, key: bytes, unit: str | None = None)
         held_out.append(drawn < limit)
     chosen = np.concatenate(held_out)
     used = ~np.concatenate(nobodys) if unit is not None else np.ones(len(chosen), dtype=bool)
+    training, holdout = used & ~chosen, used & chosen
     sides = hashlib.blake2b(json.dumps([float(share), unit, len(chosen)]).encode(), key=key, digest_size=32)
-    sides.update(np.packbits(chosen).tobytes())
+    sides.update(np.packbits(holdout).tobytes())
     return Division(
-        training=ChosenRows(source, used & ~chosen),
-        holdout=ChosenRows(source, used & chosen),
+        training=ChosenRows(source, training),
+        holdout=ChosenRows(source, holdout),
         content=content.hexdigest(),
         sides=sides.hexdigest(),
         n_rows=len(chosen),
