@@ -91,10 +91,10 @@ POWER = """\
 ## Power
 
 A game that could not have seen a bug proves nothing by its silence. For the detectors of selection, three-way
-marginals, persons and sampling the law of the evidence is known, with the bug and without it, so games can be played on
-numbers drawn from it and judged as the audit judges (at least {n_games} of each, `benchmarks/audit_power.py`). *Seen* is
-the share of games that refute the claim with the bug, *cried* the share that do so without. Tests play a game up to three
-times before a bug counts as missed, and twice before silence counts as broken.
+marginals, persons and sampling the law of the evidence is known, with the bug and without it, so games can be played
+on numbers drawn from it and judged as the audit judges (at least {n_games} of each, `benchmarks/audit_power.py`).
+*Seen* is the share of games that refute the claim with the bug, *cried* the share that do so without. Tests play a
+game up to three times before a bug counts as missed, and twice before silence counts as broken.
 
 | detector | bug | claim | runs | confidence | seen | cried |
 |---|---|---|---|---|---|---|
