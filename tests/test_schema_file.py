@@ -19,7 +19,8 @@ from hypothesis import strategies as st
 
 from synthgan.errors import OutputError, SchemaError
 from synthgan.tables.arrow_types import parse_type
-from synthgan.tables.declarations import constraint_to_json, natural_kind, parse_declaration
+from synthgan.tables.declarations import constraint_to_json, parse_declaration
+from synthgan.tables.declared_columns import natural_kind
 from synthgan.tables.inference import infer_schema
 from synthgan.tables.schema import (
     KINDS,

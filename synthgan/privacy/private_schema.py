@@ -20,7 +20,8 @@ from synthgan.tables.arrow_types import parse_type, value_type
 from synthgan.tables.batches import Source
 from synthgan.tables.constraints.limits import LARGEST_TICK, LARGEST_UNSCALED, largest_in_floats, natural_tick
 from synthgan.tables.constraints.steps import describe
-from synthgan.tables.declarations import ColumnDeclaration, Declaration, natural_kind, overrule
+from synthgan.tables.declarations import ColumnDeclaration, Declaration
+from synthgan.tables.declared_columns import natural_kind, overrule
 from synthgan.tables.schema import ColumnSchema, Constraint, Order, Sum, TableSchema, constraint_columns
 from synthgan.tables.schema_file import declaration_of
 from synthgan.tables.whole_axis import WholeAxis

@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 from synthgan.errors import SchemaError, did_you_mean
 from synthgan.tables.arrow_types import is_text, value_type
 from synthgan.tables.batches import Source
-from synthgan.tables.declarations import natural_kind, overrule
+from synthgan.tables.declared_columns import natural_kind, overrule
 from synthgan.tables.schema import NUMERIC_KINDS, Kind, TableSchema
 from synthgan.tables.schema_file import declaration_of
 from synthgan.tables.written import NumberFormat

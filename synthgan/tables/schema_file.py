@@ -19,9 +19,9 @@ from synthgan.tables.declarations import (
     VERSION,
     Declaration,
     constraint_to_json,
-    declared_table,
     parse_declaration,
 )
+from synthgan.tables.declared_columns import declared_table
 from synthgan.tables.outputs import atomic_path
 from synthgan.tables.schema import Bounds, ColumnSchema, Levels, TableSchema
 from synthgan.tables.schema_values import label_to_json, value_to_json
