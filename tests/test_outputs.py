@@ -211,7 +211,7 @@ def test_places_for_no_folder(tmp_path: Path) -> None:
 
 def test_what_is_being_written_is_known(tmp_path: Path) -> None:
     with atomic_path(tmp_path / "a") as file, atomic_folder(tmp_path / "b") as folder:
-        assert outputs.UNFINISHED == {file, folder}
+        assert {file, folder} == outputs.UNFINISHED
         file.write_text("x")
     assert not outputs.UNFINISHED
     with pytest.raises(ZeroDivisionError), atomic_path(tmp_path / "c"):
