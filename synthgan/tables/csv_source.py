@@ -9,6 +9,7 @@ columns, as of Parquet files.
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -40,6 +41,8 @@ _WHOLE = r"^\s*(?:0|-?[1-9]\d*)\s*$"
 _CHANGED_AS_NUMBER = r"^\s*(?:\+|-?0\d)"
 _LONG_NUMBER = r"^\s*-?\d{16}"
 _EXACT_FLOATS = 2.0**53
+_MAY_HAVE_A_TYPE = re.compile(r"\s*(?:[-+.]|\d|inf|nan|true|false)", re.IGNORECASE)
+"""How a cell begins that is more than text: one that does not spares its column all trials."""
 
 
 class CsvSource(Source):
@@ -124,6 +127,8 @@ class CsvSource(Source):
                     continue
                 cells = pc.unique(column).drop_null()
                 left = possible[position]
+                if not _MAY_HAVE_A_TYPE.match(cells[0].as_py()):
+                    left = []
                 left = [kind for kind in (_CANDIDATES if left is None else left) if _fits(cells, kind, decimal)]
                 possible[position] = left
                 if left:
