@@ -91,7 +91,7 @@ REFUSED: dict[str, Refused] = {
     "a target that is no column": lambda _: {"target": "smoke"},
     "a unit that is no column": lambda _: {"promise": {"unit": "person"}},
     "a declared column that is none": lambda _: {"schema": {"columns": {"height": {"bounds": [0, 3]}}}},
-    "a declared type that does not fit": lambda _: {"schema": {"columns": {"colour": {"bounds": [0, 3]}}}},
+    "a declared type that does not fit": lambda _: {"schema": {"columns": {"age": {"kind": "text"}}}},
     "bounds the wrong way round": lambda _: {"schema": {"columns": {"age": {"bounds": [9, 3]}}}},
     "inferred facts": lambda _: {
         "schema": {"columns": {"age": {"bounds": {"lower": 18, "upper": 89, "source": "inferred-exact"}}}}
