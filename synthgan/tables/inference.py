@@ -358,6 +358,9 @@ def _whole_numbers(facts: Facts) -> np.ndarray[Any, np.dtype[np.float64]] | None
 _ID_WORDS = frozenset(
     ("id", "ids", "uuid", "guid", "key", "pk", "no", "nr", "number", "code", "index", "identifier", "ssn", "unnamed")
 )
+_COUNTED_TIMES = 1e12
+"""From here on a name tells identifiers made of a time, as of messages, from times: keys of a day are smaller."""
+
 _EPOCHS = ((1e9, 2.2e9), (1e12, 2.2e12), (1e15, 2.2e15), (1e18, 2.2e18), (1800, 2200), (18000101, 22001231))
 
 
@@ -365,13 +368,15 @@ def _identifier_reason(facts: Facts, numbers: np.ndarray[Any, np.dtype[np.float6
     """Why whole numbers name rows instead of measuring them; empty when nothing says so."""
     n, n_distinct = facts.n_present, facts.n_distinct
     low, high = float(numbers.min()), float(numbers.max())
-    if n_distinct < 0.99 * n or low < 0 or any(first <= low and high <= last for first, last in _EPOCHS):
+    words = {word.lower() for word in re.findall(r"[A-Z]?[a-z]+|[A-Z]+|\d+", facts.name)}
+    is_named = n >= 10 and bool(words & _ID_WORDS)
+    is_epoch = any(first <= low and high <= last for first, last in _EPOCHS)
+    if n_distinct < 0.99 * n or low < 0 or (is_epoch and not (is_named and low >= _COUNTED_TIMES)):
         return ""
     # were the values drawn at random from their range, about n^2 / 2 range pairs of rows would agree
     if n_distinct == n and n * n / (2 * (high - low + 1)) > 7:
         return "whole numbers that never repeat although their range is narrow"
-    words = {word.lower() for word in re.findall(r"[A-Z]?[a-z]+|[A-Z]+|\d+", facts.name)}
-    if n >= 10 and words & _ID_WORDS:
+    if is_named:
         return "whole numbers that hardly repeat, under a name that says so"
     digits = len(str(int(low)))
     exact = high < 2.0**53
