@@ -275,6 +275,8 @@ def fit_privately(source: Source, privacy: Privacy, request: Request) -> Fitted:
                     saver.save_if_due(now)
 
             reason = _train(trainer, request, saver, on_step=_no_op if saver is None else save)
+        elif saver is not None:
+            saver.save(None)  # noise left no column: what was released is not to be paid for twice all the same
         private.close()
     model = _model(codec, trainer, settings, reason, request)
     # How long steps take hangs on the rows behind the doors; whoever watches a fit knows it, its results do not tell.

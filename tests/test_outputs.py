@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from synthgan.errors import OutputError
+from synthgan.tables import outputs
 from synthgan.tables.outputs import atomic_folder, atomic_path, check_folder_output, check_output, make_folder
 
 
@@ -206,3 +207,13 @@ def test_places_for_no_folder(tmp_path: Path) -> None:
     ):
         with pytest.raises(OutputError, match=says):
             check_folder_output(place, force=True, replaceable=lambda _: True)
+
+
+def test_what_is_being_written_is_known(tmp_path: Path) -> None:
+    with atomic_path(tmp_path / "a") as file, atomic_folder(tmp_path / "b") as folder:
+        assert {file, folder} == outputs.UNFINISHED
+        file.write_text("x")
+    assert not outputs.UNFINISHED
+    with pytest.raises(ZeroDivisionError), atomic_path(tmp_path / "c"):
+        raise ZeroDivisionError
+    assert not outputs.UNFINISHED

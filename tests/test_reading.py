@@ -82,7 +82,7 @@ def test_it_can_be_written_down() -> None:
     "facts", [{"arrow_type": "timestamp[us, tz=Nowhere/Land]"}, {"kind": "datetime", "time_zone": "Nowhere/Land"}]
 )
 def test_an_unknown_time_zone_is_refused(facts: Any) -> None:
-    with pytest.raises(SchemaError, match="column 'x' is declared in a time zone that is not known"):
+    with pytest.raises(SchemaError, match=r"time zone .*not known"):
         Reading.of({"columns": {"x": facts}}, private=True)
 
 

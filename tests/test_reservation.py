@@ -91,7 +91,7 @@ REFUSED: dict[str, Refused] = {
     "a target that is no column": lambda _: {"target": "smoke"},
     "a unit that is no column": lambda _: {"promise": {"unit": "person"}},
     "a declared column that is none": lambda _: {"schema": {"columns": {"height": {"bounds": [0, 3]}}}},
-    "a declared type that does not fit": lambda _: {"schema": {"columns": {"colour": {"bounds": [0, 3]}}}},
+    "a declared type that does not fit": lambda _: {"schema": {"columns": {"age": {"kind": "text"}}}},
     "bounds the wrong way round": lambda _: {"schema": {"columns": {"age": {"bounds": [9, 3]}}}},
     "inferred facts": lambda _: {
         "schema": {"columns": {"age": {"bounds": {"lower": 18, "upper": 89, "source": "inferred-exact"}}}}
@@ -158,6 +158,16 @@ def test_a_fit_that_was_begun_without_an_account_enters_it_once(tmp_path: Path) 
     fit(ledger, checkpoint=checkpoint)
     fit(None, checkpoint=checkpoint)  # which does not forget what it is called there
     fit(ledger, checkpoint=checkpoint)
+    assert [each.state for each in LedgerFile(ledger).read().fits] == ["spent"]
+
+
+def test_a_fit_that_noise_left_no_column_goes_on_like_any_other(tmp_path: Path) -> None:
+    ledger, checkpoint = tmp_path / "fits.json", tmp_path / "fit.checkpoint"
+    nothing = {"schema": {"columns": {"note": "text"}}, "data": people(100)[["note"]]}
+    for _ in range(2):
+        made = fit(ledger, checkpoint=checkpoint, **nothing)
+        assert made.codec_.layout.n_columns == 0
+        assert checkpoint.exists()
     assert [each.state for each in LedgerFile(ledger).read().fits] == ["spent"]
 
 

@@ -39,6 +39,15 @@ def planted(large: bool) -> pd.DataFrame:
             "code": [f"K{value:06d}" for value in rng.permutation(10**6)[:N_ROWS]],
             "account": rng.permutation(10**6)[:N_ROWS] + 10**6,
             "remark": [" ".join(rng.choice(words, 12)) for _ in range(N_ROWS)],
+            "short_remark": [" ".join(rng.choice(words, 4)) + f" {row % 50}" for row in range(N_ROWS)],
+            "whole_float": rng.integers(0, 10**5, N_ROWS).astype(float),
+            "single_precision": (rng.integers(0, 1_000, N_ROWS) / 4).astype(np.float32),
+            "price": rng.integers(1, 40, N_ROWS) - 0.01,
+            "odd": rng.choice(np.arange(3, 100, 14), N_ROWS),
+            "below": -rng.lognormal(5, 1, N_ROWS).round(1),
+            "number": rng.permutation(10**3)[:N_ROWS] + 100,
+            "long": [Decimal(10**22 + int(value)).scaleb(-4) for value in rng.integers(0, 10**5, N_ROWS)],
+            "noon": np.datetime64("2020-01-01T12:00:00") + rng.integers(0, 999, N_ROWS) * 86_400,
             "group": rng.choice(["a", "b", "c"], N_ROWS),
             "lower": rng.integers(0, 1_000, N_ROWS),
             "part": rng.integers(0, 1_000, N_ROWS),
@@ -58,6 +67,15 @@ def planted(large: bool) -> pd.DataFrame:
     table.loc[15, "code"] = "K" + "1" * (30 if large else 10)
     table.loc[16, "account"] = 10**9 * size
     table.loc[17, "remark"] = "lorem " * (1_000 if large else 100)
+    table.loc[21, "short_remark"] = "dolor " * (10_000 if large else 5)
+    table.loc[22, "whole_float"] = 2.0**70 if large else 2.0**21
+    table.loc[23, "single_precision"] = 1e30 if large else 1e4
+    table.loc[24, "price"] = 1e13 if large else 4_999.99
+    table.loc[25, "odd"] = 3 + 14 * 10**3 * size
+    table.loc[26, "below"] = -1e300 if large else -1e5
+    table.loc[27, "number"] = 10**15 if large else 10**4
+    table.loc[28, "long"] = Decimal(10**36 if large else 10**23).scaleb(-4)
+    table.loc[29, "noon"] = np.datetime64("9998-01-02T12:00:00" if large else "2030-01-02T12:00:00")
     table.loc[18, "group"] = "z" * (1_000 if large else 20)
     table.loc[19, ["lower", "higher"]] = [10**6 * size, 3 * 10**6 * size + 1]
     table.loc[20, "part"] = 10**6 * size

@@ -1,8 +1,9 @@
 """Ctrl-C and SIGTERM at any moment of a run: before anything is loaded, in the middle of the work, after it.
 
-As long as nothing needs clearing up, a signal ends the process on the spot (`end_at_once`). While a command works, it
-is raised as an exception where the work is, so that unfinished outputs vanish (`Requests`). Libraries that are being
-loaded may turn that exception into one of their own or swallow it; `Requests` remembers that it came, and asks again.
+As long as nothing needs clearing up, a signal ends the process on the spot (`end_at_once`), also while a module is
+loaded: some abort when an exception comes in the middle of that. While a command works, it is raised as an exception
+where the work is, so that unfinished outputs vanish (`Requests`). Libraries may turn that exception into one of their
+own or swallow it; `Requests` remembers that it came, and asks again.
 """
 
 from __future__ import annotations
@@ -62,6 +63,7 @@ class Requests:
         self.received: int | None = None
         self._last = -SAME_REQUEST_SECONDS
         self._unheard = False
+        self._is_process = False
 
     @contextmanager
     def raised(self) -> Iterator[None]:
@@ -73,6 +75,7 @@ class Requests:
         before = {number: signal.getsignal(number) for number in _SIGNALS}
         hook = sys.unraisablehook
         try:
+            self._is_process = _end in before.values()
             for number, handler in before.items():
                 if handler in (signal.SIG_DFL, signal.default_int_handler, _end):
                     signal.signal(number, self._raise)
@@ -88,7 +91,9 @@ class Requests:
                 if signal.getsignal(number) == self._raise:
                     signal.signal(number, handler)
 
-    def _raise(self, number: int, _frame: Any) -> None:
+    def _raise(self, number: int, frame: Any) -> None:
+        if self._is_process and _is_loading(frame) and not _has_unfinished_outputs():
+            _end(number, frame)
         before, self._last = self._last, time.monotonic()
         if self._last - before <= SAME_REQUEST_SECONDS and not self._unheard:
             return
@@ -104,6 +109,20 @@ class Requests:
         self._unheard = True
         _thread.start_new_thread(_send_soon, (self.received,))  # not now: whatever is raised here is lost, too
         return True
+
+
+def _is_loading(frame: Any) -> bool:
+    """Whether a module is being imported where the signal came."""
+    while frame is not None:
+        if frame.f_code.co_filename == "<frozen importlib._bootstrap>":
+            return True
+        frame = frame.f_back
+    return False
+
+
+def _has_unfinished_outputs() -> bool:
+    outputs = sys.modules.get("synthgan.tables.outputs")
+    return bool(getattr(outputs, "UNFINISHED", ()))
 
 
 def _send_soon(number: int) -> None:

@@ -26,6 +26,7 @@ _DECIMAL = re.compile(r"decimal(32|64|128|256)\((\d+), (-?\d+)\)")
 _DICTIONARY = re.compile(r"dictionary<values=(.+), indices=(u?int\d+), ordered=([01])>")
 _DECIMALS = {"32": "decimal32", "64": "decimal64", "128": "decimal128", "256": "decimal256"}
 _DECIMAL128_DIGITS = 38
+_DECIMAL256_DIGITS = 76
 _ALIASES = {
     "halffloat": pa.float16(),
     "float": pa.float32(),
@@ -205,9 +206,11 @@ def roomy(array: pa.Array) -> pa.Array:
 
     So the type, which stands in the schema, does not tell how long the longest value is.
     """
-    if not pa.types.is_decimal128(array.type):
-        return array
-    return array.cast(pa.decimal128(_DECIMAL128_DIGITS, array.type.scale))
+    if pa.types.is_decimal128(array.type):
+        return array.cast(pa.decimal128(_DECIMAL128_DIGITS, array.type.scale))
+    if pa.types.is_decimal256(array.type):
+        return array.cast(pa.decimal256(_DECIMAL256_DIGITS, array.type.scale))
+    return array
 
 
 def uuid_array(text: pa.Array) -> pa.Array:

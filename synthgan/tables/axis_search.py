@@ -12,7 +12,7 @@ import pyarrow.types as pat
 
 from synthgan.tables.arrow_types import NANOSECONDS
 from synthgan.tables.axis import Axis
-from synthgan.tables.decimal_digits import DecimalFrame
+from synthgan.tables.decimal_digits import DecimalFrame, is_saturated, ruled_out
 from synthgan.tables.grid_search import GridSearch
 from synthgan.tables.grids import Grid
 from synthgan.tables.raw_numbers import Clock, decimals_needed, has_zone, raw_day, wall_times, whole_floats
@@ -31,6 +31,7 @@ class AxisSearch:
         counts: npt.NDArray[Any],
         *,
         exception_rows: float = math.inf,
+        outer_rows: int = 0,
     ) -> None:
         """Start from raw values and their rows.
 
@@ -39,20 +40,28 @@ class AxisSearch:
             values: ``(n,)`` distinct and ascending: floats, or raw whole numbers (of datetimes in a zone: instants).
             counts: ``(n,)`` rows of each.
             exception_rows: rows that a value off the grid of the others needs to belong to it all the same.
+            outer_rows: outermost rows, on either side, that are moved inwards later and whose size has no say here: of
+                floats and long decimals they need not lie on the grid, and no grid is likelier because of how far out
+                they lie. In small tables fewer.
         """
         self._type = arrow_type
+        self._reach = math.inf
         self._decimals: int | None = 0
         self._searches: dict[Clock, GridSearch] = {}
         if not len(values):
             return
+        outer_rows = ruled_out(int(counts.sum()), outer_rows)
         if pat.is_floating(arrow_type):
+            self._reach = _reach(np.abs(values.astype(np.float64)), counts, outer_rows)
             self._decimals = self._needed(values)
+        counts = counts[self._judged(values)]
         for clock, raw in self._readings(values).items():
             self._searches[clock] = GridSearch(
                 *distinct(raw, counts),
                 natural=natural_steps(arrow_type),
                 day=raw_day(arrow_type),
                 exception_rows=exception_rows,
+                outer_rows=outer_rows,
             )
 
     def add(self, values: npt.NDArray[Any]) -> None:
@@ -85,15 +94,37 @@ class AxisSearch:
 
     def _needed(self, values: npt.NDArray[Any]) -> int | None:
         at_least = 0 if self._decimals is None else self._decimals
-        return decimals_needed(values, at_least=at_least, single_precision=not pat.is_float64(self._type))
+        values = values[self._judged(values)]
+        largest = self._reach
+        if math.isinf(largest):
+            largest = float(np.abs(values).max(initial=0.0))
+        return decimals_needed(values, largest, at_least=at_least, single_precision=not pat.is_float64(self._type))
+
+    def _judged(self, values: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
+        """``(n,)`` bool: values that must lie on the grid."""
+        if pat.is_floating(self._type):
+            return np.abs(values) <= self._reach
+        if pat.is_decimal(self._type):
+            return ~is_saturated(values)
+        return np.ones(len(values), dtype=bool)
 
     def _readings(self, values: npt.NDArray[Any]) -> dict[Clock, npt.NDArray[Any]]:
-        """The values as whole numbers, by the clock that they are read from."""
-        if self._decimals is None:
+        """The values as whole numbers, by the clock that they are read from; none without a value."""
+        values = values[self._judged(values)]
+        if self._decimals is None or not len(values):
             return {}
         if pat.is_floating(self._type):
             return {_WALL: whole_floats(values, self._decimals)}
         return {_WALL: wall_times(values, self._type), _UTC: values} if has_zone(self._type) else {_WALL: values}
+
+
+def _reach(sizes: npt.NDArray[np.float64], counts: npt.NDArray[Any], outer_rows: int) -> float:
+    """The largest size that more than ``outer_rows`` rows have or exceed; infinite where none is to be left out."""
+    if not outer_rows:
+        return math.inf
+    order = np.argsort(-sizes, kind="stable")
+    rows = np.cumsum(counts[order])
+    return float(sizes[order][np.searchsorted(rows, outer_rows, side="right")])
 
 
 _WALL: Clock = "wall"

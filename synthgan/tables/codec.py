@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -102,7 +103,7 @@ class TableCodec:
         """
         settings = settings or CodecSettings()
         if statistics is None:
-            schema, statistics = _read_statistics(_source(source), schema, settings.min_count)
+            schema, statistics = _read_statistics(_source(source), schema, settings)
         rules = settings.resolve(statistics.n_rows(), counts_are_public=statistics.provenance == "released")
         columns = reparametrise(schema).internal.columns
         encoders = tuple(ENCODERS[column.kind].fit(column, statistics, rules) for column in columns)
@@ -323,11 +324,14 @@ def _user_batches(source: Source, schema: TableSchema, batch_size: int = BATCH_R
     return source.batches(learned or schema.names[:1], batch_size)
 
 
-def _read_statistics(source: Source, schema: TableSchema, min_count: int) -> tuple[TableSchema, ExactStatistics]:
+def _read_statistics(
+    source: Source, schema: TableSchema, settings: CodecSettings
+) -> tuple[TableSchema, ExactStatistics]:
     """Exact statistics of the internal columns, and the schema with what constraints need to know."""
+    collect = partial(ExactStatistics.collect, min_count=settings.min_count, outer_rows=settings.outer_rows)
     if wanted := grid_columns(schema):
         own = TableSchema(columns=tuple(schema[name] for name in wanted))
-        schema = with_grids(schema, ExactStatistics.collect(_user_batches(source, own), own, min_count=min_count))
+        schema = with_grids(schema, collect(_user_batches(source, own), own))
     rules = reparametrise(schema)
     broken = ViolationCounter(schema)
 
@@ -336,7 +340,7 @@ def _read_statistics(source: Source, schema: TableSchema, min_count: int) -> tup
             broken.update(batch)
             yield rules.forward(batch)
 
-    statistics = ExactStatistics.collect(internal_batches(), rules.internal, min_count=min_count)
+    statistics = collect(internal_batches(), rules.internal)
     broken.check()
     return schema, statistics
 

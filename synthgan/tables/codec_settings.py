@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from synthgan.errors import SettingsError
+from synthgan.tables.columns.islands import outer_rank
 from synthgan.tables.columns.protocol import FitRules
 
 
@@ -45,6 +46,11 @@ class CodecSettings:
                 raise SettingsError(f"{name} must be a whole number from {low} to {high}, not {value!r}")
         if not isinstance(self.protect_values, bool):
             raise SettingsError(f"protect_values must be True or False, not {self.protect_values!r}")
+
+    @property
+    def outer_rows(self) -> int:
+        """Rows at each end of a column's numbers whose size decides nothing."""
+        return outer_rank(self.min_count) if self.protect_values else 0
 
     def resolve(self, n_rows: float, *, counts_are_public: bool = False) -> FitRules:
         """The rules for a table of ``n_rows`` rows, whose counts were released by a private mechanism or not."""

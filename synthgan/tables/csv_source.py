@@ -9,6 +9,7 @@ columns, as of Parquet files.
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -40,6 +41,8 @@ _WHOLE = r"^\s*(?:0|-?[1-9]\d*)\s*$"
 _CHANGED_AS_NUMBER = r"^\s*(?:\+|-?0\d)"
 _LONG_NUMBER = r"^\s*-?\d{16}"
 _EXACT_FLOATS = 2.0**53
+_MAY_HAVE_A_TYPE = re.compile(r"\s*(?:[-+.]|\d|inf|nan|true|false)", re.IGNORECASE)
+"""How a cell begins that is more than text: one that does not spares its column all trials."""
 
 
 class CsvSource(Source):
@@ -76,13 +79,20 @@ class CsvSource(Source):
                 )
         self._keys = hive_keys(self._paths, folder, self._header)
         self._reading = reading
-        types, written, n_rows = self._settle_types()
+        types, notations, n_rows = self._settle_types()
         found = dict(zip(self._header, types, strict=True))
         self._types = found | {name: kind for name, kind in reading.types.items() if name in found}
         fields = [*self._types.items(), *((key, values.type) for key, values in self._keys.items())]
         super().__init__(pa.schema(fields), description=description, n_rows=n_rows)
         self.untyped = frozenset(self.names) - (frozenset(reading.types) - frozenset(self._keys))
-        self.written = {name: pattern for name, pattern in zip(self._header, written, strict=True) if pattern}
+        self.written = {}
+        for name, held, notation in zip(self._header, types, notations, strict=True):
+            if pattern := notation.found(held):
+                self.written[name] = pattern
+            if pa.types.is_timestamp(held) and notation.has_several_offsets:
+                self.notices += (
+                    f"column {name!r} has times of several UTC offsets: they are read as UTC, and come out so",
+                )
         self.untyped = frozenset(self.names) - frozenset(reading.types)
 
     def _open(self, index: int, columns: list[str] | None = None) -> csv.CSVStreamingReader:
@@ -111,7 +121,7 @@ class CsvSource(Source):
             raise SourceError(f"two columns of {path} are called {twice!r}: names must differ, so rename one of them")
         return names
 
-    def _settle_types(self) -> tuple[list[pa.DataType], list[str | None], int]:
+    def _settle_types(self) -> tuple[list[pa.DataType], list[CsvNotation], int]:
         """Per column the first candidate type that every cell fits and how it is written; and the number of rows."""
         possible: list[list[pa.DataType] | None] = [None] * len(self._header)
         notations = [CsvNotation() for _ in self._header]
@@ -124,18 +134,14 @@ class CsvSource(Source):
                     continue
                 cells = pc.unique(column).drop_null()
                 left = possible[position]
+                if not _MAY_HAVE_A_TYPE.match(cells[0].as_py()):
+                    left = []
                 left = [kind for kind in (_CANDIDATES if left is None else left) if _fits(cells, kind, decimal)]
                 possible[position] = left
                 if left:
                     notations[position].update(cells)
         types = [pa.null() if left is None else left[0] if left else pa.string() for left in possible]
-        written = [notation.found(held) for notation, held in zip(notations, types, strict=True)]
-        for name, notation, held in zip(self._header, notations, types, strict=True):
-            if pa.types.is_timestamp(held) and notation.has_several_offsets:
-                self.notices += (
-                    f"column {name!r} has times of several UTC offsets: they are read as UTC, and come out so",
-                )
-        return types, written, n_rows
+        return types, notations, n_rows
 
     def _text_batches(self, columns: list[str]) -> Iterator[pa.RecordBatch]:
         """Columns of the header and of the folders' keys, all cells but those of the keys as text."""

@@ -64,10 +64,17 @@ class DecimalFrame:
         return DecimalFrame(origin=self.origin - self.origin % 10**self.dropped, dropped=self.dropped)
 
     def moved(self, raw: npt.NDArray[np.int64], to: DecimalFrame) -> tuple[npt.NDArray[np.int64], bool]:
-        """Raw numbers of this frame in another one, and whether that leaves out only digits of its origin."""
+        """Raw numbers of this frame in another one, and whether that leaves out only digits of its origin.
+
+        Saturated ones stay so.
+        """
         apart = raw.astype(object) * 10**self.dropped + (self.origin - to.origin)
-        moved = (apart // 10**to.dropped).astype(np.int64)
-        return moved, bool((moved.astype(object) * 10**to.dropped == apart).all())
+        whole = apart // 10**to.dropped
+        fits = ~is_saturated(raw) & (whole > -_LARGEST) & (whole < _LARGEST)
+        ends = np.where(raw < 0, -_LARGEST, _LARGEST)
+        ends = np.where(is_saturated(raw), ends, np.where(whole < 0, -_LARGEST, _LARGEST))
+        moved = np.where(fits, whole, ends).astype(np.int64)
+        return moved, bool((whole * 10**to.dropped == apart)[fits].all())
 
     def read(self, array: pa.Array) -> npt.NDArray[np.int64]:
         """``(n_rows,)`` raw numbers of a decimal array, saturated where they do not fit; anything where null."""
@@ -79,10 +86,12 @@ class DecimalFrame:
         return _saturated(words)
 
     def is_exact_for(self, array: pa.Array) -> bool:
-        """Whether the digits left out of a decimal array's values are all those of the origin."""
+        """Whether the digits left out of a decimal array's values, if they fit, are all those of the origin."""
         if not self.dropped:
             return True
-        apart = _array(_added(_extended(_words(array.drop_null()), 4), -self.origin), pa.decimal256(_MOST_DIGITS, 0))
+        held = array.drop_null()
+        held = held.filter(pa.array(~is_saturated(self.read(held))))
+        apart = _array(_added(_extended(_words(held), 4), -self.origin), pa.decimal256(_MOST_DIGITS, 0))
         whole = apart.cast(pa.decimal256(_MOST_DIGITS, -self.dropped), safe=False)
         return bool(pc.all(pc.equal(whole.cast(apart.type), apart), min_count=0).as_py())
 
@@ -102,26 +111,42 @@ class DecimalFrame:
 class DecimalReader:
     """The frame that a column's decimals are read in, widened batch by batch."""
 
-    def __init__(self) -> None:
-        """Start before the first batch."""
+    def __init__(self, outer_rows: int = 0) -> None:
+        """Start before the first batch.
+
+        Args:
+            outer_rows: outermost rows, on either side, that need no room; in small tables fewer.
+        """
         self.frame = DecimalFrame()
-        self._range: tuple[int, int] | None = None
+        self._outer_rows = outer_rows
+        self._n_rows = 0
+        self._lowest: list[int] = []
+        self._highest: list[int] = []
         self._is_exact = True
 
     def widen(self, array: pa.Array, earlier: Sequence[npt.NDArray[np.int64]]) -> bool:
         """Make room for a batch; whether the frame changed, and ``earlier`` raw numbers are to be moved."""
-        found = _unscaled_range(array)
-        if found is None:
+        array = array.drop_null()
+        if not len(array):
             return False
         before = self.frame
-        self._range = found if self._range is None else (min(self._range[0], found[0]), max(self._range[1], found[1]))
-        if not self.frame.holds(*self._range):
-            self.frame = DecimalFrame.of_range(*self._range)
+        low, high = self._range_with(array)
+        if not self.frame.holds(low, high):
+            self.frame = DecimalFrame.of_range(low, high)
         self._is_exact &= self.frame.is_exact_for(array)
         self._is_exact &= self.frame == before or all(before.moved(raw, self.frame)[1] for raw in earlier)
         if not self._is_exact:
             self.frame = self.frame.with_zeros()
         return self.frame != before
+
+    def _range_with(self, array: pa.Array) -> tuple[int, int]:
+        """The smallest and the largest unscaled value that need room, once the values of a batch are known."""
+        n_kept = self._outer_rows + 1
+        self._n_rows += len(array)
+        self._lowest = sorted(self._lowest + _outermost(array, n_kept, "ascending"))[:n_kept]
+        self._highest = sorted(self._highest + _outermost(array, n_kept, "descending"), reverse=True)[:n_kept]
+        rank = min(ruled_out(self._n_rows, self._outer_rows), len(self._lowest) - 1)
+        return min(self._lowest[rank], self._highest[rank]), max(self._lowest[rank], self._highest[rank])
 
     @property
     def n_lost_digits(self) -> int:
@@ -129,12 +154,23 @@ class DecimalReader:
         return 0 if self._is_exact else self.frame.dropped
 
 
-def _unscaled_range(array: pa.Array) -> tuple[int, int] | None:
-    """Smallest and largest unscaled value of a decimal array; None when all are missing."""
-    if array.null_count == len(array):
-        return None
-    ends = pc.min_max(array)
-    return _unscaled(ends["min"].as_py()), _unscaled(ends["max"].as_py())
+def ruled_out(n_rows: int, outer_rows: int) -> int:
+    """How many of the outermost rows on a side have no say in how a column's numbers are stored, one at least.
+
+    None without ``outer_rows``, and never more than these; a twentieth of a small table.
+    """
+    return min(outer_rows, max(1, n_rows // 20), max(0, (n_rows - 1) // 2))
+
+
+def is_saturated(raw: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
+    """``(n,)`` bool: raw numbers that stand for a decimal beyond what its frame holds."""
+    return (raw <= -_LARGEST) | (raw >= _LARGEST)
+
+
+def _outermost(array: pa.Array, n_rows: int, order: str) -> list[int]:
+    """Unscaled values of the first rows in an order."""
+    places = pc.select_k_unstable(pa.table([array], names=["value"]), n_rows, sort_keys=[("value", order)])
+    return [_unscaled(value) for value in array.take(places).to_pylist()]
 
 
 def _unscaled(value: Decimal) -> int:

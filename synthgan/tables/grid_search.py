@@ -31,23 +31,35 @@ _MOST_TERMS = 4096  # of a sum that only grows
 class Evidence:
     """What values of raw whole numbers have in common, updated batch by batch."""
 
-    def __init__(self, values: npt.NDArray[Any], natural: Sequence[int], day: int) -> None:
+    def __init__(
+        self,
+        values: npt.NDArray[Any],
+        counts: npt.NDArray[Any],
+        natural: Sequence[int],
+        day: int,
+        outer_rows: int,
+    ) -> None:
         """Start from distinct values.
 
         Args:
             values: ``(n,)`` at least one, ascending; int64 or uint64.
+            counts: ``(n,)`` rows of each.
             natural: steps that need no evidence, coarsest first, down to 1.
             day: raw units in a day, 0 when the type is no date.
+            outer_rows: rows on either side that must lie on the grid, but are no evidence for it.
         """
         self._natural = natural
         self._day = day
-        self._n_values = len(values)
-        self._reference = self.low = self.high = int(values[0])
+        inner = values[_inner(counts, outer_rows)]
+        self._n_values = len(inner)
+        self._reference = int(values[0])
+        self.low, self.high = int(inner[0]), int(inner[-1])
         self._divisor = 0
         self._n_days, self._rules = 0, list[Calendar]()
+        self._has_outer = outer_rows > 0
         if day:
-            days = np.unique(values // np.int64(day))
-            self._n_days, self._rules = len(days), rules_of(days)
+            self._n_days = len(np.unique(inner // np.int64(day)))
+            self._rules = rules_of(np.unique(values // np.int64(day)))
         self._widen(values)
 
     def add(self, values: npt.NDArray[Any]) -> None:
@@ -65,7 +77,8 @@ class Evidence:
         # Differences of 64-bit numbers need all 64 bits.
         apart = int(np.gcd.reduce(values.view(np.uint64) - lowest.view(np.uint64)))
         self._divisor = math.gcd(self._divisor, apart, int(lowest) - self._reference)
-        self.low, self.high = min(self.low, int(lowest)), max(self.high, int(values.max()))
+        if not self._has_outer:
+            self.low, self.high = min(self.low, int(lowest)), max(self.high, int(values.max()))
 
     def scale(self, factor: int) -> None:
         """Count in raw units that are so many times smaller."""
@@ -113,6 +126,13 @@ class Evidence:
         return float(np.log2((n_fine - 2 - taken) / (n_coarse - 2 - taken)).sum())
 
 
+def _inner(counts: npt.NDArray[Any], outer_rows: int) -> slice:
+    """The values between the rows of the given rank from either end; all of them at rank 0."""
+    low = int(np.searchsorted(np.cumsum(counts), outer_rows, side="right"))
+    high = len(counts) - int(np.searchsorted(np.cumsum(counts[::-1]), outer_rows, side="right"))
+    return slice(low, high) if low < high else slice(low := min(low, len(counts) - 1), low + 1)
+
+
 class GridSearch:
     """Finds the grid of a column, and which frequent values off it belong to it all the same."""
 
@@ -124,15 +144,16 @@ class GridSearch:
         natural: Sequence[int] = (1,),
         day: int = 0,
         exception_rows: float = math.inf,
+        outer_rows: int = 0,
     ) -> None:
         """Start from distinct ascending values and their rows; exceptions need ``exception_rows``."""
         self._exceptions = values[:0]
-        self._evidence = Evidence(values, natural, day)
+        self._evidence = Evidence(values, counts, natural, day, outer_rows)
         frequent = np.flatnonzero(counts >= exception_rows)
         if not len(frequent) or len(values) < FEWEST_BESIDE + MAX_EXCEPTIONS:
             return
         heaviest = frequent[np.argsort(-counts[frequent], kind="stable")[:MAX_EXCEPTIONS]]
-        rest = Evidence(np.delete(values, heaviest), natural, day)
+        rest = Evidence(np.delete(values, heaviest), np.delete(counts, heaviest), natural, day, outer_rows)
         grid, low, high = rest.grid(), rest.low, rest.high
         if grid.n_points(low, high) < _CLEARLY * self._evidence.grid().n_points(low, high):
             chosen = values[np.sort(heaviest)]
@@ -158,5 +179,5 @@ class GridSearch:
 
     @property
     def range(self) -> tuple[int, int]:
-        """Smallest and largest value, exceptions left out."""
+        """Between which values the evidence lies, exceptions left out."""
         return self._evidence.low, self._evidence.high

@@ -59,17 +59,26 @@ class Histogram:
 class NumberCounter:
     """Counts a numeric column's values and finds its grid."""
 
-    def __init__(self, column: ColumnSchema, rng: np.random.Generator, *, exception_rows: float = math.inf) -> None:
+    def __init__(
+        self,
+        column: ColumnSchema,
+        rng: np.random.Generator,
+        *,
+        exception_rows: float = math.inf,
+        outer_rows: int = 0,
+    ) -> None:
         """Count for ``column``.
 
         Args:
             column: its schema; a declared grid wins over what would be found.
             rng: draws the sample when there are too many distinct values.
             exception_rows: see `AxisSearch`.
+            outer_rows: see `AxisSearch`.
         """
         self._column = column
         self._rng = rng
         self._exception_rows = exception_rows
+        self._outer_rows = outer_rows
         self._arrow_type = parse_type(column.arrow_type)
         if not is_numeric(self._arrow_type):
             raise SchemaError(
@@ -84,7 +93,7 @@ class NumberCounter:
         self._n_finite = 0
         self._n_missing = 0
         self._n_infinite = {1: 0, -1: 0}
-        self._decimals = DecimalReader()
+        self._decimals = DecimalReader(outer_rows)
 
     def add(self, array: pa.Array) -> None:
         """Take a batch.
@@ -137,7 +146,13 @@ class NumberCounter:
             self._search = self._new_search(np.arange(2), np.ones(2))  # what held in the old unit is not known in this
 
     def _new_search(self, values: npt.NDArray[Any], counts: npt.NDArray[Any]) -> AxisSearch:
-        return AxisSearch(self._arrow_type, values, counts, exception_rows=self._exception_rows)
+        return AxisSearch(
+            self._arrow_type,
+            values,
+            counts,
+            exception_rows=self._exception_rows,
+            outer_rows=self._outer_rows,
+        )
 
     def _merge(self) -> None:
         values, counts = distinct(np.concatenate(self._values), np.concatenate(self._counts))

@@ -165,11 +165,10 @@ def count_values(name: str, values: pa.ChunkedArray, *, share: float = 1.0) -> F
     dictionary = pa.types.is_dictionary(values.type)
     present = (values.cast(values.type.value_type) if dictionary else values).drop_null()
     counted = present.value_counts()
-    counts = np.sort(counted.field("counts").to_numpy(zero_copy_only=False))[::-1]
     return Facts(
         name=name,
         values=counted.field("values"),
-        counts=counts,
+        counts=np.sort(counted.field("counts").to_numpy(zero_copy_only=False))[::-1],
         n_missing=values.null_count,
         share=share,
         is_dictionary=dictionary,
@@ -322,19 +321,29 @@ def _matching(words: pa.Array, pattern: str) -> float:
     return float(pc.mean(pc.match_substring_regex(words, pattern).cast(pa.float64())).as_py())
 
 
+def _typical(numbers: pa.Array) -> float:
+    """The mean, of which a few long values have no say: those beyond the 95th percentile count as if they were it."""
+    most = _high(numbers)
+    return float(pc.mean(pc.min_element_wise(numbers.cast(pa.float64()), most)).as_py())
+
+
+def _high(numbers: pa.Array) -> float:
+    """The 95th percentile, never the largest of several values."""
+    return float(pc.quantile(numbers, q=0.95, interpolation="lower")[0].as_py())
+
+
 def _n_words(words: pa.Array) -> float:
-    return 1.0 + float(pc.mean(pc.count_substring_regex(pc.utf8_trim_whitespace(words), r"\s+")).as_py())
+    return 1.0 + _typical(pc.count_substring_regex(pc.utf8_trim_whitespace(words), r"\s+"))
 
 
 def _is_prose(words: pa.Array) -> bool:
-    return _n_words(words) >= 4 and float(pc.mean(pc.utf8_length(words)).as_py()) >= 25
+    return _n_words(words) >= 4 and _typical(pc.utf8_length(words)) >= 25
 
 
 def _is_code(words: pa.Array) -> bool:
     """Short, with digits or of one width, without prose: ticket numbers, serial numbers, plates, hashes."""
     lengths = pc.utf8_length(words)
-    longest = float(pc.quantile(lengths, q=0.95)[0].as_py())
-    if longest > 64:
+    if _high(lengths) > 64:
         return False
     if _matching(words, r"\pL") <= 0.05:
         return True
@@ -358,23 +367,28 @@ def _whole_numbers(facts: Facts) -> np.ndarray[Any, np.dtype[np.float64]] | None
 _ID_WORDS = frozenset(
     ("id", "ids", "uuid", "guid", "key", "pk", "no", "nr", "number", "code", "index", "identifier", "ssn", "unnamed")
 )
-_COUNTED_TIMES = 1e12
-"""From here on a name tells identifiers made of a time, as of messages, from times: keys of a day are smaller."""
-
 _EPOCHS = ((1e9, 2.2e9), (1e12, 2.2e12), (1e15, 2.2e15), (1e18, 2.2e18), (1800, 2200), (18000101, 22001231))
 
 
 def _identifier_reason(facts: Facts, numbers: np.ndarray[Any, np.dtype[np.float64]]) -> str:
-    """Why whole numbers name rows instead of measuring them; empty when nothing says so."""
+    """Why whole numbers name rows instead of measuring them; empty when nothing says so.
+
+    The outermost values have no say, so that one row's size decides no kind.
+    """
     n, n_distinct = facts.n_present, facts.n_distinct
-    low, high = float(numbers.min()), float(numbers.max())
+    if numbers.min() < 0:
+        return ""
+    n_outer = max(1, len(numbers) // 20) if len(numbers) > 3 else 0
+    numbers = np.sort(numbers)[n_outer : len(numbers) - n_outer]
+    low, high = float(numbers[0]), float(numbers[-1])
     words = {word.lower() for word in re.findall(r"[A-Z]?[a-z]+|[A-Z]+|\d+", facts.name)}
     is_named = n >= 10 and bool(words & _ID_WORDS)
-    is_epoch = any(first <= low and high <= last for first, last in _EPOCHS)
-    if n_distinct < 0.99 * n or low < 0 or (is_epoch and not (is_named and low >= _COUNTED_TIMES)):
+    # A name tells identifiers made of a time, as those of messages, from times; keys of days are shorter.
+    may_be_times = any(first <= low and high <= last for first, last in _EPOCHS) and not (is_named and low >= 1e12)
+    if n_distinct < 0.99 * n or may_be_times:
         return ""
     # were the values drawn at random from their range, about n^2 / 2 range pairs of rows would agree
-    if n_distinct == n and n * n / (2 * (high - low + 1)) > 7:
+    if n_distinct == n and len(numbers) ** 2 / (2 * (high - low + 1)) > 7:
         return "whole numbers that never repeat although their range is narrow"
     if is_named:
         return "whole numbers that hardly repeat, under a name that says so"

@@ -14,6 +14,8 @@ from synthgan.errors import OutputError
 
 FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 """What the operating system says when there is no room left."""
+UNFINISHED: set[Path] = set()
+"""Temporary files and folders that are being written now, and vanish when an exception comes."""
 _FORBIDDEN = {errno.EACCES, errno.EPERM, errno.EROFS}
 _LINKS_UNSUPPORTED = {
     errno.EPERM,
@@ -83,6 +85,7 @@ def atomic_path(path: str | os.PathLike[str], *, force: bool = False) -> Iterato
     check_output(path, force=force)
     target = path.resolve()  # a link keeps pointing at the file that is replaced
     temporary = target.with_name(f".synthgan-{secrets.token_hex(8)}.partial")
+    UNFINISHED.add(temporary)
     try:
         with explained(path):
             # An empty file first: problems show now, and it takes the permissions that the user's umask asks for.
@@ -95,6 +98,7 @@ def atomic_path(path: str | os.PathLike[str], *, force: bool = False) -> Iterato
     finally:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
+        UNFINISHED.discard(temporary)
 
 
 def check_folder_output(
@@ -142,6 +146,7 @@ def atomic_folder(
     target = path.resolve()
     temporary = target.with_name(f".synthgan-{secrets.token_hex(8)}.partial")
     aside = temporary.with_suffix(".replaced")
+    UNFINISHED.add(temporary)
     try:
         with explained(path):
             temporary.mkdir()
@@ -155,6 +160,7 @@ def atomic_folder(
         shutil.rmtree(temporary, ignore_errors=True)
         if is_moved:  # else the folder that stepped aside is all there is
             shutil.rmtree(aside, ignore_errors=True)
+        UNFINISHED.discard(temporary)
 
 
 @contextmanager

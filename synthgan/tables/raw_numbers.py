@@ -113,11 +113,19 @@ def wall_times(instants: npt.NDArray[np.int64], arrow_type: pa.DataType) -> npt.
     return read_whole(pa.array(instants).cast(arrow_type))[0]
 
 
-def decimals_needed(values: npt.NDArray[np.float64], *, at_least: int, single_precision: bool) -> int | None:
-    """Fewest decimals, from ``at_least`` to `MAX_DECIMALS`, that write every finite value; None when there are none."""
+def decimals_needed(
+    values: npt.NDArray[np.float64], largest: float, *, at_least: int, single_precision: bool
+) -> int | None:
+    """Fewest decimals, from ``at_least`` to `MAX_DECIMALS`, that write every value; None when there are none.
+
+    Args:
+        values: finite ones.
+        largest: of all absolute values of the column; decides how many decimals its floats can tell.
+        at_least: decimals that other values of the column need.
+        single_precision: whether the values come from 32-bit floats.
+    """
     if not len(values):
         return at_least
-    largest = float(np.abs(values).max())
     relative = 6e-8 if single_precision else 2e-15
     for decimals in range(at_least, MAX_DECIMALS + 1):
         # A grid finer than the float's own spacing would accept anything.

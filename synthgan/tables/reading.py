@@ -137,13 +137,10 @@ def _declared_type(name: str, facts: Mapping[str, Any]) -> pa.DataType | None:
     A column of text whose format is declared (``written``) stays text: it is read later, and by that format.
     """
     if "written" in facts:
-        stored = parse_type(facts.get("stored_type") or facts.get("arrow_type") or "string")
-        if is_text(value_type(stored)):
-            return value_type(stored)
+        named = [value_type(parse_type(facts[key])) for key in ("stored_type", "arrow_type") if key in facts]
+        return next((kind for kind in named if is_text(kind)), pa.string())
     if "arrow_type" not in facts:
         return None
-    if "written" in facts:  # comes as text; the type is that of what is written
-        return parse_type(facts.get("stored_type", "string"))
     kind = value_type(parse_type(facts["arrow_type"]))
     physical_type(kind, name)
     if "stored_type" in facts:

@@ -95,7 +95,7 @@ class ExactStatistics:
 
     @classmethod
     def collect(
-        cls, batches: Iterable[pa.RecordBatch], schema: TableSchema, *, min_count: int = MIN_COUNT
+        cls, batches: Iterable[pa.RecordBatch], schema: TableSchema, *, min_count: int = MIN_COUNT, outer_rows: int = 0
     ) -> ExactStatistics:
         """Count every column of ``schema`` over the batches, except text, which is never read.
 
@@ -103,13 +103,14 @@ class ExactStatistics:
             batches: the rows.
             schema: the columns to count.
             min_count: rows that a value off the grid of all others needs to be kept as it is.
+            outer_rows: outermost rows of a column of numbers that value protection moves inwards, on either side.
 
         Raises:
             DataError: when there are no rows, or a column is not in the batches.
             SchemaError: when a column's kind does not fit its values.
         """
         counters = {
-            column.name: _counter(column, index, min_count)
+            column.name: _counter(column, index, min_count, outer_rows)
             for index, column in enumerate(schema.columns)
             if column.kind != "text"
         }
@@ -129,10 +130,12 @@ class ExactStatistics:
         return cls(n_rows, levels, histograms, templates)
 
 
-def _counter(column: ColumnSchema, index: int, min_count: int) -> LevelCounter | NumberCounter | FormatCounter:
+def _counter(
+    column: ColumnSchema, index: int, min_count: int, outer_rows: int
+) -> LevelCounter | NumberCounter | FormatCounter:
     if column.kind in NUMERIC_KINDS:
         rng = np.random.default_rng([index, SAMPLE_ROWS])
-        return NumberCounter(column, rng, exception_rows=max(min_count, MIN_COUNT))
+        return NumberCounter(column, rng, exception_rows=max(min_count, MIN_COUNT), outer_rows=outer_rows)
     if column.kind == "identifier":
         return FormatCounter(column)
     return LevelCounter()

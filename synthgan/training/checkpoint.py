@@ -58,8 +58,8 @@ class Checkpoint:
         # The first save comes early, so that little is lost when a fit is stopped soon.
         self._last = time.monotonic() - max(0.0, interval_seconds - FIRST_SECONDS)
 
-    def save(self, trainer: Trainer) -> None:
-        """Write the trainer's state, replacing an older checkpoint in one move.
+    def save(self, trainer: Trainer | None) -> None:
+        """Write the trainer's state, replacing an older checkpoint in one move; None where there is nothing to train.
 
         Raises:
             OutputError: when it cannot be written; the older one is as it was.
@@ -67,7 +67,7 @@ class Checkpoint:
         from safetensors import SafetensorError
         from safetensors.torch import save_file
 
-        tensors, values = trainer.state()
+        tensors, values = ({}, {}) if trainer is None else trainer.state()
         more, private = self._besides()
         tensors |= {f"{_BESIDES}{name}": tensor for name, tensor in more.items()}
         header = {

@@ -249,6 +249,7 @@ def bundle(private_release: ReviewedModel, tmp_path_factory: pytest.TempPathFact
 
 def test_review_bundles(bundle: Path, tmp_path: Path) -> None:
     fuzzer = Fuzzer("bundle")
+    assert fuzzer.command("review", "--verify", bundle) == 0
     files = sorted(path.relative_to(bundle) for path in bundle.rglob("*") if path.is_file())
     for number, rng in enumerate(seeds(10, 500)):
         copy = tmp_path / "release"

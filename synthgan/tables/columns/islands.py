@@ -76,11 +76,18 @@ class Protection:
     @classmethod
     def of(cls, min_count: int, rows_per_observation: float) -> Protection:
         """Protection by ``min_count`` observations."""
-        if min_count == 1:  # one row is enough
+        rank = outer_rank(min_count)
+        if not rank:
             return cls(rows=rows_per_observation, outer_rows=0.0)
-        # For the median half of them; the outermost row itself never, nor seen from the other side.
-        rank = max(2, min_count // 2)
         return cls(rows=max(min_count, 2 * rank) * rows_per_observation, outer_rows=rank * rows_per_observation)
+
+
+def outer_rank(min_count: int) -> int:
+    """How many rows at each end of a column's numbers are moved inwards to hide how far they lie."""
+    if min_count == 1:  # one row is enough
+        return 0
+    # For the median half of them; the outermost row itself never, nor seen from the other side.
+    return max(2, min_count // 2)
 
 
 def no_gaps(cells: Cells) -> Gaps:
