@@ -6,11 +6,14 @@ import gzip
 from pathlib import Path
 
 import pandas as pd
+import pyarrow as pa
 import pytest
 
 from synthgan import CsvFormat, evaluate
 from synthgan.errors import SettingsError, SourceError
+from synthgan.tables.inference import infer_schema
 from synthgan.tables.sources import open_source
+from synthgan.tables.written import parse_format
 
 GERMAN = "größe;preis;straße\n1;1,5;Öl\n2;-0,25;Ähre\n"
 READ = {"größe": [1, 2], "preis": [1.5, -0.25], "straße": ["Öl", "Ähre"]}
@@ -160,6 +163,20 @@ def test_several_utc_offsets_become_utc_with_a_notice(tmp_path: Path) -> None:
     (notice,) = source.notices
     assert "'mixed'" in notice
     assert "several UTC offsets" in notice
+
+
+@pytest.mark.parametrize(
+    ("true", "false", "written"), [("TRUE", "FALSE", "TRUE/FALSE"), ("True", "False", "True/False"),
+                                   ("true", "false", None), ("True", "FALSE", None)]
+)  # fmt: skip
+def test_truth_values_keep_their_spelling(tmp_path: Path, true: str, false: str, written: str | None) -> None:
+    source = open_source(file(tmp_path, f"n,said\n1,{true}\n2,\n3,{false}\n"))
+    column = infer_schema(source).columns[1]
+    assert (column.kind, column.arrow_type, column.written) == ("boolean", "bool", written)
+    if written is not None:
+        form = parse_format(written)
+        assert form.to_texts(pa.array([True, None, False])).to_pylist() == [true, None, false]
+        assert form.to_values(pa.array([true, None, false, "no"])).to_pylist() == [True, None, False, None]
 
 
 def test_folders_named_key_value_are_columns(tmp_path: Path) -> None:

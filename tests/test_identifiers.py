@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 import string
 import uuid
@@ -225,3 +226,27 @@ def test_faker_that_is_not_installed_is_an_error_that_says_so(monkeypatch: pytes
     monkeypatch.setitem(__import__("sys").modules, "faker", None)
     with pytest.raises(SchemaError, match="pip install 'synthgan\\[faker\\]'"):
         TextEncoder(name="x", arrow_type=pa.string(), text="faker:name").decoder(np.random.default_rng(0))
+
+
+def test_letters_before_figures_stay_letters_though_all_are_hexadecimal_digits() -> None:
+    real = [f"DE{10 + i % 89}{i * 7919 * 10**10:018d}"[:22] for i in range(1, 400)]
+    got = made(fit_column(pa.array(real), "identifier"), 300)
+    assert all(re.fullmatch(r"DE\d{20}", text) for text in got)
+
+
+@pytest.mark.parametrize(
+    ("texts", "told"),
+    [
+        ([f"{i % 9 + 1}.{i:02d}e{'+-'[i % 2]}{i % 7:02d}" for i in range(10, 100)], True),
+        ([f"{i % 9 + 1},{100 + i}" for i in range(300)], True),
+        ([f"{1 + i % 12:02d}/{1 + i // 12:02d}/2024" for i in range(140)], True),
+        ([f"{10 + i % 80}-{10 + i // 80}-{10 + i % 7}" for i in range(300)], False),
+        ([f"{i}.{i % 7}.{i % 11}" for i in range(100, 400)], False),
+        ([f"{i:06d}" for i in range(300)], False),
+    ],
+)
+def test_text_that_may_be_numbers_is_told_where_nobody_called_it_an_identifier(texts: list[str], told: bool) -> None:
+    encoder = fit_column(pa.array(texts), "identifier")
+    assert dataclasses.replace(encoder, is_guessed=False).notices() == ()
+    said = dataclasses.replace(encoder, is_guessed=True).notices()
+    assert ["may be numbers or dates" in sentence for sentence in said] == [True] * told

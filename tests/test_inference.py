@@ -133,6 +133,13 @@ def test_a_name_is_weak_evidence(name: str, expected: str) -> None:
     assert kind_of(RNG.integers(0, 20, 60), name) == "integer"
 
 
+def test_identifiers_made_of_a_time_are_told_from_times_by_their_name() -> None:
+    snowflakes = 17 * 10**17 + np.arange(200) * 10**12 + RNG.choice(10**6, 200, replace=False)
+    assert kind_of(snowflakes, "message_id") == "identifier"
+    assert kind_of(snowflakes, "sent") == "integer"
+    assert kind_of(20240101 + np.arange(28), "date_key") == "integer"
+
+
 SHARED_KINDS = {
     "adult_train": {"fnlwgt": "integer", "workclass": "categorical", "education-num": "integer"},
     "default": {"ID": "identifier", "LIMIT_BAL": "float", "PAY_0": "integer", "BILL_AMT1": "float"},

@@ -43,6 +43,8 @@ HEADROOM = 100
 _MAX_FOLLOWED = 64
 _UUID = r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$"
 _LOWER_HEX, _UPPER_HEX = r"^[0-9a-f]{16,}$", r"^[0-9A-F]{16,}$"
+_MIXED = r"[0-9][A-Fa-f].*[0-9][A-Fa-f]"
+"""Among hexadecimal digits letters and figures alternate; `DE` before twenty figures is the name of a country."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -175,14 +177,16 @@ def as_text(array: pa.Array) -> pa.Array:
 def patterns_of(text: pa.Array) -> pa.Array:
     """The pattern of each text.
 
-    UUIDs and runs of 16 or more hexadecimal digits are told by their class as a whole, others letter by letter.
+    UUIDs and mixed runs of 16 or more hexadecimal digits are told by their class as a whole, others letter by letter.
     """
     plain = pc.replace_substring_regex(text, r"\p{Lu}", "A")
     plain = pc.replace_substring_regex(plain, r"[\p{Ll}\p{Lo}\p{Lt}\p{Lm}\p{M}]", "a")
     plain = pc.replace_substring_regex(plain, r"\p{N}", "9")
-    lower = pc.or_(pc.match_substring_regex(text, _UUID), pc.match_substring_regex(text, _LOWER_HEX))
+    mixed = pc.match_substring_regex(text, _MIXED)
+    lower = pc.or_(pc.match_substring_regex(text, _UUID), pc.and_(mixed, pc.match_substring_regex(text, _LOWER_HEX)))
     upper = pc.or_(
-        pc.match_substring_regex(text, _UUID.replace("a-f", "A-F")), pc.match_substring_regex(text, _UPPER_HEX)
+        pc.match_substring_regex(text, _UUID.replace("a-f", "A-F")),
+        pc.and_(mixed, pc.match_substring_regex(text, _UPPER_HEX)),
     )
     digits = pc.match_substring_regex(text, r"^[0-9]*$")
     return pc.if_else(

@@ -165,11 +165,10 @@ def count_values(name: str, values: pa.ChunkedArray, *, share: float = 1.0) -> F
     dictionary = pa.types.is_dictionary(values.type)
     present = (values.cast(values.type.value_type) if dictionary else values).drop_null()
     counted = present.value_counts()
-    counts = np.sort(counted.field("counts").to_numpy(zero_copy_only=False))[::-1]
     return Facts(
         name=name,
         values=counted.field("values"),
-        counts=counts,
+        counts=np.sort(counted.field("counts").to_numpy(zero_copy_only=False))[::-1],
         n_missing=values.null_count,
         share=share,
         is_dictionary=dictionary,
@@ -382,13 +381,16 @@ def _identifier_reason(facts: Facts, numbers: np.ndarray[Any, np.dtype[np.float6
     n_outer = max(1, len(numbers) // 20) if len(numbers) > 3 else 0
     numbers = np.sort(numbers)[n_outer : len(numbers) - n_outer]
     low, high = float(numbers[0]), float(numbers[-1])
-    if n_distinct < 0.99 * n or any(first <= low and high <= last for first, last in _EPOCHS):
+    words = {word.lower() for word in re.findall(r"[A-Z]?[a-z]+|[A-Z]+|\d+", facts.name)}
+    is_named = n >= 10 and bool(words & _ID_WORDS)
+    # A name tells identifiers made of a time, as those of messages, from times; keys of days are shorter.
+    may_be_times = any(first <= low and high <= last for first, last in _EPOCHS) and not (is_named and low >= 1e12)
+    if n_distinct < 0.99 * n or may_be_times:
         return ""
     # were the values drawn at random from their range, about n^2 / 2 range pairs of rows would agree
     if n_distinct == n and len(numbers) ** 2 / (2 * (high - low + 1)) > 7:
         return "whole numbers that never repeat although their range is narrow"
-    words = {word.lower() for word in re.findall(r"[A-Z]?[a-z]+|[A-Z]+|\d+", facts.name)}
-    if n >= 10 and words & _ID_WORDS:
+    if is_named:
         return "whole numbers that hardly repeat, under a name that says so"
     digits = len(str(int(low)))
     exact = high < 2.0**53

@@ -64,6 +64,8 @@ _KINDS: Mapping[str, Kind] = {"int64": "integer", "date32[day]": "date"}
 def _can_write(form: WrittenFormat, held: pa.DataType) -> bool:
     """Whether the format is one of such values; its own type may be another one."""
     types, own = pa.types, form.value_type
+    if types.is_boolean(own):
+        return bool(types.is_boolean(held))
     if types.is_duration(own):
         return bool(types.is_duration(held))
     if types.is_date(own) or types.is_timestamp(own):
@@ -79,6 +81,8 @@ def stored_as_text(column: ColumnSchema) -> bool:
 def kind_of_format(form: WrittenFormat) -> Kind:
     """How what is written is modelled."""
     held = form.value_type
+    if pa.types.is_boolean(held):
+        return "boolean"
     if pa.types.is_decimal(held):
         return "decimal"
     if pa.types.is_duration(held):

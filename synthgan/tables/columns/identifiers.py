@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 import warnings
 from dataclasses import dataclass
 from functools import cached_property
@@ -26,6 +27,11 @@ from synthgan.tables.statistics import ColumnStatistics
 COVERED = 0.9
 """Formats are told apart as finely as leaves at least this share of rows in formats with enough rows."""
 
+_MEASURED = re.compile(
+    r"[-+]?(?:9+[.,]9+|9+(?:[.,]9+)?[eE][-+]?9+|9{1,3}(?:,9{3})+(?:\.9+)?)|9{1,2}([/.-])9{1,2}\1(?:9{4}|(?<!-)9{2})"
+)
+"""Digits of numbers and dates; groups of two joined by dashes are codes, such as those of banks."""
+
 
 @dataclass(frozen=True)
 class IdentifierEncoder:
@@ -38,6 +44,7 @@ class IdentifierEncoder:
         share_missing: share of rows without an identifier.
         n_merged: how many formats were too rare to keep.
         n_fitted: rows with an identifier; known to a fit, not to a loaded model.
+        is_guessed: whether nobody said that these are identifiers; known to a fit, not to a loaded model.
     """
 
     name: str
@@ -46,6 +53,7 @@ class IdentifierEncoder:
     share_missing: float
     n_merged: int = 0
     n_fitted: float = 0.0
+    is_guessed: bool = False
 
     @classmethod
     def fit(cls, column: ColumnSchema, statistics: ColumnStatistics, rules: FitRules) -> IdentifierEncoder:
@@ -78,6 +86,7 @@ class IdentifierEncoder:
             share_missing=found.n_missing / max(found.n_present + found.n_missing, 1e-300),
             n_merged=n_merged,
             n_fitted=found.n_present,
+            is_guessed=column.source != "declared",
         )
 
     @cached_property
@@ -142,6 +151,17 @@ class IdentifierEncoder:
             return (
                 f"column '{self.name}' has identifiers in a format that cannot write as many different ones as the "
                 "table has rows: some will end with a sign and a number; declare it categorical, or lower min_count",
+            )
+        if (
+            self.is_guessed
+            and is_text(self.arrow_type)
+            and self.formats
+            and all(_looks_measured(form) for form in self.formats)
+        ):
+            return (
+                f"column '{self.name}' holds text that may be numbers or dates, in no single format: it is taken for "
+                "an identifier, so that digits without a meaning come out; convert the column, or declare how it is "
+                "written",
             )
         return ()
 
@@ -223,6 +243,12 @@ class IdentifierDecoder:
         place = np.empty(n_rows, dtype=np.int64)
         place[order] = np.arange(n_rows)
         return pa.concat_arrays(parts).take(pa.array(place)).cast(self._encoder.arrow_type)
+
+
+def _looks_measured(form: Format) -> bool:
+    """Whether texts of the format may be numbers with a point or an exponent, or dates."""
+    shown = (c if c == "9" or f == VARIES else f for c, f in zip(form.pattern, form.fixed, strict=True))
+    return _MEASURED.fullmatch("".join(shown)) is not None
 
 
 def _frequent(formats: tuple[Format, ...], min_count: int) -> tuple[tuple[Format, ...], int]:

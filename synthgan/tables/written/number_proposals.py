@@ -20,7 +20,9 @@ _CODES = (
 )
 _CURRENCY = rf"(?:\p{{Sc}}|{_CODES}|[A-Z]{{1,3}}\$|kr\.?|Fr\.?|SFr\.?|Rs\.?|zł|Kč|Ft|lei|TL|R|RM|Rp)"
 _BEFORE = rf"^(?:[+~≈±]|ca\. ?)?(?:{_CURRENCY}[{_SPACES}]?)?$"
-_UNIT = r"[\p{Ll}µ²³°/]+"
+_UNIT = r"(?:[\p{Ll}µ²³°/]+|°[CFKR]|[kMGTmµnhd]?(?:Hz|Wh|VA|Pa|Ah|eV|Ω)|[kMGTPmµn][WVABJLN]|[KMGT]iB|dB)"
+"""Capitals right behind a number are a unit only in such names; else they belong to a code, such as that of a seat."""
+
 _AFTER = rf"^(?:[{_SPACES}]?(?:[%‰°]|{_CURRENCY}|{_UNIT})|[{_SPACES}][\pL\pM%‰°/²³.$€£ ]{{1,16}}|,-|)$"
 _SMALL_PLACES = 9
 
