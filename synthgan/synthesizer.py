@@ -190,7 +190,7 @@ class Synthesizer:
         from synthgan.training.device import resolve_device
 
         privacy = self.privacy
-        data, target = with_target(data, y, self.target)
+        data, target = with_target(data, y, self.target, private=privacy is not None)
         request = Request(
             target=target,
             schema=self.schema,

@@ -19,6 +19,7 @@ from synthgan.tables.csv_format import CsvFormat
 from synthgan.tables.csv_lines import blocks, rows
 from synthgan.tables.declared_csv import DeclaredCsvSource
 from synthgan.tables.reading import Reading
+from synthgan.tables.sources import open_source
 
 
 def source(
@@ -181,6 +182,46 @@ def test_what_cannot_be_had_by_lines_is_refused_before_a_row_is_read(tmp_path: P
         source(tmp_path / "t.csv", b"a,b\n", encoding="shift_jis")
     with pytest.raises(SchemaError, match="floats cannot name persons"):
         source(tmp_path / "t.csv", b"id\n1\n", {"columns": {"id": {"arrow_type": "double"}}}, unit="id")
+
+
+SWITCHING = ["iso2022_jp", "iso2022_jp_2", "iso2022_kr", "hz", "utf-7", "unicode_escape", "raw_unicode_escape", "big5"]
+
+
+@pytest.mark.parametrize("encoding", SWITCHING)
+def test_encodings_in_which_a_row_changes_the_next_are_refused(tmp_path: Path, encoding: str) -> None:
+    """After an escape of ISO 2022, what were letters are other ones until the next escape, in whichever row."""
+    with pytest.raises(SettingsError, match="one byte per character"):
+        source(tmp_path / "t.csv", b"a,b\n1,2\n", encoding=encoding)
+
+
+@pytest.mark.parametrize("encoding", ["latin-1", "cp1252", "cp437", "koi8-r", "mac-roman", "iso8859-15"])
+def test_no_row_changes_the_next_in_an_encoding_of_single_bytes(tmp_path: Path, encoding: str) -> None:
+    odd = [b"\x1b$B", b"~{", b"\\", b"\\u000a", b"+AAo-", *(bytes([byte]) for byte in range(128, 256))]
+    usual = source(tmp_path / "t.csv", b"a,b\n1,2\n3,4\n", encoding=encoding).read().to_pylist()
+    for cell in odd:
+        made = source(tmp_path / "t.csv", b"a,b\n1,2\nx,%b\n3,4\n" % cell, encoding=encoding).read().to_pylist()
+        assert [made[0], made[-1]] == usual
+        assert len(made) == 3
+
+
+@pytest.mark.parametrize("key", ["3", "03", "x", "9" * 20, "-1", "%FE", "%C3%A9", "__HIVE_DEFAULT_PARTITION__"])
+def test_one_folder_more_changes_no_other_row(tmp_path: Path, key: str) -> None:
+    """Names of folders are cells: whole numbers beyond 64 bits and escapes that are no UTF-8 among them."""
+
+    def rows_of(keys: list[str], folder: Path) -> tuple[str, list[Any]]:
+        for name in keys:
+            (folder / f"who={name}").mkdir(parents=True)
+            (folder / f"who={name}" / "p.csv").write_bytes(b"x\n1\n")
+        opened = open_source(folder, minimum_rows=0, reading=Reading(private=True, unit="who"))
+        return str(opened.arrow_schema), [row["who"] for row in opened.read().to_pylist()]
+
+    types, persons = rows_of(["1", "2", "%FF"], tmp_path / "usual")
+    assert sorted(persons) == ["1", "2", "\\xff"]
+    other, more = rows_of(["1", "2", "%FF", key], tmp_path / "more")
+    assert types == other
+    added = [person for person in more if person not in persons]
+    assert len(more) == 4
+    assert len(added) == 1
 
 
 def test_a_file_that_is_cut_short_is_an_error(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+import synthgan
 from synthgan.errors import DataError, SettingsError
 from synthgan.tables.target_column import with_target
 
@@ -66,3 +67,12 @@ def test_what_does_not_fit_the_table_is_refused(y: Any, says: str) -> None:
 def test_a_file_has_its_target_inside() -> None:
     with pytest.raises(SettingsError, match="name the column that is to be predicted with target="):
         with_target("table.parquet", [0, 1], None)
+
+
+@pytest.mark.parametrize("n_rows", [3, 4])
+def test_a_private_fit_does_not_say_how_many_rows_there_are(n_rows: int) -> None:
+    table = pd.DataFrame({"a": range(n_rows)})
+    for y, says in (([0], "y has another length than the table"), (np.zeros((n_rows, 2)), "is of another shape")):
+        with pytest.raises(DataError, match=says) as refused:
+            synthgan.Synthesizer(privacy=synthgan.Privacy(1.0)).fit(table, y)
+        assert not set("0123456789") & set(str(refused.value))

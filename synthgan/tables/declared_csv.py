@@ -14,6 +14,7 @@ import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import chain, product
 from pathlib import Path
 from typing import Final
 
@@ -30,6 +31,8 @@ from synthgan.tables.reading import Reading
 from synthgan.tables.text_values import only, read_text
 
 _HEADER_BYTES: Final = 1 << 20
+_SWITCHES: Final = b"\x1b$B!!\n\x1b(J~\n~{!!\n\x0e!!\n+AAo-\n\\u000a\\x0a\\\n"
+"""How encodings with several alphabets, or with escapes, switch between them (ISO 2022, HZ, UTF-7, Python's own)."""
 
 
 @dataclass(frozen=True)
@@ -141,18 +144,24 @@ def _line_by_line(encoding: str) -> str:
     """The encoding, if a damaged line leaves all other lines as they are in it.
 
     Raises:
-        SettingsError: when it does not: its characters have several bytes, other than in UTF-8.
+        SettingsError: when it does not: what a byte means hangs on those before it, other than in UTF-8.
     """
     name = codecs.lookup(encoding).name
     if name in ("utf-8", "utf-8-sig", "ascii"):
         return "utf-8"
-    every = bytes(range(256)).decode(name, "replace")
-    if len(every) != 256 or every[10] != "\n" or every[34] != '"':
+    alone = [bytes([byte]).decode(name, "backslashreplace") for byte in range(256)]
+    if any(alone[ord(sign)] != sign for sign in '\n"\\') or _is_joint(name, alone):
         raise SettingsError(
             "a private fit reads CSV files in UTF-8 or an encoding of one byte per character (such as latin-1), not in "
             f"{encoding}, in which one damaged row could change those below it: save the file as UTF-8"
         )
     return name
+
+
+def _is_joint(encoding: str, alone: list[str]) -> bool:
+    """Whether some bytes mean something else together than ``alone``; escape sequences switch the meaning of more."""
+    together = bytes(chain.from_iterable(product(range(256), repeat=2))) + _SWITCHES
+    return together.decode(encoding, "backslashreplace") != "".join(alone[byte] for byte in together)
 
 
 def _head(path: Path, encoding: str, form: CsvFormat) -> _Head:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import unquote
@@ -10,6 +11,7 @@ import pyarrow as pa
 
 from synthgan.errors import SourceError
 
+_WHOLE = re.compile(r"0|[1-9][0-9]{0,18}")
 _NO_VALUE = "__HIVE_DEFAULT_PARTITION__"
 
 
@@ -33,8 +35,15 @@ def hive_keys(paths: Sequence[Path], folder: Path | None, names: Sequence[str]) 
     columns = {}
     for key in found[0] if found else ():
         if key not in names:
-            texts = [None if keys[key] == _NO_VALUE else unquote(keys[key]) for keys in found]
+            # Escapes that are no UTF-8 stay apart from each other.
+            texts = [
+                None if keys[key] == _NO_VALUE else unquote(keys[key], errors="backslashreplace") for keys in found
+            ]
             values = pa.array(texts, pa.string())
-            whole = all(text is None or (text.isdecimal() and str(int(text)) == text) for text in texts)
-            columns[key] = values.cast(pa.int64()) if whole else values
+            columns[key] = values.cast(pa.int64()) if all(map(_is_whole, texts)) else values
     return columns
+
+
+def _is_whole(text: str | None) -> bool:
+    """Whether a key is missing, or a whole number as it is written by itself, and of 64 bits."""
+    return text is None or (bool(_WHOLE.fullmatch(text)) and int(text) < 2**63)

@@ -13,7 +13,7 @@ UNNAMED = "target"
 """What a target without a name is called."""
 
 
-def with_target(data: Any, y: Any, target: str | None) -> tuple[Any, str | None]:
+def with_target(data: Any, y: Any, target: str | None, *, private: bool = False) -> tuple[Any, str | None]:
     """The table with ``y`` as its last column, and the name of the target column.
 
     Args:
@@ -33,9 +33,12 @@ def with_target(data: Any, y: Any, target: str | None) -> tuple[Any, str | None]
             f"y goes with a DataFrame, and the table is a {type(data).__name__}: leave y out and name the column that "
             "is to be predicted with target=."
         )
-    values = _one_column(y)
+    values = _one_column(y, private=private)
     if len(values) != len(data):
-        raise DataError(f"y has {len(values):,} values and the table {len(data):,} rows: give one value per row")
+        counts = (
+            "another length than the table" if private else f"{len(values):,} values and the table {len(data):,} rows"
+        )
+        raise DataError(f"y has {counts}: give one value per row")
     if not values.index.equals(data.index) and _same_labels(values.index, data.index):
         raise DataError(
             "y has the index of the table in another order, and values are taken by their places: sort one like the "
@@ -52,7 +55,7 @@ def with_target(data: Any, y: Any, target: str | None) -> tuple[Any, str | None]
     return table, str(name)
 
 
-def _one_column(y: Any) -> pd.Series[Any]:
+def _one_column(y: Any, *, private: bool) -> pd.Series[Any]:
     """``y`` as a series, whose name is None where it has none."""
     if isinstance(y, pd.Series):
         return y
@@ -64,7 +67,7 @@ def _one_column(y: Any) -> pd.Series[Any]:
         return pd.Series(y)
     if np.ndim(y) == 2 and np.shape(y)[1] == 1:
         return pd.Series(np.asarray(y)[:, 0])
-    shape = "x".join(map(str, np.shape(y))) or "a single value"
+    shape = "of another shape" if private else "x".join(map(str, np.shape(y))) or "a single value"
     raise DataError(
         f"y must be one value per row, and is {shape}: name several targets as columns of the table instead"
     )
