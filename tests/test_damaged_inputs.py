@@ -355,3 +355,13 @@ def test_an_offset_of_text(tmp_path: Path) -> None:
     rows = pa.table({"word": ["a", "b"] * 20, "n": range(40)})
     with pytest.raises(SchemaError, match="the column holds string: leave it out"):
         infer_schema(open_source(rows), declared={"columns": {"word": {"offset": "a"}}})
+
+
+@pytest.mark.skipif(os.name != "posix", reason="elsewhere a folder that is in use cannot be deleted")
+def test_a_working_folder_that_was_deleted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows, gone = tmp_path / "rows.csv", tmp_path / "gone"
+    rows.write_text("a,b\n" + "1,x\n2,y\n" * 20)
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    assert run(["schema", str(rows), "-o", "schema.json"]) == 6

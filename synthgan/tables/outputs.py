@@ -180,10 +180,11 @@ def real_path(path: Path) -> Path:
     """Where a path leads, with all links followed.
 
     Raises:
-        OutputError: when it leads nowhere.
+        OutputError: when it leads nowhere, as a relative one does in a folder that was deleted.
     """
     try:
-        return path.resolve()
+        with explained(path):
+            return path.resolve()
     except RuntimeError:
         raise OutputError(f"'{path}' is a link that leads back to itself; choose another name") from None
 
