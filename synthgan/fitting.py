@@ -26,7 +26,7 @@ from synthgan.tables.codec import TableCodec
 from synthgan.tables.codec_settings import CodecSettings
 from synthgan.tables.holdout import divide
 from synthgan.tables.inference import infer_schema
-from synthgan.tables.outputs import check_output
+from synthgan.tables.outputs import check_output, real_path
 from synthgan.tables.reading import Reading
 from synthgan.tables.schema import TableSchema
 from synthgan.tables.schema_file import schema_to_json
@@ -104,7 +104,7 @@ class Request:
 
         if privacy is not None and privacy.ledger is not None and self.checkpoint is not None:
             progress = (Path(self.checkpoint), journal_path(self.checkpoint))
-            if Path(privacy.ledger).resolve() in [path.resolve() for path in progress]:
+            if real_path(Path(privacy.ledger)) in [real_path(path) for path in progress]:
                 raise SettingsError(
                     "the ledger (--ledger) and the checkpoint (--checkpoint) name the same file; give each its own."
                 )

@@ -87,24 +87,36 @@ def opened(path: Path) -> BinaryIO:
             raise ModelFileError(f"'{path}' is not an ordinary file: name a model file")
         stream = path.open("rb")
     except OSError as error:
-        reason = os.strerror(error.errno).lower() if error.errno else "the operating system refused"
-        raise ModelFileError(f"model file '{path}' cannot be opened: {reason}") from None
+        raise _unreadable(path, error) from None
     return stream
+
+
+def _unreadable(path: Path, error: OSError) -> ModelFileError:
+    reason = os.strerror(error.errno).lower() if error.errno else "the operating system refused"
+    return ModelFileError(f"model file '{path}' cannot be read: {reason}")
+
+
+def _ends(stream: BinaryIO) -> tuple[int, bytes, bytes]:
+    """The size of a file, its first four bytes, and its last ones."""
+    size = stream.seek(0, os.SEEK_END)
+    stream.seek(0)
+    start = stream.read(4)
+    stream.seek(max(0, size - 2**16))
+    return size, start, stream.read(2**16)
 
 
 def opened_archive(stream: BinaryIO, path: Path) -> zipfile.ZipFile:
     """The file as a zip, after a look at its table of contents that bounds what the zip library will read."""
-    size = stream.seek(0, os.SEEK_END)
+    try:
+        size, start, tail = _ends(stream)
+    except OSError as error:
+        raise _unreadable(path, error) from None
     if not size:
         raise ModelFileError(f"model file '{path}' is empty: copy it again from where it was saved, or fit again")
     if size > LARGEST_FILE:
         raise ModelFileError(f"'{path}' is larger than any synthgan model file ({size} bytes): check the path")
-    stream.seek(0)
-    start = stream.read(4)
     if start[:4] != b"PK\x03\x04"[: len(start)]:
         raise not_one(path, " (it looks like a pickle, which synthgan never reads)" if start[:1] == b"\x80" else "")
-    stream.seek(max(0, size - 2**16))
-    tail = stream.read()
     place = tail.rfind(_END_SIGNATURE)
     if place < 0 or len(tail) - place < _END.size:
         raise damaged(path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import time
@@ -15,6 +16,7 @@ import pyarrow.parquet as pq
 import pytest
 
 import synthgan
+from synthgan import Synthesizer, model_archive
 from synthgan.cli.main import run
 from synthgan.errors import (
     ConditionError,
@@ -30,8 +32,11 @@ from synthgan.errors import (
 )
 from synthgan.privacy.ledger_file import LedgerFile
 from synthgan.review.policy import parse_policy
+from synthgan.tables.csv_format import CsvFormat
 from synthgan.tables.frames import to_frame
+from synthgan.tables.inference import infer_schema
 from synthgan.tables.predicates import parse_where
+from synthgan.tables.reading import Reading
 from synthgan.tables.schema import ColumnSchema, TableSchema
 from synthgan.tables.schema_file import read_schema, schema_from_json
 from synthgan.tables.sources import open_source
@@ -265,3 +270,98 @@ def test_decimals_in_bounds_stay() -> None:
     assert (bounds.lower, bounds.upper) == (Decimal("0.005"), Decimal("12.5"))
     assert to_frame(pa.table({"a": pa.array([], pa.decimal128(6, 2))}), schema_from_json(content)).shape == (0, 1)
     assert np.isfinite(float(bounds.upper))
+
+
+# --- Text that is none, files that cannot be read, links that lead nowhere ------------------------------------------
+
+
+def not_utf8(*, dictionary: bool) -> pa.Array:
+    words = pa.array([b"\xff\xfecanary", b"b"] if dictionary else [b"\xff\xfecanary", b"b"] * 20, pa.binary())
+    text = pa.Array.from_buffers(pa.string(), len(words), words.buffers())
+    return pa.DictionaryArray.from_arrays(pa.array([0, 1] * 20, pa.int32()), text) if dictionary else text
+
+
+@pytest.mark.parametrize("dictionary", [False, True])
+def test_text_whose_bytes_are_no_utf8(tmp_path: Path, capsys: pytest.CaptureFixture[str], *, dictionary: bool) -> None:
+    path = tmp_path / "rows.parquet"
+    table = pa.table({"word": not_utf8(dictionary=dictionary), "n": range(40)})
+    pq.write_table(table, path)
+    for words in (["schema", str(path)], ["fit", str(path), "-o", str(tmp_path / "m.synthgan"), "--device", "cpu"]):
+        assert run(words) == 3
+        shown = capsys.readouterr().err
+        assert "canary" not in shown
+        assert not (tmp_path / "m.synthgan").exists()
+    if not dictionary:  # Arrow itself refuses to read those
+        assert "column 'word'" in shown
+        with pytest.raises(DataError, match="column 'word' of the Arrow table holds text with bytes that are no UTF-8"):
+            infer_schema(open_source(table))
+    # A private fit says nothing of what a single row holds.
+    reading = Reading(private=True)
+    assert open_source(path, reading=reading).read()["word"].to_pylist()[0] == "\\xff\\xfecanary"
+
+
+@pytest.mark.parametrize("encoding", ["idna", "punycode"])
+def test_codecs_of_names_are_no_encodings(encoding: str) -> None:
+    with pytest.raises(SettingsError, match="is not known"):
+        CsvFormat(encoding=encoding)
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-32"])
+def test_a_file_without_the_byte_order_mark_of_its_encoding(tmp_path: Path, encoding: str) -> None:
+    path = tmp_path / "rows.csv"
+    path.write_text("a,b\n1,2\n3,4\n")
+    with pytest.raises(SourceError, match="text: name its encoding with --encoding"):
+        open_source(path, csv_format=CsvFormat(encoding=encoding))
+
+
+def test_a_link_that_leads_back_to_itself(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rows, loop = tmp_path / "rows.csv", tmp_path / "loop"
+    rows.write_text("a,b\n" + "1,x\n2,y\n" * 20)
+    loop.symlink_to(loop)
+    for words in (
+        ["schema", rows, "-o", loop],
+        ["schema", rows, "-o", loop / "s.json", "--force"],
+        ["fit", rows, "-o", loop, "--force", "--max-steps", "1"],
+    ):
+        assert run([str(word) for word in words]) == 6
+        assert capsys.readouterr().err.startswith("Error: ")
+    assert loop.is_symlink()
+
+
+def test_a_model_on_a_disk_that_fails(model_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(stream: object) -> None:
+        raise OSError(errno.EIO, "")
+
+    monkeypatch.setattr(model_archive, "_ends", fails)
+    with pytest.raises(ModelFileError, match="cannot be read: input/output error"):
+        synthgan.load(model_file)
+
+
+def test_more_rows_than_any_disk_holds(model_file: Path, tmp_path: Path) -> None:
+    assert run(["sample", str(model_file), "-n", str(10**30), "-o", str(tmp_path / "rows.csv")]) == 2
+    assert not list(tmp_path.iterdir())
+
+
+def test_infinite_numbers_that_are_levels_are_kept_in_the_file(tmp_path: Path) -> None:
+    table = pd.DataFrame({"far": [np.inf] * 40, "side": pd.Categorical([1.5, -np.inf] * 20), "n": range(40)})
+    path = Synthesizer(max_steps=1, device="cpu", progress="off").fit(table).save(tmp_path / "m.synthgan")
+    rows = synthgan.load(path).sample(20, random_state=0)
+    assert (rows["far"] == np.inf).all()
+    assert set(rows["side"]) <= {1.5, -np.inf}
+    assert list(rows["side"].dtype.categories) == list(table["side"].dtype.categories)
+
+
+def test_an_offset_of_text(tmp_path: Path) -> None:
+    rows = pa.table({"word": ["a", "b"] * 20, "n": range(40)})
+    with pytest.raises(SchemaError, match="the column holds string: leave it out"):
+        infer_schema(open_source(rows), declared={"columns": {"word": {"offset": "a"}}})
+
+
+@pytest.mark.skipif(os.name != "posix", reason="elsewhere a folder that is in use cannot be deleted")
+def test_a_working_folder_that_was_deleted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows, gone = tmp_path / "rows.csv", tmp_path / "gone"
+    rows.write_text("a,b\n" + "1,x\n2,y\n" * 20)
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    assert run(["schema", str(rows), "-o", "schema.json"]) == 6

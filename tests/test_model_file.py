@@ -283,7 +283,7 @@ def test_a_file_that_may_not_be_read(path, monkeypatch):
         monkeypatch.setattr(Path, "open", forbid)
     else:
         path.chmod(0)
-    refused(path, "cannot be opened: permission denied")
+    refused(path, "cannot be read: permission denied")
 
 
 @pytest.mark.parametrize(

@@ -162,7 +162,7 @@ def fit(
         )
     from synthgan.errors import SettingsError
     from synthgan.synthesizer import Synthesizer
-    from synthgan.tables.outputs import check_output
+    from synthgan.tables.outputs import check_output, real_path
 
     check_output(model, force=force)
     if epsilon is not None or holdout:
@@ -170,7 +170,7 @@ def fit(
 
         check_output(receipt_path(model), force=force)
     for option, path in (("--checkpoint", checkpoint), ("--ledger", ledger)):
-        if path is not None and path.resolve() == model.resolve():
+        if path is not None and real_path(path) == real_path(model):
             raise SettingsError(f"{option} and --output name the same file; give {option} a file of its own.")
     synthesizer = Synthesizer(
         **given(

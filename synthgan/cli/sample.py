@@ -38,7 +38,9 @@ if TYPE_CHECKING:
     ),
 )
 @click.argument("model", type=PATH)
-@click.option("-n", "--rows", "n_rows", type=int, metavar="N", help="How many rows.")
+@click.option(
+    "-n", "--rows", "n_rows", type=click.IntRange(max=10**12, clamp=False), metavar="N", help="How many rows."
+)
 @click.option(
     "-o",
     "--output",

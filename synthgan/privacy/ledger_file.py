@@ -233,7 +233,9 @@ class LedgerFile:
 
     def _found(self) -> Account | None:
         """What the file says now, None when there is none."""
-        target = self.path.resolve()
+        from synthgan.tables.outputs import real_path
+
+        target = real_path(self.path)
         memory = memory_of(target)  # first: fits may be added meanwhile
         account = _load(target)
         memory.check(target, _names(account))
@@ -241,10 +243,10 @@ class LedgerFile:
 
     def _change(self, change: Callable[[Account | None], tuple[Account, T]]) -> T:
         """Read, change and replace the file while nobody else does."""
-        from synthgan.tables.outputs import atomic_path, check_output
+        from synthgan.tables.outputs import atomic_path, check_output, real_path
 
         check_output(self.path, force=True)
-        target = self.path.resolve()
+        target = real_path(self.path)
         with locked(target, timeout_seconds=LOCK_SECONDS) as held:
             found = _load(target)
             held.memory.check(target, _names(found))

@@ -153,6 +153,16 @@ def physical_type(data_type: pa.DataType, column: str) -> pa.DataType:
     )
 
 
+def is_utf8(text: pa.Array) -> bool:
+    """Whether text, or a dictionary of it, can be read: Arrow takes the bytes of a file without a look at them."""
+    plain = text.dictionary if pa.types.is_dictionary(text.type) else text
+    try:
+        plain.cast(pa.large_binary()).cast(pa.large_string())
+    except pa.ArrowInvalid:
+        return False
+    return True
+
+
 def _short(data_type: pa.DataType) -> str:
     text = str(data_type)
     return text.split("<", maxsplit=1)[0]

@@ -14,7 +14,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from synthgan.errors import DataError
-from synthgan.tables.arrow_types import is_restorable, physical_type, stored_text, to_physical, value_type
+from synthgan.tables.arrow_types import (
+    is_restorable,
+    is_text,
+    is_utf8,
+    physical_type,
+    stored_text,
+    to_physical,
+    value_type,
+)
 from synthgan.tables.frames import ArrowFrame, to_frame
 from synthgan.tables.pandas_dtypes import dtype_text
 from synthgan.tables.pandas_notes import noted_by_pandas
@@ -53,6 +61,7 @@ class Source(ABC):
     index: tuple[str, ...] = ()
     untyped: frozenset[str] = frozenset()
     notices: tuple[str, ...] = ()
+    _takes_any_text: bool = False
 
     def __init__(self, stored_schema: pa.Schema, *, description: str, n_rows: int | None) -> None:
         """Derive the physical types from ``stored_schema``, the types as they lie in the source.
@@ -108,7 +117,22 @@ class Source(ABC):
         for batch in stored:
             fields = [self.arrow_schema.field(name) for name in batch.schema.names]
             arrays = [to_physical(column, field.type) for column, field in zip(batch.columns, fields, strict=True)]
+            if not self._takes_any_text:
+                self._check_text(arrays, batch.schema.names)
             yield pa.RecordBatch.from_arrays(arrays, schema=pa.schema(fields))
+
+    def take_any_text(self) -> None:
+        """Hand out text as it lies in the source, even bytes that are no UTF-8, for somebody who sees to them."""
+        self._takes_any_text = True
+
+    def _check_text(self, arrays: Sequence[pa.Array], names: Sequence[str]) -> None:
+        """Refuse what says that it is text and is none: Arrow hands it out without a look, Python cannot read it."""
+        for array, name in zip(arrays, names, strict=True):
+            if is_text(value_type(array.type)) and not is_utf8(array):
+                raise DataError(
+                    f"column {name!r} of {self.description} holds text with bytes that are no UTF-8: convert it with "
+                    "the encoding that it was written in, and write the table again"
+                )
 
     def read(self, columns: Sequence[str] | None = None) -> pa.Table:
         """All rows as one table: only for tables known to be small."""

@@ -38,6 +38,10 @@ _BYTE_ORDER_MARKS = (  # the long ones first: UTF-32's begins with UTF-16's
 )
 
 
+_OF_NAMES = frozenset({"idna", "punycode"})
+"""Codecs of names on the internet, which Python counts among the encodings of text."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class CsvFormat:
     """How CSV files are to be read.
@@ -95,7 +99,8 @@ class CsvFormat:
             head = stream.read(_HEAD_BYTES)
         marked = next((name for mark, name in _BYTE_ORDER_MARKS if head.startswith(mark)), None)
         encoding = self.encoding or marked or "utf-8"
-        text = codecs.getincrementaldecoder(encoding)(errors="replace").decode(head)
+        with explained(path, encoding):  # UTF-16 and UTF-32 ask for a byte order mark
+            text = codecs.getincrementaldecoder(encoding)(errors="replace").decode(head)
         if not text.strip("\ufeff \t\r\n"):
             raise SourceError(f"{path} is empty: a header line with column names and rows below it are expected")
         if "\0" in text:
@@ -120,6 +125,8 @@ def _checked_encoding(name: str) -> str:
     try:
         codec = codecs.lookup(name)
         "".encode(codec.name)  # refuses codecs that are none of text, such as zip
+        if codec.name in _OF_NAMES:
+            raise LookupError
     except (LookupError, TypeError, ValueError):
         raise SettingsError(
             f"the encoding {name!r} is not known: 'utf-8', 'latin-1', 'cp1252' and 'utf-16' are common ones."

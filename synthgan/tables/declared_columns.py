@@ -6,6 +6,7 @@ Facts that belong together stay unchecked in `synthgan.tables.declarations`, unt
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
@@ -24,7 +25,7 @@ from synthgan.tables.schema import (
     Provenance,
     TableSchema,
 )
-from synthgan.tables.schema_values import offset_from_json, value_from_json
+from synthgan.tables.schema_values import INFINITIES, offset_from_json, value_from_json
 from synthgan.tables.written_columns import with_format
 
 _WITH_LEVELS: Final[frozenset[Kind]] = frozenset({"categorical", "boolean", "constant"})
@@ -171,7 +172,7 @@ def _declared_levels(column: ColumnSchema, levels: Mapping[str, Any] | None, dat
         return column.levels
     where = f"a level of column {column.name!r}"
     declared = Levels(
-        values=tuple(value_from_json(value, data_type, where) for value in levels["values"]),
+        values=tuple(_level(value, data_type, where) for value in levels["values"]),
         ordered=levels.get("ordered", False),
         source=levels.get("source", "declared"),
         pandas_dtype=levels.get("pandas_dtype"),
@@ -179,6 +180,16 @@ def _declared_levels(column: ColumnSchema, levels: Mapping[str, Any] | None, dat
     if declared.source == "inferred-exact" and column.levels is not None and declared != column.levels:
         return dataclasses.replace(declared, source="declared")
     return declared
+
+
+def _level(raw: Any, data_type: pa.DataType, where: str) -> Any:
+    """A level, which may be infinite, unlike a bound."""
+    if pa.types.is_floating(data_type):
+        if isinstance(raw, str) and raw in INFINITIES:
+            return INFINITIES[raw]
+        if isinstance(raw, float) and math.isinf(raw):
+            return raw
+    return value_from_json(raw, data_type, where)
 
 
 def declared_table(declaration: Declaration) -> TableSchema:

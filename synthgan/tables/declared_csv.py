@@ -174,7 +174,7 @@ def _head(path: Path, encoding: str, form: CsvFormat) -> _Head:
         _line_by_line("utf-16")
     try:
         text = line.decode(encoding).removeprefix("\ufeff").removesuffix("\r")
-    except UnicodeDecodeError:
+    except UnicodeError:
         raise SourceError(
             f"the header of {path} is not {encoding} text: save the file as UTF-8, or name its encoding"
         ) from None

@@ -46,6 +46,8 @@ class DeclaredSource(DerivedSource):
         """
         super().__init__(source)
         self._reading = reading
+        if reading.private:
+            self.take_any_text()
         self._wanted = {name: kind for name, kind in reading.types.items() if name in source.names}
         if reading.private:
             self._wanted |= {name: reading.type_of_text(name) for name in source.untyped | _objects(source)}

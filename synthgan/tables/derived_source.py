@@ -31,6 +31,11 @@ class DerivedSource(Source):
         self.untyped = source.untyped
         self.notices = source.notices
 
+    def take_any_text(self) -> None:
+        """See `Source.take_any_text`; the source behind it, too."""
+        super().take_any_text()
+        self._source.take_any_text()
+
     @property
     def categories(self) -> dict[str, Levels]:
         """As the source behind it has them."""

@@ -83,7 +83,7 @@ def atomic_path(path: str | os.PathLike[str], *, force: bool = False) -> Iterato
     """
     path = Path(path)
     check_output(path, force=force)
-    target = path.resolve()  # a link keeps pointing at the file that is replaced
+    target = real_path(path)  # a link keeps pointing at the file that is replaced
     temporary = target.with_name(f".synthgan-{secrets.token_hex(8)}.partial")
     UNFINISHED.add(temporary)
     try:
@@ -114,7 +114,7 @@ def check_folder_output(
     Raises:
         OutputError: when something stands there that may not be replaced, or the place is not writable.
     """
-    path, target = Path(path), Path(path).resolve()
+    path, target = Path(path), real_path(Path(path))
     with explained(path):
         if not target.name:
             raise OutputError("the output is the root of the file system; name a folder")
@@ -143,7 +143,7 @@ def atomic_folder(
     """
     path = Path(path)
     check_folder_output(path, force=force, replaceable=replaceable)
-    target = path.resolve()
+    target = real_path(path)
     temporary = target.with_name(f".synthgan-{secrets.token_hex(8)}.partial")
     aside = temporary.with_suffix(".replaced")
     UNFINISHED.add(temporary)
@@ -182,8 +182,21 @@ def explained(path: Path) -> Iterator[None]:
         raise OutputError(f"cannot write '{path}': {reason}") from None
 
 
+def real_path(path: Path) -> Path:
+    """Where a path leads, with all links followed.
+
+    Raises:
+        OutputError: when it leads nowhere, as a relative one does in a folder that was deleted.
+    """
+    try:
+        with explained(path):
+            return path.resolve()
+    except RuntimeError:
+        raise OutputError(f"'{path}' is a link that leads back to itself; choose another name") from None
+
+
 def _check_place(path: Path) -> None:
-    folder = path.resolve().parent
+    folder = real_path(path).parent
     if not folder.is_dir():
         raise OutputError(f"cannot write '{path}': its folder does not exist; create it first")
     if not os.access(folder, os.W_OK | os.X_OK):

@@ -17,18 +17,23 @@ from synthgan.errors import SchemaError
 from synthgan.tables.arrow_types import NANOSECONDS, is_text
 from synthgan.tables.whole_axis import WholeAxis
 
+INFINITIES = {"inf": math.inf, "-inf": -math.inf}
+"""Infinite levels as they are written."""
+
 _MOST_DIGITS = 76
 """Of any decimal that Arrow holds."""
 
 
 def value_to_json(value: Any) -> Any:
-    """A bound or level as a JSON scalar.
+    """A bound or level as a JSON scalar; infinities, which JSON has not, as text.
 
     Raises:
         SchemaError: for a value of a type that no column has.
     """
     if isinstance(value, np.generic):
         value = value.item()
+    if isinstance(value, float) and math.isinf(value):
+        return next(name for name, infinite in INFINITIES.items() if infinite == value)
     if value is None or isinstance(value, bool | int | float | str):
         return value
     if isinstance(value, timedelta):
@@ -66,10 +71,12 @@ def offset_from_json(raw: Any, data_type: pa.DataType, where: str) -> Any:
     """The offset of a grid as a number in the unit of its granularity; dates and times of the grid may stand for it.
 
     Raises:
-        SchemaError: when ``raw`` is a text that is no value of the column's type.
+        SchemaError: when ``raw`` is a text that is no value of the column's type, or that type has no grids.
     """
     if not isinstance(raw, str):
         return raw
+    if is_text(data_type) or pa.types.is_null(data_type):
+        raise SchemaError(f"{where} is for numbers and times, and the column holds {data_type}: leave it out")
     value = value_from_json(raw, data_type, where)
     if pa.types.is_timestamp(data_type):
         wall = pd.Timestamp(value).tz_localize(None)

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.types as pat
 
-from synthgan.tables.arrow_types import NANOSECONDS, is_text, physical_type
+from synthgan.tables.arrow_types import NANOSECONDS, is_text, is_utf8, physical_type
 
 _WHOLE = r"^[+-]?\d+(?:\.0*)?$"
 _FLOAT = r"^[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?$|^[+-]?(?i:inf|infinity)$"
@@ -80,14 +80,10 @@ def valid_text(values: pa.Array) -> pa.Array:
         words = values.dictionary
         made = valid_text(words)
         return values if made is words else made.take(values.indices).dictionary_encode().cast(values.type)
-    try:
-        values.cast(pa.large_binary()).cast(pa.large_string())
-    except pa.ArrowInvalid:
-        whole = values.cast(pa.large_binary()).to_pylist()
-        return pa.array(
-            [None if cell is None else cell.decode("utf-8", "backslashreplace") for cell in whole], values.type
-        )
-    return values
+    if is_utf8(values):
+        return values
+    whole = values.cast(pa.large_binary()).to_pylist()
+    return pa.array([None if cell is None else cell.decode("utf-8", "backslashreplace") for cell in whole], values.type)
 
 
 def only(values: pa.Array, mask: pa.Array) -> pa.Array:

@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 from synthgan.errors import OutputError
 from synthgan.tables.arrow_types import physical_type, to_physical
 from synthgan.tables.csv_format import CsvFormat
-from synthgan.tables.outputs import atomic_path, check_output, explained, is_text_path
+from synthgan.tables.outputs import atomic_path, check_output, explained, is_text_path, real_path
 
 GROUP_ROWS = 65_536
 """Rows of a Parquet row group, at least; the last one of a file may hold fewer."""
@@ -243,7 +243,7 @@ _FORMATS: dict[str, _Sink] = {
 
 
 def _format(path: Path) -> _Sink:
-    if not is_text_path(path.resolve()):
+    if not is_text_path(real_path(path)):
         raise OutputError(f"the path '{path}' is not valid UTF-8, and Arrow cannot write there; choose another name")
     for suffix, sink in _FORMATS.items():
         if path.name.lower().endswith(suffix):

@@ -22,6 +22,7 @@ from synthgan.tables.columns.protocol import LARGEST_POSITION, Codes, Facts, Fit
 from synthgan.tables.predicates import Predicate, matches
 from synthgan.tables.raw_numbers import conform
 from synthgan.tables.schema import ColumnSchema
+from synthgan.tables.schema_values import INFINITIES, value_to_json
 from synthgan.tables.statistics import ColumnStatistics
 
 _MOSTLY_OTHER = 0.5
@@ -353,9 +354,11 @@ class LevelEncoder:
 
 
 def values_to_json(values: pa.Array) -> list[Any]:
-    """Values of any column type as JSON scalars; times as whole numbers of their unit, decimals as text."""
+    """Values of any column type as JSON scalars; times as whole numbers, decimals and infinities as text."""
     if pat.is_decimal(values.type):
         return [str(value) for value in values.to_pylist()]
+    if pat.is_floating(values.type):
+        return [value_to_json(value) for value in values.to_pylist()]
     content: list[Any] = (values if (whole := _whole(values.type)) is None else values.cast(whole)).to_pylist()
     return content
 
@@ -364,6 +367,8 @@ def values_from_json(content: list[Any], arrow_type: pa.DataType) -> pa.Array:
     """The values that `values_to_json` wrote."""
     if pat.is_decimal(arrow_type):
         return pa.array([Decimal(text) for text in content], type=arrow_type)
+    if pat.is_floating(arrow_type):
+        return pa.array([INFINITIES[value] if isinstance(value, str) else value for value in content], type=arrow_type)
     whole = _whole(arrow_type)
     return pa.array(content, type=arrow_type) if whole is None else pa.array(content, type=whole).cast(arrow_type)
 
