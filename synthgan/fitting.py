@@ -24,8 +24,6 @@ from synthgan.receipt import Receipt, new_key
 from synthgan.tables.batches import check_rows
 from synthgan.tables.codec import TableCodec
 from synthgan.tables.codec_settings import CodecSettings
-from synthgan.tables.columns.levels import LevelEncoder
-from synthgan.tables.columns.numeric import NumericEncoder
 from synthgan.tables.holdout import divide
 from synthgan.tables.inference import infer_schema
 from synthgan.tables.outputs import check_output
@@ -33,6 +31,7 @@ from synthgan.tables.reading import Reading
 from synthgan.tables.schema import TableSchema
 from synthgan.tables.schema_file import schema_to_json
 from synthgan.tables.sources import Data, Source, open_source
+from synthgan.tables.target_notices import target_notices
 from synthgan.tables.written_source import as_modelled
 from synthgan.training.checkpoint import Checkpoint, stored_private, stored_seed
 from synthgan.training.effort import resolve
@@ -337,7 +336,7 @@ def _model(
 
 def _expectations(model: Model) -> tuple[str, ...]:
     """What came out differently from what one might expect, besides the columns."""
-    notices = [] if model.target is None else _of_target(model.target, model.codec)
+    notices = [] if model.target is None else target_notices(model.target, model.codec)
     n_done = int(model.history[-1]["step"]) if model.history else 0
     n_steps = model.settings.n_steps
     if model.stopped_by == "time" and n_done < n_steps // 5:
@@ -345,30 +344,6 @@ def _expectations(model: Model) -> tuple[str, ...]:
             f"the time limit ended training after {n_done} of {n_steps} steps: expect rough rows, or allow more time"
         )
     return tuple(notices)
-
-
-def _of_target(target: str, codec: TableCodec) -> list[str]:
-    """What the user should know of the target: which classes are too rare to be made, and whether any is left."""
-    encoder: object = next((encoder for encoder in codec.encoders if encoder.name == target), None)
-    n_merged, become = 0, ""
-    if isinstance(encoder, LevelEncoder):
-        n_merged, become = encoder.n_merged, encoder.rare_become
-    elif isinstance(encoder, NumericEncoder) and not len(encoder.bin_codes):
-        n_merged, become = encoder.n_merged, "the nearest that is kept" if len(encoder.spikes) else "missing"
-    is_learned = _place(target, codec) is not None
-    if n_merged:
-        what = f"{n_merged} classes" if n_merged > 1 else "a class"
-        only = "" if is_learned else ", so that one class is left and the target gets no extra attention in training"
-        return [
-            f"the target '{target}' has {what} in fewer rows than min_count (now {codec.settings.min_count}), which "
-            f"the model cannot make: these rows become {become}{only}; lower min_count to keep them"
-        ]
-    if is_learned:
-        return []
-    return [
-        f"the target '{target}' has no levels of its own in the model (it is constant, or a constraint derives it from "
-        "other columns), so it gets no extra attention in training"
-    ]
 
 
 def _identity(

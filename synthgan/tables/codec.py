@@ -25,7 +25,7 @@ from synthgan.tables.columns.protocol import ColumnEncoder, LevelCondition
 from synthgan.tables.composites import split_texts
 from synthgan.tables.constraints import ViolationCounter, grid_columns, reparametrise, with_grids
 from synthgan.tables.constraints.contradictions import check_conditions
-from synthgan.tables.layout import EncodedTable, Layout, Span
+from synthgan.tables.layout import EncodedTable, layout_of
 from synthgan.tables.predicates import ColumnPredicate, Predicate, matches, settle
 from synthgan.tables.schema import ColumnSchema, Combinations, TableSchema
 from synthgan.tables.statistics import ColumnStatistics, ExactStatistics
@@ -78,7 +78,7 @@ class TableCodec:
         self.n_rows = n_rows
         self.encoders = encoders
         self.rules = reparametrise(schema, [encoder.name for encoder in encoders])
-        self.layout = _layout(encoders)
+        self.layout = layout_of(encoders)
 
     @classmethod
     def fit(
@@ -379,29 +379,3 @@ def _grown(array: npt.NDArray[Any], n_rows: int) -> npt.NDArray[Any]:
     grown = np.zeros((room, array.shape[1]), dtype=array.dtype)
     grown[: len(array)] = array
     return grown
-
-
-def _layout(encoders: tuple[ColumnEncoder, ...]) -> Layout:
-    spans: list[Span] = []
-    facts = []
-    start = n_positions = 0
-    for encoder in encoders:
-        of_column = encoder.facts
-        n_levels = len(of_column.marginal)
-        if n_levels < 2:
-            continue
-        position = None
-        if of_column.is_bin.any():
-            position, n_positions = n_positions, n_positions + 1
-        spans.append(Span(name=encoder.name, start=start, stop=start + n_levels, position=position))
-        facts.append(of_column)
-        start += n_levels
-    none = np.zeros(0)
-    return Layout(
-        spans=tuple(spans),
-        is_bin=np.concatenate([none.astype(bool), *(f.is_bin for f in facts)]),
-        value_start=np.concatenate([none, *(f.value_start for f in facts)]).astype(np.float32),
-        value_stop=np.concatenate([none, *(f.value_stop for f in facts)]).astype(np.float32),
-        is_ordered=np.concatenate([none.astype(bool), *(f.is_ordered for f in facts)]),
-        marginal=np.concatenate([none, *(f.marginal for f in facts)]).astype(np.float32),
-    )

@@ -72,11 +72,25 @@ def as_text(values: pa.Array) -> pa.Array:
         digits = only(values, whole).cast(pa.int64()).cast(pa.string())
         return pc.coalesce(digits, values.cast(pa.string()))
     if pat.is_duration(values.type):
-        texts = cast_each(values, pa.duration("ns")).to_pandas().astype("string")
-        return pa.array(texts, pa.string(), from_pandas=True)
+        return _durations_as_text(values)
     if pat.is_timestamp(values.type) and values.type.tz is not None:
         return each(lambda some: pc.strftime(some, format="%Y-%m-%d %H:%M:%S%z"), values, pa.string())
     return values.cast(pa.string())
+
+
+def _durations_as_text(values: pa.Array) -> pa.Array:
+    """As pandas prints each one by itself; of a column, it leaves out the time of day where all are whole days."""
+    missing = values.is_null().to_numpy(zero_copy_only=False)
+    ticks: npt.NDArray[np.int64] = values.cast(pa.int64()).fill_null(0).to_numpy(zero_copy_only=False)
+    seconds, fraction = np.divmod(ticks, 10**9 // NANOSECONDS[values.type.unit])
+    days, rest = np.divmod(seconds, 86_400)
+    nanos = fraction * NANOSECONDS[values.type.unit]
+    texts = np.char.add(np.char.mod("%d days ", days), np.where(days < 0, "+", ""))
+    for sign, part in (("", rest // 3600), (":", rest // 60 % 60), (":", rest % 60)):
+        texts = np.char.add(texts, np.char.mod(f"{sign}%02d", part))
+    decimals = np.where(nanos % 1000, np.char.mod(".%09d", nanos), np.char.mod(".%06d", nanos // 1000))
+    texts = np.char.add(texts, np.where(nanos, decimals, ""))
+    return pa.array(texts, pa.string(), mask=missing)
 
 
 def _is_whole(values: pa.Array) -> pa.Array:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import Final
 
+import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.types as pat
@@ -17,12 +19,16 @@ from synthgan.tables.batches import BATCH_ROWS, Source
 from synthgan.tables.conversion import convert
 from synthgan.tables.derived_source import DerivedSource
 from synthgan.tables.holdout import check_unit_column
+from synthgan.tables.pandas_dtypes import parse_dtype
 from synthgan.tables.reading import Reading
 from synthgan.tables.schema import Levels
 from synthgan.tables.text_values import valid_text
 
-_CHOSEN_BY_PANDAS: Final = re.compile(r"u?int\d+|float\d+|bool|datetime64\[.+\]|timedelta64\[.+\]|object|str")
-"""Dtypes that pandas may have given a column by itself, by what its cells are."""
+_CHOSEN_BY_PANDAS: Final = re.compile(
+    r"(?i:u?int\d+|float\d+|bool(ean)?)|datetime64\[.+\]|timedelta64\[.+\]|object|str(ing)?(\[.+\])?|ArrowDtype\(.+\)|Sparse\[.+\]"
+)
+"""Dtypes that pandas may have given a column by itself, by what its cells are: in `read_csv`, whatever its backend, in
+`convert_dtypes`, or where a table is put together."""
 
 
 class DeclaredSource(DerivedSource):
@@ -66,7 +72,7 @@ class DeclaredSource(DerivedSource):
                 self.stored_types[name] = str(target)
             if noted is not None and noted != "category":
                 self.pandas_dtypes.pop(name)
-                if dtype := _numpy_dtype(plain):
+                if dtype := _declared_dtype(self._reading.dtypes.get(name), plain) or _numpy_dtype(plain):
                     self.pandas_dtypes[name] = dtype
 
     def batches(self, columns: Sequence[str] | None = None, batch_size: int = BATCH_ROWS) -> Iterator[pa.RecordBatch]:
@@ -119,6 +125,16 @@ def _objects(source: Source) -> set[str]:
         and name in source.names
         and is_text(value_type(source.arrow_schema.field(name).type))
     }
+
+
+def _declared_dtype(text: str | None, plain: pa.DataType) -> str | None:
+    """The declared dtype of pandas, if it is one of the declared type."""
+    if text is None:
+        return None
+    with suppress(pa.ArrowException, TypeError, ValueError):
+        held = pa.array(pd.Series([], dtype=parse_dtype(text)), from_pandas=True).type
+        return text if held == plain or (is_text(held) and is_text(plain)) else None
+    return None
 
 
 def _numpy_dtype(plain: pa.DataType) -> str | None:

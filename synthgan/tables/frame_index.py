@@ -1,7 +1,7 @@
 """The index of a DataFrame: levels with a name are columns of the table, and come back as the index.
 
-What decides is the index's type and its names, never what it holds, so that a private fit may say so too, and that a
-frame and the Parquet file that pandas wrote of it are the same table.
+What decides is the index's type and its names, never what it holds, so that a frame and the Parquet file that pandas
+wrote of it are the same table. Of a frame for a private fit, the names alone decide.
 """
 
 from __future__ import annotations
@@ -14,12 +14,19 @@ import pandas as pd
 _ADVICE = "is not part of the table: use reset_index() to have it modelled"
 
 
-def index_levels(index: pd.Index[Any]) -> tuple[list[tuple[Hashable, pd.Index[Any]]], str | None]:
+def index_levels(
+    index: pd.Index[Any], *, private: bool = False
+) -> tuple[list[tuple[Hashable, pd.Index[Any]]], str | None]:
     """Label and values of each level that is a column of the table, and a sentence about what is left out.
 
     Row numbers are no columns: a `RangeIndex`, or whole numbers without a name, which are what is left of one after
     rows were chosen. Nothing is said of these, unless they have a name.
+
+    Whether row numbers are a `RangeIndex`, and of what dtype an index is, hangs on its rows: one row less makes whole
+    numbers of the former. In a ``private`` fit the names alone decide.
     """
+    if private and not isinstance(index, pd.MultiIndex):
+        return [] if index.name is None else [(index.name, index)], None
     if isinstance(index, pd.RangeIndex):
         return [], numbered_notice(index.name)
     if all(name is not None for name in index.names):

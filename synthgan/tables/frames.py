@@ -88,7 +88,7 @@ def from_frame(frame: pd.DataFrame, reading: Reading | None = None) -> ArrowFram
         DataError: for duplicate, colliding or unwritable column names, mixed-type columns and dtypes that cannot be
             modelled.
     """
-    levels, notice = index_levels(frame.index)
+    levels, notice = index_levels(frame.index, private=reading is not None and reading.private)
     names, labels = column_names([*frame.columns, *(label for label, _ in levels)], n_index=len(levels))
     arrays: list[pa.ChunkedArray] = []
     pandas_dtypes: dict[str, str] = {}

@@ -8,11 +8,16 @@ read this object; nobody else computes an offset.
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
+
+if TYPE_CHECKING:
+    from synthgan.tables.columns.protocol import ColumnEncoder
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -129,3 +134,30 @@ class EncodedTable:
     def n_rows(self) -> int:
         """Number of rows."""
         return len(self.codes)
+
+
+def layout_of(encoders: Iterable[ColumnEncoder]) -> Layout:
+    """Where the columns lie that have at least two levels, in their order."""
+    spans: list[Span] = []
+    facts = []
+    start = n_positions = 0
+    for encoder in encoders:
+        of_column = encoder.facts
+        n_levels = len(of_column.marginal)
+        if n_levels < 2:
+            continue
+        position = None
+        if of_column.is_bin.any():
+            position, n_positions = n_positions, n_positions + 1
+        spans.append(Span(name=encoder.name, start=start, stop=start + n_levels, position=position))
+        facts.append(of_column)
+        start += n_levels
+    none = np.zeros(0)
+    return Layout(
+        spans=tuple(spans),
+        is_bin=np.concatenate([none.astype(bool), *(f.is_bin for f in facts)]),
+        value_start=np.concatenate([none, *(f.value_start for f in facts)]).astype(np.float32),
+        value_stop=np.concatenate([none, *(f.value_stop for f in facts)]).astype(np.float32),
+        is_ordered=np.concatenate([none.astype(bool), *(f.is_ordered for f in facts)]),
+        marginal=np.concatenate([none, *(f.marginal for f in facts)]).astype(np.float32),
+    )

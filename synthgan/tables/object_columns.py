@@ -14,6 +14,7 @@ import pandas as pd
 import pyarrow as pa
 
 from synthgan.errors import DataError
+from synthgan.tables.arrow_types import is_text
 from synthgan.tables.reading import Reading
 
 _MOST_EXPONENT = 400
@@ -30,8 +31,11 @@ def declared_series(series: pd.Series[Any], name: str, reading: Reading) -> pd.S
         DataError: when the reading is not private and some cells are no plain values.
     """
     dtype: Any = series.dtype
-    if dtype == np.dtype(object) and (reading.private or name in reading.types):
-        text = object_text(series)
+    declared = reading.types.get(name)
+    kind = reading.type_of_text(name)
+    digits = bool(pa.types.is_integer(kind) or pa.types.is_floating(kind))
+    if dtype == np.dtype(object) and (reading.private or declared is not None):
+        text = object_text(series, digits=digits)
         lost = text.null_count - int(series.isna().sum())
         if lost and not reading.private:
             raise DataError(
@@ -39,7 +43,15 @@ def declared_series(series: pd.Series[Any], name: str, reading: Reading) -> pd.S
                 f"{reading.types[name]}: convert the column, or drop it"
             )
         return _arrow_backed(text)
-    return _private_series(series) if reading.private else series
+    if not reading.private:
+        return series
+    if isinstance(dtype, pd.CategoricalDtype):
+        held: Any = dtype.categories.dtype
+        plain = not isinstance(held, pd.IntervalDtype | pd.PeriodDtype)
+        as_text = held == np.dtype(object) or isinstance(held, pd.StringDtype) or (declared is not None and plain)
+        return _text_categories(series, digits=digits) if as_text else series
+    series = _private_series(series)
+    return _distinct_text(series) if declared is not None and is_text(declared) else series
 
 
 def _private_series(series: pd.Series[Any]) -> pd.Series[Any]:
@@ -51,9 +63,6 @@ def _private_series(series: pd.Series[Any]) -> pd.Series[Any]:
     if isinstance(dtype, pd.SparseDtype):
         dense = pd.Series(np.asarray(series))
         return _arrow_backed(object_text(dense)) if dense.dtype == np.dtype(object) else dense
-    if isinstance(dtype, pd.CategoricalDtype):
-        held: Any = dtype.categories.dtype
-        return _text_categories(series) if held == np.dtype(object) or isinstance(held, pd.StringDtype) else series
     if isinstance(dtype, np.dtype) and dtype.kind == "f" and dtype.itemsize > np.dtype(np.float64).itemsize:
         with np.errstate(over="ignore"):
             return series.astype("float64")
@@ -76,9 +85,16 @@ def _starts(series: pd.Series[Any]) -> pd.Series[Any]:
     return _arrow_backed(pa.array(starts, pa.timestamp("us")).take(pa.array(codes, mask=codes < 0)))
 
 
-def _text_categories(series: pd.Series[Any]) -> pd.Series[Any]:
+def _distinct_text(series: pd.Series[Any]) -> pd.Series[Any]:
+    """A column of whatever dtype as text, as if it had been one of objects: which of both, an odd cell may decide."""
+    codes, values = pd.factorize(series)
+    text = object_text(pd.Series(values).astype(object))
+    return _arrow_backed(text.take(pa.array(codes, mask=codes < 0)))
+
+
+def _text_categories(series: pd.Series[Any], *, digits: bool) -> pd.Series[Any]:
     """A categorical with its categories as text."""
-    texts = object_text(pd.Series(series.cat.categories, dtype=object)).to_pylist()
+    texts = object_text(pd.Series(series.cat.categories, dtype=object), digits=digits).to_pylist()
     names = list(dict.fromkeys(text for text in texts if text is not None))
     place = {text: position for position, text in enumerate(names)} | {None: -1}
     places = np.array([*(place[text] for text in texts), -1])
@@ -87,17 +103,24 @@ def _text_categories(series: pd.Series[Any]) -> pd.Series[Any]:
     return pd.Series(pd.Categorical.from_codes(codes, categories=categories, ordered=series.cat.ordered))
 
 
-def object_text(series: pd.Series[Any]) -> pa.Array:
+def object_text(series: pd.Series[Any], *, digits: bool = False) -> pa.Array:
     """How the cells of a column are written; an object that is no plain value is missing.
 
     Numbers are written in full, whole floats as whole numbers, times in ISO 8601, durations as pandas prints them. Half
     surrogate pairs, which no file can store, are written as escapes.
+
+    Args:
+        series: the column.
+        digits: whether truth values are 1 and 0, as those of a column of truth values that is declared as numbers.
     """
     with suppress(pa.ArrowException, UnicodeError, ValueError, TypeError):
         plain = pa.array(series, pa.string(), from_pandas=True)  # text and missing cells only
         if isinstance(plain, pa.Array):
             return plain
-    return pa.array([cell_text(cell) for cell in series.astype(object)], pa.string())
+    cells = series.astype(object)
+    if digits:
+        cells = [int(cell) if isinstance(cell, bool | np.bool_) else cell for cell in cells]
+    return pa.array([cell_text(cell) for cell in cells], pa.string())
 
 
 def cell_text(cell: Any) -> str | None:

@@ -38,6 +38,7 @@ class Reading:
 
     Attributes:
         types: column -> declared Arrow type (``arrow_type``, or the ``stored_type`` behind it); every reader obeys it.
+        dtypes: column with a declared type -> declared dtype of pandas.
         text_types: column -> type that follows from a declared kind, from bounds or levels. Only a private fit needs
             it, for columns that come as text or objects and have no type of their own.
         private: whether types, refusals and messages must not depend on a row. What does not read as its type is then
@@ -46,6 +47,7 @@ class Reading:
     """
 
     types: Mapping[str, pa.DataType] = field(default_factory=dict)
+    dtypes: Mapping[str, str] = field(default_factory=dict)
     text_types: Mapping[str, pa.DataType] = field(default_factory=dict)
     private: bool = False
     unit: str | None = None
@@ -74,7 +76,9 @@ class Reading:
         types = {name: kind for name, column in columns.items() if (kind := _declared_type(name, column.facts))}
         implied = {name: kind for name, column in columns.items() if (kind := _implied_type(name, column.facts))}
         implied.pop(unit or "", None)  # persons are told apart as they are written
-        return cls(types=types, text_types=implied if private else {}, private=private, unit=unit)
+        dtypes = {name: dtype for name in types if (dtype := columns[name].facts.get("pandas_dtype"))}
+        texts = implied if private else {}
+        return cls(types=types, dtypes=dtypes, text_types=texts, private=private, unit=unit)
 
     def type_of_text(self, name: str) -> pa.DataType:
         """As what a private fit reads a column of text or objects."""
