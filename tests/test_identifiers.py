@@ -250,3 +250,22 @@ def test_text_that_may_be_numbers_is_told_where_nobody_called_it_an_identifier(t
     assert dataclasses.replace(encoder, is_guessed=False).notices() == ()
     said = dataclasses.replace(encoder, is_guessed=True).notices()
     assert ["may be numbers or dates" in sentence for sentence in said] == [True] * told
+
+
+def test_short_hexadecimal_codes_have_no_other_letters() -> None:
+    rng = np.random.default_rng(3)
+    codes = [f"{number:08X}" for number in rng.integers(0, 2**32, 400)]
+    addresses = [":".join(f"{byte:02x}" for byte in row) for row in rng.integers(0, 256, (400, 6))]
+    assert all(re.fullmatch("[0-9A-F]{8}", text) for text in made(fit_column(pa.array(codes), "identifier"), 300))
+    form = "[0-9a-f]{2}(:[0-9a-f]{2}){5}"
+    assert all(re.fullmatch(form, text) for text in made(fit_column(pa.array(addresses), "identifier"), 300))
+
+
+@pytest.mark.parametrize("n_with_zero", [0, 3, 200])
+def test_a_zero_comes_first_only_where_enough_rows_have_it(n_with_zero: int) -> None:
+    rng = np.random.default_rng(4)
+    numbers = [*rng.integers(10**9, 10**10, 400), *rng.integers(0, 10**9, n_with_zero)]
+    got = made(fit_column(pa.array([f"{number:010d}" for number in numbers]), "identifier"), 1000)
+    assert len(set(got)) == 3000
+    assert all(re.fullmatch(r"\d{10}", text) for text in got)
+    assert any(text.startswith("0") for text in got) == (n_with_zero == 200)

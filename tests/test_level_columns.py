@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
 from decimal import Decimal
 from typing import Any
@@ -15,6 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from synthgan.errors import ConditionError
+from synthgan.tables.columns.level_choice import words_among_numbers
 from synthgan.tables.columns.levels import OTHER
 from synthgan.tables.predicates import AnyOf, Equals, Missing
 from synthgan.tables.schema import Levels
@@ -177,3 +179,29 @@ def test_conditions_on_tail_buckets(wanted: set[int], data: Any) -> None:
         assert got <= names
     found = set(np.flatnonzero(condition.allowed))
     assert found == set(encoder.encode(pa.array(sorted(names)), np.random.default_rng(0))[0].tolist())
+
+
+@pytest.mark.parametrize(
+    ("levels", "n_words"),
+    [
+        (["1,5", "2,25", "n/a", "3,0"], 1),
+        (["13.05.2024", "unknown", "-", "14.06.2024", "01.01.2020"], 2),
+        (["1,5", "2,25"], 0),
+        (["00579", "00580", "none"], 0),
+        (["10.0.0.1", "10.0.0.2", "none"], 0),
+        (["red", "green", "3"], 0),
+    ],
+)
+def test_words_among_numbers_are_counted(levels: list[str], n_words: int) -> None:
+    assert words_among_numbers(pa.array(levels)) == n_words
+    assert words_among_numbers(pa.array(range(3))) == 0
+
+
+def test_a_column_of_numbers_and_a_word_is_told_what_would_help() -> None:
+    values = [f"{i},5" for i in range(300)] + ["n/a"] * 30
+    encoder = fit_column(pa.array(values), "categorical")
+    (plain,) = dataclasses.replace(encoder, n_words=0).notices()
+    (told,) = dataclasses.replace(encoder, n_words=1).notices()
+    assert "identifier or text" in plain
+    assert "numbers or times but for one text that is none, which should be missing" in told
+    assert "n/a" not in told

@@ -93,7 +93,6 @@ class CsvSource(Source):
                 self.notices += (
                     f"column {name!r} has times of several UTC offsets: they are read as UTC, and come out so",
                 )
-        self.untyped = frozenset(self.names) - frozenset(reading.types)
 
     def _open(self, index: int, columns: list[str] | None = None) -> csv.CSVStreamingReader:
         """A reader of one file, whose cells are text."""

@@ -15,6 +15,7 @@ from synthgan.tables.schema import ColumnSchema
 
 CLASSES: dict[str, str] = {
     "9": "0123456789",
+    "1": "123456789",
     "A": "ABCDEFGHIJKLMNOPQRSTUVWXYZ",
     "a": "abcdefghijklmnopqrstuvwxyz",
     "h": "0123456789abcdef",
@@ -43,6 +44,7 @@ HEADROOM = 100
 _MAX_FOLLOWED = 64
 _UUID = r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$"
 _LOWER_HEX, _UPPER_HEX = r"^[0-9a-f]{16,}$", r"^[0-9A-F]{16,}$"
+_TO_HEXADECIMAL = str.maketrans("Xx", "Hh")
 _MIXED = r"[0-9][A-Fa-f].*[0-9][A-Fa-f]"
 """Among hexadecimal digits letters and figures alternate; `DE` before twenty figures is the name of a country."""
 
@@ -77,12 +79,16 @@ class Templates:
         n_present: rows with an identifier, looked at or not.
         n_missing: rows without one.
         n_unlisted: rows looked at whose format is not listed.
+        n_zero_first: rows looked at that begin with a zero.
+        n_beyond_f: rows looked at with a letter that is no hexadecimal digit.
     """
 
     formats: tuple[Format, ...]
     n_present: float
     n_missing: float = 0.0
     n_unlisted: float = 0.0
+    n_zero_first: float = math.inf
+    n_beyond_f: float = math.inf
 
 
 class FormatCounter:
@@ -100,6 +106,8 @@ class FormatCounter:
         self._n_present = 0
         self._n_missing = 0
         self._n_unlisted = 0
+        self._n_zero_first = 0
+        self._n_beyond_f = 0
 
     def add(self, array: pa.Array) -> None:
         """Take a batch."""
@@ -118,6 +126,8 @@ class FormatCounter:
         text = text.filter(short)
         if not len(text):
             return
+        self._n_zero_first += pc.sum(pc.starts_with(text, "0")).as_py()
+        self._n_beyond_f += pc.sum(pc.match_substring_regex(text, "[G-Zg-z]")).as_py()
         patterns = patterns_of(text)
         if self._coarse:
             patterns = _map_values(patterns)
@@ -166,6 +176,8 @@ class FormatCounter:
             n_present=float(self._n_present),
             n_missing=float(self._n_missing),
             n_unlisted=float(self._n_unlisted),
+            n_zero_first=float(self._n_zero_first),
+            n_beyond_f=float(self._n_beyond_f),
         )
 
 
@@ -230,6 +242,14 @@ def merge_coarsely(formats: Iterable[Format]) -> tuple[Format, ...]:
     return in_order(
         Format(pattern=pattern, fixed=VARIES * len(pattern), n_rows=rows) for pattern, rows in merged.items()
     )
+
+
+def narrowed(form: Format, *, zero_first: bool, beyond_f: bool) -> Format:
+    """The format without a zero in front, and with no letters but hexadecimal digits, where the column has none."""
+    pattern = form.pattern if beyond_f else form.pattern.translate(_TO_HEXADECIMAL)
+    if pattern[:1] == "9" and len(pattern) > 1 and not zero_first:
+        pattern = "1" + pattern[1:]
+    return Format(pattern=pattern, fixed=form.fixed, n_rows=form.n_rows)
 
 
 def with_room(form: Format, n_rows: float) -> Format:

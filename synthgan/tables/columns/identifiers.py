@@ -18,7 +18,7 @@ from synthgan.errors import ConditionError, SchemaError, SynthganWarning
 from synthgan.tables.arrow_types import is_text, parse_type
 from synthgan.tables.columns.fresh_values import FormatWriter, NumberWriter
 from synthgan.tables.columns.protocol import Codes, Facts, FitRules, LevelCondition, Positions
-from synthgan.tables.formats import VARIES, Format, in_order, merge_coarsely, with_room
+from synthgan.tables.formats import VARIES, Format, in_order, merge_coarsely, narrowed, with_room
 from synthgan.tables.predicates import AnyOf, Missing, Predicate
 from synthgan.tables.raw_numbers import Mask
 from synthgan.tables.schema import ColumnSchema
@@ -77,6 +77,9 @@ class IdentifierEncoder:
         kept, n_merged = _frequent(found.formats, rules.min_count)
         if sum(form.n_rows for form in kept) < COVERED * looked_at:
             kept, n_merged = _frequent(merge_coarsely(found.formats), rules.min_count)
+        if is_text(arrow_type):
+            zero_first, beyond_f = (n >= rules.min_count for n in (found.n_zero_first, found.n_beyond_f))
+            kept = tuple(narrowed(form, zero_first=zero_first, beyond_f=beyond_f) for form in kept)
         total = sum(form.n_rows for form in kept)
         roomy = (with_room(form, form.n_rows / looked_at * found.n_present) for form in kept)
         return cls(
@@ -247,7 +250,7 @@ class IdentifierDecoder:
 
 def _looks_measured(form: Format) -> bool:
     """Whether texts of the format may be numbers with a point or an exponent, or dates."""
-    shown = (c if c == "9" or f == VARIES else f for c, f in zip(form.pattern, form.fixed, strict=True))
+    shown = ("9" if c in "19" else c if f == VARIES else f for c, f in zip(form.pattern, form.fixed, strict=True))
     return _MEASURED.fullmatch("".join(shown)) is not None
 
 

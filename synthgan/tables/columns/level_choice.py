@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 from synthgan.tables.arrow_types import is_text
 from synthgan.tables.columns.protocol import FitRules
 from synthgan.tables.schema import ColumnSchema
+from synthgan.tables.written.recognition import find_format
 
 OTHER = "<other>"
 """What rare strings decode to."""
@@ -19,6 +20,9 @@ BUCKET_SHARE = 4
 
 SURE = 4.0
 """Levels with fewer rows than this many standard errors of their counts share tail buckets of twice as many."""
+
+
+_MOST_WORDS = 8
 
 
 def kept_levels(
@@ -41,6 +45,20 @@ def kept_levels(
         kept &= ~np.asarray(pc.equal(values, pa.scalar(OTHER, type=values.type)))
     chosen = np.flatnonzero(kept)
     return values.take(pa.array(chosen)), counts[chosen], float(counts[~kept].sum()), int((~kept).sum())
+
+
+def words_among_numbers(values: pa.Array) -> int:
+    """How many of distinct levels are words without a digit, where all others are numbers or times in one format.
+
+    0 where not: such a column would be one of numbers if its words, such as "n/a", were missing.
+    """
+    if not is_text(values.type):
+        return 0
+    has_digit = pc.match_substring_regex(values, r"\d")
+    n_words = len(values) - (pc.sum(has_digit).as_py() or 0)
+    if not 0 < n_words <= _MOST_WORDS or len(values) < 2 * n_words:
+        return 0
+    return n_words if find_format(values.filter(has_digit)) is not None else 0
 
 
 def is_closed(column: ColumnSchema, counts: npt.NDArray[np.float64]) -> bool:

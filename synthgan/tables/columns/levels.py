@@ -17,7 +17,15 @@ import pyarrow.types as pat
 from synthgan.errors import ConditionError
 from synthgan.tables.arrow_types import is_text, parse_type
 from synthgan.tables.columns.binning import share_before
-from synthgan.tables.columns.level_choice import OTHER, SURE, buckets, is_closed, kept_levels, split_levels
+from synthgan.tables.columns.level_choice import (
+    OTHER,
+    SURE,
+    buckets,
+    is_closed,
+    kept_levels,
+    split_levels,
+    words_among_numbers,
+)
 from synthgan.tables.columns.protocol import LARGEST_POSITION, Codes, Facts, FitRules, LevelCondition, Positions
 from synthgan.tables.predicates import Predicate, matches
 from synthgan.tables.raw_numbers import conform
@@ -46,6 +54,7 @@ class LevelEncoder:
         closed: whether the levels are those of a pandas dtype, so that no other value may come out.
         spread: whether rows of levels that were not kept are spread over those that were.
         undeclared_rows: rows whose level is not among the declared ones; known to a fit, not to a loaded model.
+        n_words: levels that are words where all others are numbers or times; known to a fit, not to a loaded model.
     """
 
     name: str
@@ -60,6 +69,7 @@ class LevelEncoder:
     closed: bool = False
     spread: bool = False
     undeclared_rows: float = 0.0
+    n_words: int = 0
 
     @classmethod
     def fit(cls, column: ColumnSchema, statistics: ColumnStatistics, rules: FitRules) -> LevelEncoder:
@@ -67,6 +77,7 @@ class LevelEncoder:
         counted = statistics.levels(column.name)
         arrow_type = parse_type(column.arrow_type)
         values = counted.values.cast(arrow_type) if counted.values.type != arrow_type else counted.values
+        all_values = values
         values, counts, rare_rows, n_merged = kept_levels(column, values, counted.counts, rules)
         rare_rows += counted.n_unlisted
         closed = is_closed(column, counted.counts)
@@ -92,6 +103,7 @@ class LevelEncoder:
         if missing is not None:
             rows.append(missing_rows)
         marginal = np.array(rows, dtype=np.float64)
+        mostly_other = other is not None and marginal[other] > _MOSTLY_OTHER * marginal.sum()
         return cls(
             name=column.name,
             values=values,
@@ -105,6 +117,7 @@ class LevelEncoder:
             closed=closed,
             spread=spread,
             undeclared_rows=n_not_kept if column.levels is not None and column.levels.source == "declared" else 0.0,
+            n_words=words_among_numbers(all_values) if mostly_other and column.source != "declared" else 0,
         )
 
     @property
@@ -267,6 +280,13 @@ class LevelEncoder:
             return "others of them"
         return f"{OTHER!r}" if self.other is not None else "missing" if self.missing is not None else "the commonest"
 
+    @property
+    def _advice(self) -> str:
+        if self.n_words:
+            words = "one text that is none" if self.n_words == 1 else f"{self.n_words} texts that are none"
+            return f"they are numbers or times but for {words}, which should be missing (for CSV files: --missing)"
+        return "declare it an identifier or text, or lower min_count"
+
     def notices(self) -> tuple[str, ...]:
         """Says when no level is left or few rows have one, and what declared levels left out."""
         if self.undeclared_rows >= 1:
@@ -277,8 +297,7 @@ class LevelEncoder:
         if self.other is not None and len(self.values) and self.marginal[self.other] > _MOSTLY_OTHER:
             return (
                 f"column '{self.name}' has {self.n_merged} levels with too few rows to be stored, and in "
-                f"{self.marginal[self.other]:.0%} of the rows they become {OTHER!r}; declare it an identifier or text, "
-                "or lower min_count",
+                f"{self.marginal[self.other]:.0%} of the rows they become {OTHER!r}; {self._advice}",
             )
         if self.spread and self.n_merged:
             n = "1 category that has" if self.n_merged == 1 else f"{self.n_merged} categories that have"
@@ -290,8 +309,8 @@ class LevelEncoder:
         if len(self.values) or not self.n_merged:
             return ()
         return (
-            f"column '{self.name}' has no level with enough rows: all its values become {self.rare_become}; declare it "
-            "an identifier or text, or lower min_count",
+            f"column '{self.name}' has no level with enough rows: all its values become {self.rare_become}; "
+            f"{self._advice}",
         )
 
     def to_json(self) -> dict[str, Any]:
