@@ -82,7 +82,7 @@ class Source(ABC):
                 self.stored_types[stored.name] = text
         self.arrow_schema = pa.schema(fields)
         self.pandas_dtypes, self.labels, self.index = noted.pandas_dtypes, noted.labels, noted.index
-        self.notices, self.written = noted.notices, {}
+        self.notices, self.written = (*self.notices, *noted.notices), {}  # a reader may have said something already
         self.n_rows = n_rows
         self.description = description
 
