@@ -21,6 +21,7 @@ def with_target(data: Any, y: Any, target: str | None, *, private: bool = False)
         y: one value per row, in the order of the rows: a Series, an array, a list, or a frame or array of one column.
             None for a table that holds its target, or has none.
         target: the name asked for, which ``y`` must have then; None for the name of ``y``, or ``"target"``.
+        private: whether to leave out of messages how many rows there are.
 
     Raises:
         SettingsError: when ``data`` is no DataFrame, or ``target`` names another column.
