@@ -117,7 +117,7 @@ def object_text(series: pd.Series[Any], *, digits: bool = False) -> pa.Array:
         plain = pa.array(series, pa.string(), from_pandas=True)  # text and missing cells only
         if isinstance(plain, pa.Array):
             return plain
-    cells = series.astype(object)
+    cells: Any = series.astype(object)
     if digits:
         cells = [int(cell) if isinstance(cell, bool | np.bool_) else cell for cell in cells]
     return pa.array([cell_text(cell) for cell in cells], pa.string())
