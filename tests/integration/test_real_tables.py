@@ -31,7 +31,7 @@ TABLES = (
     "titanic",
 )
 FREE_TEXT = {"penguins_raw": {"Comments"}, "titanic": {"name", "home.dest"}}
-IDENTIFIERS = {"default": {"ID"}, "penguins_raw": {"Individual ID"}, "titanic": {"ticket", "cabin", "body"}}
+IDENTIFIERS = {"default": {"ID"}, "titanic": {"body"}}
 
 
 @dataclass(frozen=True)
@@ -118,7 +118,7 @@ def test_missing_shares(case: Case) -> None:
 
 def test_free_text_is_emptied_with_a_notice(case: Case) -> None:
     text = FREE_TEXT.get(case.name, set())
-    assert len(case.model.notices_) == len(text)
+    assert sum("will be emitted empty" in notice for notice in case.model.notices_) == len(text)
     for name in text:
         assert any(f"'{name}'" in notice and "empty" in notice for notice in case.model.notices_)
 
