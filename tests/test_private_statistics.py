@@ -477,6 +477,24 @@ def test_infinities_and_missing_are_cells() -> None:
     assert (made > 4.9).mean() == pytest.approx(400 / 3900, abs=0.02)
 
 
+@pytest.mark.parametrize(
+    "values",
+    [np.arange(50), pa.array([datetime.date(2020, 1, 1)] * 50), pa.array([Decimal("1.5")] * 50)],
+    ids=["integers", "dates", "decimals"],
+)
+def test_only_floats_can_be_infinite_whatever_the_noise_says(values: Any) -> None:
+    class TheLastCellsAreFull(NoisyCounts):
+        """Infinities come last."""
+
+        def counts(self, counts: Any, *, rho: float, door: int, what: str) -> Any:
+            return np.where(np.arange(len(counts)) >= len(counts) - 2, 4000, 10).astype(np.int64)
+
+    found, codec = release({"x": values}, mechanisms=TheLastCellsAreFull(0))
+    histogram = found.histogram("x")
+    assert (histogram.n_positive_infinite, histogram.n_negative_infinite) == (0, 0)
+    assert len(decoded(codec)) > 0
+
+
 def test_a_column_without_missing_values_gets_none() -> None:
     """Noise on the cell of missing values must not put holes into a column that has none."""
     for seed in range(20):

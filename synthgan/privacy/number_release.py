@@ -278,7 +278,10 @@ def _histogram(
         counts[[0, -1]] = np.maximum(counts[[0, -1]], END_ROWS)
     others = np.array([special.count for special in specials])
     others = without_noise(others, float(np.sqrt(specials[0].variance)), n_last=N_SPECIAL)
-    *_, missing, positive, negative = norm_sub(np.append(counts.sum(), others), budget.n_rows).tolist()
+    if not pat.is_floating(axis.arrow_type):
+        others = others[:1]  # nothing else can be infinite: what is counted there is noise
+    _, missing, *infinite = norm_sub(np.append(counts.sum(), others), budget.n_rows).tolist()
+    positive, negative = infinite or (0.0, 0.0)
     counts *= max(budget.n_rows - missing - positive - negative, 0.0) / max(counts.sum(), 1e-300)
     spikes = sorted(leaf.lower for leaf in leaves if leaf.is_single)
     lower, upper, rows = [], [], []
