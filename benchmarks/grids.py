@@ -164,7 +164,7 @@ TABLE: tuple[Row, ...] = (
         "Mondays and Thursdays",
         "date",
         lambda rng, n: pa.array((7 * rng.integers(2000, 2800, n) + rng.choice([4, 7], n)).astype("datetime64[D]")),
-        lambda array: np.asarray(_days(array).dayofweek.isin([0, 3])),
+        lambda array: np.asarray(_days(array).day_of_week.isin([0, 3])),
     ),
     _calendar("month ends at 23:59", "ME", DAY - 60),
     _calendar("business days at 17:30", "B", 17 * 3600 + 1800),

@@ -260,9 +260,9 @@ def test_a_column_on_whole_days_stays_there():
 
 DERIVED = {  # name -> Arrow type, values of the derived column, what a value on its grid is
     "daily at noon": ("timestamp[us]", "D", 12 * 3600, lambda at: at.dt.hour == 12),
-    "weekly": ("timestamp[s]", "W-TUE", 9 * 3600, lambda at: (at.dt.dayofweek == 1) & (at.dt.hour == 9)),
+    "weekly": ("timestamp[s]", "W-TUE", 9 * 3600, lambda at: (at.dt.day_of_week == 1) & (at.dt.hour == 9)),
     "month ends at six": ("timestamp[us]", "ME", 18 * 3600, lambda at: at.dt.is_month_end & (at.dt.hour == 18)),
-    "business days": ("timestamp[ns]", "B", 0, lambda at: at.dt.dayofweek < 5),
+    "business days": ("timestamp[ns]", "B", 0, lambda at: at.dt.day_of_week < 5),
     "noon in Berlin": ("timestamp[us, tz=Europe/Berlin]", "D", 12 * 3600, lambda at: at.dt.hour == 12),
     "quarter starts in Berlin": ("timestamp[us, tz=Europe/Berlin]", "QS", 0, lambda at: at.dt.is_quarter_start),
 }
@@ -291,7 +291,7 @@ def test_a_derived_column_stays_on_its_grid(name, direction):
     assert rules.backward(inside, rules.start(rng())).to_pandas()["far"].tolist() == rows.to_pandas()["far"].tolist()
     place = next(place for place, field in enumerate(inside.schema) if " - " in field.name)
     gap = (
-        pa.array(random.integers(0, 10**9, 600), pa.int64())
+        pa.array(random.integers(0, 3 * 10**8, 600), pa.int64())  # to 2035: libraries differ on summer time beyond 2037
         .cast(pa.duration("s"))
         .cast(inside.schema.field(place).type)
     )

@@ -84,7 +84,10 @@ def test_no_reader_of_pandas_has_a_say_in_a_declared_column(
     def frame(cells: list[str]) -> pd.DataFrame:
         text = io.StringIO("x,y\n" + "".join(f"{cell},1\n" for cell in cells))
         if backend in ("numpy_nullable", "pyarrow"):
-            return pd.read_csv(text, dtype_backend=backend)  # type: ignore[call-overload, no-any-return]
+            try:
+                return pd.read_csv(text, dtype_backend=backend)  # type: ignore[call-overload, no-any-return]
+            except (OverflowError, pa.ArrowException):
+                pytest.skip("this pandas cannot read such cells into such dtypes")
         made = pd.read_csv(text)
         return made.convert_dtypes() if backend else made
 
