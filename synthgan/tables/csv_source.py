@@ -8,7 +8,6 @@ columns, as of Parquet files.
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -18,10 +17,10 @@ import pyarrow.compute as pc
 from pyarrow import csv
 
 from synthgan.errors import SourceError
-from synthgan.tables.batches import Source, hash_file
+from synthgan.tables.batches import Source
 from synthgan.tables.csv_format import CsvFormat, explained
 from synthgan.tables.csv_notation import CsvNotation
-from synthgan.tables.hive_keys import hive_keys
+from synthgan.tables.hive_keys import fingerprint_of, hive_keys
 from synthgan.tables.reading import Reading
 
 _BLOCK_BYTES = 1 << 23
@@ -168,12 +167,7 @@ class CsvSource(Source):
 
     def fingerprint(self) -> str:
         """SHA-256 over the files (see `hash_file`) and the folders that are columns."""
-        digest = hashlib.sha256(str(self.arrow_schema).encode())
-        for index, path in enumerate(self._paths):
-            if self._keys:
-                digest.update(repr([values[index].as_py() for values in self._keys.values()]).encode())
-            hash_file(digest, path)
-        return digest.hexdigest()
+        return fingerprint_of(self.arrow_schema, self._paths, self._keys)
 
 
 def _fits(cells: pa.Array, kind: pa.DataType, decimal: str) -> bool:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import codecs
 import csv
-import hashlib
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -22,10 +21,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from synthgan.errors import SettingsError, SourceError
-from synthgan.tables.batches import Source, hash_file
+from synthgan.tables.batches import Source
 from synthgan.tables.csv_format import CsvFormat
 from synthgan.tables.csv_lines import blocks, decoded, rows
-from synthgan.tables.hive_keys import hive_keys
+from synthgan.tables.hive_keys import fingerprint_of, hive_keys
 from synthgan.tables.holdout import check_unit_column
 from synthgan.tables.reading import Reading
 from synthgan.tables.text_values import only, read_text
@@ -120,12 +119,7 @@ class DeclaredCsvSource(Source):
 
     def fingerprint(self) -> str:
         """SHA-256 over the files (see `hash_file`) and the folders that are columns."""
-        digest = hashlib.sha256(str(self.arrow_schema).encode())
-        for index, path in enumerate(self._paths):
-            if self._keys:
-                digest.update(repr([values[index].as_py() for values in self._keys.values()]).encode())
-            hash_file(digest, path)
-        return digest.hexdigest()
+        return fingerprint_of(self.arrow_schema, self._paths, self._keys)
 
 
 def _notices(undeclared: list[str]) -> tuple[str, ...]:

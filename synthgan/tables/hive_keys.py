@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from urllib.parse import unquote
 
 import pyarrow as pa
 
 from synthgan.errors import SourceError
+from synthgan.tables.batches import hash_file
 
 _WHOLE = re.compile(r"0|[1-9][0-9]{0,18}")
 _NO_VALUE = "__HIVE_DEFAULT_PARTITION__"
@@ -47,3 +49,19 @@ def hive_keys(paths: Sequence[Path], folder: Path | None, names: Sequence[str]) 
 def _is_whole(text: str | None) -> bool:
     """Whether a key is missing, or a whole number as it is written by itself, and of 64 bits."""
     return text is None or (bool(_WHOLE.fullmatch(text)) and int(text) < 2**63)
+
+
+def fingerprint_of(schema: pa.Schema, paths: Sequence[Path], keys: Mapping[str, pa.Array]) -> str:
+    """SHA-256 over files of one table (see `hash_file`) and over what the folders that are columns say of each.
+
+    Args:
+        schema: how the table is read.
+        paths: its files.
+        keys: from `hive_keys`.
+    """
+    digest = hashlib.sha256(str(schema).encode())
+    for index, path in enumerate(paths):
+        if keys:
+            digest.update(repr([values[index].as_py() for values in keys.values()]).encode())
+        hash_file(digest, path)
+    return digest.hexdigest()
