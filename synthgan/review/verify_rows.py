@@ -38,7 +38,9 @@ def check_rows(folder: Path, review: Mapping[str, Any]) -> list[str]:
             problems.append(f"'{CSV}' is there and '{REVIEW}' does not say so, or the other way round")
         elif (folder / CSV).is_file() and not _same_csv(file, folder / CSV):
             problems.append(f"'{CSV}' does not hold the rows of '{PARQUET}', or holds them written in another way")
-    except (pa.ArrowException, OSError, ValueError, SynthganError):
+    except SynthganError as error:
+        return [f"'{CSV}' could not be written again from '{PARQUET}' to compare them: {error}"]
+    except (pa.ArrowException, OSError, ValueError):
         return [f"'{PARQUET}' cannot be read as Parquet"]
     return problems
 
