@@ -2,7 +2,7 @@
 
 python benchmarks/audit.py --output docs/benchmarks/audit.json
 
-A cell is one game at one claim (`synthgan.pipeline_audit`), the one-run audit of the neural critic, or the auditor on a
+A cell is one game at one claim (`synthgan.audit.pipeline`), the one-run audit of the neural critic, or the auditor on a
 bare Gaussian mechanism, whose epsilon is known. Resumable: the JSON is written after each cell, and cells that it holds
 with the same options and of the package as it is now are not run again.
 """
@@ -24,10 +24,10 @@ if str(ROOT) not in sys.path:
 import numpy as np  # noqa: E402  (the path above makes our own modules importable)
 
 from benchmarks.cells import CellStore  # noqa: E402
-from synthgan.pipeline_audit import games, pipeline_game  # noqa: E402
-from synthgan.privacy.audit import epsilon_lower_bound, gaussian_mu  # noqa: E402
-from synthgan.privacy.canaries import one_run_audit  # noqa: E402
-from synthgan.privacy.distinguishing import play  # noqa: E402
+from synthgan.audit.bounds import epsilon_lower_bound, gaussian_mu  # noqa: E402
+from synthgan.audit.canaries import one_run_audit  # noqa: E402
+from synthgan.audit.games import play  # noqa: E402
+from synthgan.audit.pipeline import games, pipeline_game  # noqa: E402
 
 RUNS = {
     "column statistics": 6000,

@@ -27,10 +27,10 @@ from scipy.special import expit  # noqa: E402
 
 from benchmarks.cells import CellStore  # noqa: E402
 from benchmarks.machine import describe_run  # noqa: E402
-from synthgan.privacy.accounting import budget_at, plan_order  # noqa: E402
-from synthgan.privacy.canaries import SAMPLING_RATE, _plan, _watched  # noqa: E402
-from synthgan.privacy.distinguishing import Game, Transcript, judged  # noqa: E402
-from synthgan.privacy.person_games import ROWS_PER_UNIT  # noqa: E402
+from synthgan.audit.canaries import SAMPLING_RATE, _plan, _watched  # noqa: E402
+from synthgan.audit.games import Game, Transcript, judged  # noqa: E402
+from synthgan.audit.person_games import ROWS_PER_UNIT  # noqa: E402
+from synthgan.privacy.account.events import budget_at, plan_order  # noqa: E402
 
 DELTA = 1e-5
 N_GAMES = 300

@@ -59,7 +59,7 @@ generated share of the canary's levels |
 
 **From scores to epsilon.** The first half of the runs chooses a threshold and a direction, the second half is judged by
 it. Clopper and Pearson's exact limits bound the rate of false alarms from above and that of hits from below, each with
-half of the error. What follows for epsilon depends on what is assumed (`synthgan.privacy.audit`):
+half of the error. What follows for epsilon depends on what is assumed (`synthgan.audit.bounds`):
 
 - *approximate*: nothing. `epsilon >= log((TPR - delta) / FPR)`, and the same with TNR and FNR (Jagielski, Ullman and
   Oprea 2020; Nasr et al. 2021). With some thousand runs this stays far below the truth, for the promise is about

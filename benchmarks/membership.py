@@ -37,7 +37,7 @@ from benchmarks.membership_report import markdown  # noqa: E402
 from benchmarks.tables import SPLIT_SEED, BenchmarkTable, load_table  # noqa: E402
 from synthgan import Synthesizer  # noqa: E402
 from synthgan.config import to_dict  # noqa: E402
-from synthgan.evaluation.membership import AttackResult, Trial, attack_trials, pooled_attacks  # noqa: E402
+from synthgan.evaluation.membership.judging import AttackResult, Trial, attack_trials, pooled_attacks  # noqa: E402
 
 MEMBER_SHARE = 0.5
 

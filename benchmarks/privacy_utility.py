@@ -200,11 +200,11 @@ def _fit_on_codes(task: Task) -> dict[str, Any]:
     import numpy as np
     import pandas as pd
 
-    from synthgan.privacy.ledger import Ledger
-    from synthgan.privacy.parameters import Privacy
-    from synthgan.private_fit import PrivateFit
-    from synthgan.tables.frames import to_frame
-    from synthgan.tables.sources import open_source
+    from synthgan.fitting.private import PrivateFit
+    from synthgan.privacy.account.ledger import Ledger
+    from synthgan.privacy.account.parameters import Privacy
+    from synthgan.tables.frames.frames import to_frame
+    from synthgan.tables.sources.open import open_source
 
     source = open_source(task.table.train)
     began = time.perf_counter()
@@ -234,7 +234,7 @@ def _fit_on_codes(task: Task) -> dict[str, Any]:
 
 def _epsilon_of_rho(rho: float, delta: float) -> float:
     """The epsilon that a peer is told, so that it may spend ``rho``: the largest that zCDP of rho implies."""
-    from synthgan.privacy.accounting import budget_at, plan_order
+    from synthgan.privacy.account.events import budget_at, plan_order
 
     low, high = 1e-6, 100.0
     for _ in range(60):

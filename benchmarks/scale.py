@@ -121,7 +121,7 @@ def measure_codec(arguments: argparse.Namespace) -> dict[str, Any]:
     from benchmarks.generate import peak_rss_mib
     from synthgan.tables.codec import TableCodec
     from synthgan.tables.inference import infer_schema
-    from synthgan.tables.sources import open_source
+    from synthgan.tables.sources.open import open_source
 
     began = time.perf_counter()
     source = open_source(arguments.path)

@@ -15,11 +15,11 @@ import pandas as pd
 
 from benchmarks import xgb
 from benchmarks.tables import BenchmarkTable
-from synthgan.evaluation.alpha_beta import alpha_precision_beta_recall
-from synthgan.evaluation.copies import closer_to_train_score, copy_score
-from synthgan.evaluation.coverage import coverage_scores
-from synthgan.evaluation.features import ComparedTables, compare
-from synthgan.evaluation.fidelity import fidelity_scores
+from synthgan.evaluation.compared.tables import ComparedTables, compare
+from synthgan.evaluation.coverage.alpha_beta import alpha_precision_beta_recall
+from synthgan.evaluation.coverage.coverage import coverage_scores
+from synthgan.evaluation.disclosure.copies import closer_to_train_score, copy_score
+from synthgan.evaluation.fidelity.fidelity import fidelity_scores
 
 
 def score_sample(

@@ -58,7 +58,7 @@ def measure(
     from synthgan.sampling.pieces import on_all_cores
     from synthgan.sampling.streams import Streams
     from synthgan.tables.columns.levels import LevelEncoder
-    from synthgan.tables.sources import open_source
+    from synthgan.tables.sources.open import open_source
     from synthgan.training.effort import resolve
 
     data: Any = Path(path) if stream else pd.read_parquet(path)

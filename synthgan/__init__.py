@@ -38,10 +38,10 @@ if TYPE_CHECKING:
         TrainingError,
     )
     from synthgan.evaluation import evaluate
-    from synthgan.privacy.parameters import Privacy
+    from synthgan.privacy.account.parameters import Privacy
     from synthgan.synthesizer import Synthesizer, load
-    from synthgan.tables.csv_format import CsvFormat
-    from synthgan.tables.schema import (
+    from synthgan.tables.files.csv_format import CsvFormat
+    from synthgan.tables.schema.schema import (
         Bounds,
         ColumnSchema,
         Combinations,
@@ -51,15 +51,15 @@ if TYPE_CHECKING:
         TableSchema,
         UniqueKey,
     )
-    from synthgan.tables.schema_file import read_schema, write_schema
+    from synthgan.tables.schema.schema_file import read_schema, write_schema
 
 __version__ = "0.1.0"
 
 _OFFERED = {
     "synthgan.synthesizer": ("Synthesizer", "load"),
     "synthgan.evaluation": ("evaluate",),
-    "synthgan.privacy.parameters": ("Privacy",),
-    "synthgan.tables.schema": (
+    "synthgan.privacy.account.parameters": ("Privacy",),
+    "synthgan.tables.schema.schema": (
         "TableSchema",
         "ColumnSchema",
         "Bounds",
@@ -69,8 +69,8 @@ _OFFERED = {
         "Combinations",
         "UniqueKey",
     ),
-    "synthgan.tables.csv_format": ("CsvFormat",),
-    "synthgan.tables.schema_file": ("read_schema", "write_schema"),
+    "synthgan.tables.files.csv_format": ("CsvFormat",),
+    "synthgan.tables.schema.schema_file": ("read_schema", "write_schema"),
     "synthgan.errors": (
         "SynthganError",
         "DataError",

@@ -103,7 +103,8 @@ class TrainingSettings:
         adversarial_weight: weight of the neural critic in the generator's loss.
         marginal_weight: weight of the marginal critic in the generator's loss; 0 switches it off. None to have it
             measured, between 2 and 10, so that it pulls at the generator no less than the neural critic
-            (`synthgan.training.balance`; 2 without one); it then changes during a fit, and stands in the history.
+            (`synthgan.training.critic_balance`; 2 without one); it then changes during a fit, and stands in the
+            history.
         position_weight: weight of the position critic, which keeps positions uniform in each bin; 0 switches it off.
         gram_horizon: steps that the running average of the marginal critic's Gram matrix looks back over, at the peak
             learning rate and at most: further where the rate is lower. (1, 1) for the current batch alone.

@@ -11,24 +11,24 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from synthgan.errors import NotFittedError, SettingsError
+from synthgan.fitting.receipt import receipt_path, without_receipt, write_receipt
 from synthgan.random_state import RandomState, seed_from
-from synthgan.receipt import receipt_path, without_receipt, write_receipt
 from synthgan.sampling.summary import SampleSummary
-from synthgan.tables.outputs import check_output
-from synthgan.tables.schema import TableSchema
-from synthgan.tables.sources import Data
-from synthgan.tables.target_column import with_target
+from synthgan.tables.files.outputs import check_output
+from synthgan.tables.frames.target_column import with_target
+from synthgan.tables.schema.schema import TableSchema
+from synthgan.tables.sources.open import Data
 
 if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
     from synthgan.config import Effort, TrainingSettings
-    from synthgan.model import Model
-    from synthgan.privacy.parameters import Privacy
-    from synthgan.privacy.released_columns import ReleasedColumn
+    from synthgan.model.model import Model
+    from synthgan.privacy.account.parameters import Privacy
+    from synthgan.privacy.columns.released_columns import ReleasedColumn
     from synthgan.sampling.sampler import SamplingReport
-    from synthgan.tables.csv_format import CsvFormat
+    from synthgan.tables.files.csv_format import CsvFormat
     from synthgan.training.progress import ProgressMode
 
 __all__ = ["RandomState", "Synthesizer", "load"]
@@ -50,7 +50,7 @@ class Synthesizer:
         protect_values: whether rarer categories merge and extremes are capped.
         holdout: share of the rows (with a unit of privacy, of the persons) that the fit never sees, in [0, 1). They are
             drawn by a secret key that `save` writes to the receipt beside the model, from which
-            `synthgan.receipt.split` tells them again.
+            `synthgan.fitting.receipt.split` tells them again.
         settings: concrete training settings, in place of ``effort``.
         time_limit: seconds after which training ends; the learning rate's schedule is shortened to fit. None for no
             limit. Refused with ``privacy``: what a private fit releases must not hang on a clock.
@@ -73,15 +73,15 @@ class Synthesizer:
             one has these figures for the weights that stay. A private fit's leaves the seconds out.
         stopped_by_: why training ended: ``"steps"``, ``"time"`` or ``"early stopping"``.
         n_rows_: number of rows fitted; of a private fit, a noisy one.
-        receipt_: which rows were fitted, a `synthgan.receipt.Receipt` for the table's owner alone; None without privacy
-            and holdout, and in copies and pickles.
-        ledger_: what a private fit spent and on what, a `synthgan.privacy.ledger.Ledger`; None without privacy.
+        receipt_: which rows were fitted, a `synthgan.fitting.receipt.Receipt` for the table's owner alone; None without
+            privacy and holdout, and in copies and pickles.
+        ledger_: what a private fit spent and on what, a `synthgan.privacy.account.ledger.Ledger`; None without privacy.
         n_features_in_: number of columns fitted.
         feature_names_in_: their names, in order.
         notices_: sentences about what needs a look: columns that come out differently from what one might expect, a
             guarantee that protects little, a fit cut short. The command line prints them as warnings.
         released_: what a private fit counted of each column, a tuple of
-            `synthgan.privacy.released_columns.ReleasedColumn`; empty without privacy, and after `load`.
+            `synthgan.privacy.columns.released_columns.ReleasedColumn`; empty without privacy, and after `load`.
     """
 
     def __init__(
@@ -186,7 +186,7 @@ class Synthesizer:
         Warns:
             SynthganWarning: when training gets far worse, the generator collapses or the discriminator wins.
         """
-        from synthgan.fitting import Request, fit_table
+        from synthgan.fitting.fit import Request, fit_table
         from synthgan.training.device import resolve_device
 
         privacy = self.privacy
@@ -260,7 +260,7 @@ class Synthesizer:
         import pyarrow as pa
 
         from synthgan.sampling.requests import check_memory
-        from synthgan.tables.frames import to_frame
+        from synthgan.tables.frames.frames import to_frame
 
         tables, _ = self._batches(n_rows, conditions, random_state)
         first = next(tables)
@@ -292,7 +292,7 @@ class Synthesizer:
             ConditionError: when no row can meet the conditions.
         """
         from synthgan.sampling.sample_file import write_sample
-        from synthgan.tables.writers import check_table_output
+        from synthgan.tables.files.writers import check_table_output
 
         check_table_output(path, force=force)
         tables, report = self._batches(n_rows, conditions, random_state)
@@ -323,7 +323,7 @@ class Synthesizer:
             OutputError: when the file exists and ``force`` is off, or it cannot be written.
         """
         self._check_fitted()
-        from synthgan.model import Model, write_model
+        from synthgan.model.model import Model, write_model
 
         if self.receipt_ is not None:
             check_output(receipt_path(path), force=force)
@@ -348,7 +348,7 @@ class Synthesizer:
         Raises:
             ModelFileError: when the file is damaged, altered, too new, or no model at all.
         """
-        from synthgan.model import read_model
+        from synthgan.model.model import read_model
 
         model = read_model(path, device=device)
         codec_settings = model.codec.settings
@@ -384,7 +384,7 @@ class Synthesizer:
             categorical of ``data`` lacks, such as ``<other>``, becomes missing.
         """
         self._check_fitted()
-        from synthgan.augmentation import balance
+        from synthgan.sampling.balance import balance
 
         return balance(self, data, self.target_ if target is None else target, random_state=random_state)
 

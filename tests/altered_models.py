@@ -8,7 +8,7 @@ import zipfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from synthgan.model_archive import MANIFEST, write_archive
+from synthgan.model.archive import MANIFEST, write_archive
 
 
 def rewrite(source: Path, target: Path, changes: Mapping[str, Callable[[bytes], bytes]]) -> Path:

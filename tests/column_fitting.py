@@ -10,8 +10,8 @@ import pyarrow as pa
 
 from synthgan.tables.columns import ENCODERS
 from synthgan.tables.columns.protocol import FitRules
-from synthgan.tables.schema import ColumnSchema, TableSchema
-from synthgan.tables.statistics import ExactStatistics
+from synthgan.tables.schema.schema import ColumnSchema, TableSchema
+from synthgan.tables.statistics.statistics import ExactStatistics
 
 EDGES = np.array([0.0, 0.25, 0.5, 0.75, np.nextafter(np.float32(1), np.float32(0))], dtype=np.float32)
 

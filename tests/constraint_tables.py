@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from synthgan.tables.arrow_types import parse_type
 from synthgan.tables.constraints import ViolationCounter, reparametrise
-from synthgan.tables.schema import ColumnSchema, Combinations, TableSchema
+from synthgan.tables.schema.schema import ColumnSchema, Combinations, TableSchema
 
 KINDS = {
     "int8": "integer",

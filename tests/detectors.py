@@ -18,21 +18,21 @@ import pytest
 import torch
 from dp_accounting import ZCDpEvent
 
-from synthgan import private_fit
+from synthgan.audit.canaries import SAMPLING_RATE, dp_sgd_game, person_critic_game
+from synthgan.audit.games import Game, discovery_game, marginals_game, play, statistics_game
+from synthgan.audit.marginal_games import selection_game, three_way_game
+from synthgan.audit.person_games import person_statistics_game
+from synthgan.audit.pipeline import counted_persons_game, pipeline_game, undeclared_pipeline_game
 from synthgan.config import DpSgdSettings
 from synthgan.errors import BudgetError
-from synthgan.pipeline_audit import counted_persons_game, pipeline_game, undeclared_pipeline_game
+from synthgan.fitting import private as private_fit
+from synthgan.fitting.private import PrivateFit, private_settings
 from synthgan.privacy import mechanisms
-from synthgan.privacy.canaries import SAMPLING_RATE, dp_sgd_game, person_critic_game
-from synthgan.privacy.distinguishing import Game, discovery_game, marginals_game, play, statistics_game
-from synthgan.privacy.ledger import Ledger
-from synthgan.privacy.marginal_games import selection_game, three_way_game
+from synthgan.privacy.account.ledger import Ledger
+from synthgan.privacy.account.parameters import Privacy
 from synthgan.privacy.mechanisms import Mechanisms
-from synthgan.privacy.parameters import Privacy
-from synthgan.privacy.person_games import person_statistics_game
 from synthgan.privacy.poisson_units import PoissonUnits
-from synthgan.private_fit import PrivateFit, private_settings
-from synthgan.tables.batches import Source, TableSource
+from synthgan.tables.sources.batches import Source, TableSource
 from synthgan.training.setup import Seeds, trainer_before
 from tests.private_critics import (
     BASE,
@@ -284,7 +284,7 @@ def check_rows_are_read_in_the_fit_alone() -> None:
 def readers_of_a_fit(neural: float) -> list[str]:
     """Who asked for rows in a whole fit and a sample of it: the outermost method of `PrivateFit`, or nobody."""
     import synthgan
-    from synthgan import fitting
+    from synthgan.fitting import fit as fitting
 
     source = WatchedSource(
         pa.table({"flag": [True, False] * 300, "word": ["a", "b", "b"] * 200, "size": list(range(20)) * 30})

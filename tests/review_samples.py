@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from synthgan.evaluation.scores import Score, Scores
-from synthgan.privacy.ledger import Ledger
-from synthgan.privacy.ledger_document import write
+from synthgan.privacy.account.ledger import Ledger
+from synthgan.privacy.account.ledger_document import write
 
 LEVELS = {
     "workclass": ["Private", "Self-emp-not-inc", "Local-gov", "State-gov", "Self-emp-inc", "Federal-gov", "(other)"],

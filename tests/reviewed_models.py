@@ -16,7 +16,7 @@ import synthgan.evaluation
 from synthgan import Privacy, Synthesizer
 from synthgan.config import GeneratorSettings, TrainingSettings
 from synthgan.evaluation.scores import Score, Scores
-from synthgan.review import findings
+from synthgan.review.bundle import findings
 from synthgan.review.gates import Outcome, Verdicts, apply
 from synthgan.review.policy import Gate, Policy
 
@@ -142,9 +142,9 @@ def install(monkeypatch: pytest.MonkeyPatch, *, page: bool = True) -> StandIn:
 
     stand_in = StandIn()
     if page:
-        module = ModuleType("synthgan.review.report")
+        module = ModuleType("synthgan.review.report.page")
         module.render_report = render_report  # type: ignore[attr-defined]
-        monkeypatch.setitem(sys.modules, "synthgan.review.report", module)
+        monkeypatch.setitem(sys.modules, "synthgan.review.report.page", module)
     monkeypatch.setattr(synthgan, "evaluate", stand_in.evaluate)  # before its home: the name is kept when first used
     monkeypatch.setattr(synthgan.evaluation, "evaluate", stand_in.evaluate)
     monkeypatch.setattr(findings, "policy_of", lambda path: path)

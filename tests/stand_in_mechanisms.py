@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from dp_accounting import ZCDpEvent
 
-from synthgan.privacy.ledger import Ledger
+from synthgan.privacy.account.ledger import Ledger
 
 Counts = npt.NDArray[np.int64]
 

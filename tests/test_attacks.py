@@ -10,7 +10,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from synthgan.evaluation.attacks import (
+from synthgan.evaluation.compared.neighbours import Points
+from synthgan.evaluation.compared.tables import ComparedTables, compare
+from synthgan.evaluation.membership.attacks import (
     MAX_COLUMNS,
     AttackerView,
     attacker_view,
@@ -22,8 +24,6 @@ from synthgan.evaluation.attacks import (
     marginals,
     monte_carlo,
 )
-from synthgan.evaluation.features import ComparedTables, compare
-from synthgan.evaluation.neighbours import Points
 from tests.membership_tables import rows
 
 

@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from synthgan.evaluation.attribute_inference import (
+from synthgan.evaluation.compared.tables import ComparedTables, compare
+from synthgan.evaluation.disclosure.attribute_inference import (
     GUESSERS,
     attribute_inference_score,
     constant_guess,
@@ -17,7 +18,6 @@ from synthgan.evaluation.attribute_inference import (
     model_guess,
     nearest_guess,
 )
-from synthgan.evaluation.features import ComparedTables, compare
 from synthgan.evaluation.scores import Score
 
 NAN = float("nan")

@@ -8,9 +8,7 @@ import numpy as np
 import pytest
 from scipy.stats import binom, norm
 
-from synthgan.errors import SettingsError
-from synthgan.privacy.accounting import budget_at, plan_order
-from synthgan.privacy.audit import (
+from synthgan.audit.bounds import (
     Notion,
     clopper_pearson,
     epsilon_lower_bound,
@@ -19,6 +17,8 @@ from synthgan.privacy.audit import (
     sampled_epsilon,
     zcdp_epsilon,
 )
+from synthgan.errors import SettingsError
+from synthgan.privacy.account.events import budget_at, plan_order
 
 DELTA = 1e-5
 

@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from synthgan.evaluation.augmentation_uplift import WORTHWHILE, _verdict, augmentation_scores
-from synthgan.evaluation.features import compare
+from synthgan.evaluation.compared.tables import compare
 from synthgan.evaluation.scores import Score
+from synthgan.evaluation.utility.augmentation_uplift import WORTHWHILE, _verdict, augmentation_scores
 
 WEIGHTS = np.array([1.5, -1.0, 1.0, 0.7, -0.7, 0.5])
 
@@ -20,8 +20,8 @@ WEIGHTS = np.array([1.5, -1.0, 1.0, 0.7, -0.7, 0.5])
 def _few_trees() -> Iterator[None]:
     """Small models learn these tables as well."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("synthgan.evaluation.models._ROUNDS", 30)
-        patch.setattr("synthgan.evaluation.models._FOREST_TREES", 20)
+        patch.setattr("synthgan.evaluation.utility.models._ROUNDS", 30)
+        patch.setattr("synthgan.evaluation.utility.models._FOREST_TREES", 20)
         yield
 
 

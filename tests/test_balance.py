@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 
 from synthgan.config import DiscriminatorSettings, GeneratorSettings, TrainingSettings
-from synthgan.training import balance as balance_module
-from synthgan.training.balance import INTERVAL, LEAST_WEIGHT, MEMORY, MOST_WEIGHT, Balance
+from synthgan.training import critic_balance as balance_module
+from synthgan.training.critic_balance import INTERVAL, LEAST_WEIGHT, MEMORY, MOST_WEIGHT, Balance
 from synthgan.training.setup import build_trainer
 from tests.small_tables import small_table
 

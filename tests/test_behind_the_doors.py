@@ -12,13 +12,13 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from synthgan import private_fit
-from synthgan.model import Model
-from synthgan.privacy.parameters import Privacy
-from synthgan.private_fit import PrivateFit, private_settings
+from synthgan.fitting import private as private_fit
+from synthgan.fitting.private import PrivateFit, private_settings
+from synthgan.model.model import Model
+from synthgan.privacy.account.parameters import Privacy
 from synthgan.synthesizer import Synthesizer
-from synthgan.tables.batches import TableSource
-from synthgan.tables.sources import open_source
+from synthgan.tables.sources.batches import TableSource
+from synthgan.tables.sources.open import open_source
 from synthgan.training.setup import Seeds, trainer_before
 from tests.detectors import (
     DELTA,

@@ -15,7 +15,8 @@ from synthgan.config import DiscriminatorSettings, GeneratorSettings, TrainingSe
 from synthgan.critics.losses import LOSSES
 from synthgan.critics.marginal import MAX_LEVELS, MarginalCritic
 from synthgan.errors import SynthganWarning
-from synthgan.training import balance, loop, setup
+from synthgan.training import critic_balance as balance
+from synthgan.training import loop, setup
 from synthgan.training.capture import MAX_KINDS, WARM_UP_RUNS, StepRunner, graphs_for
 from synthgan.training.loop import Trainer
 from synthgan.training.setup import build_trainer

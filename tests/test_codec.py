@@ -18,13 +18,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from synthgan.errors import ConditionError, DataError, ModelFileError, SettingsError
-from synthgan.tables.batches import Source, TableSource
 from synthgan.tables.codec import TableCodec
 from synthgan.tables.codec_settings import CodecSettings
+from synthgan.tables.conditions.predicates import matches, parse_conditions
 from synthgan.tables.inference import infer_schema
 from synthgan.tables.layout import EncodedTable
-from synthgan.tables.predicates import matches, parse_conditions
-from synthgan.tables.schema import (
+from synthgan.tables.schema.schema import (
     ColumnSchema,
     Combinations,
     Constraint,
@@ -33,8 +32,9 @@ from synthgan.tables.schema import (
     TableSchema,
     UniqueKey,
 )
-from synthgan.tables.sources import open_source
-from synthgan.tables.statistics import ExactStatistics
+from synthgan.tables.sources.batches import Source, TableSource
+from synthgan.tables.sources.open import open_source
+from synthgan.tables.statistics.statistics import ExactStatistics
 
 TABLES = [
     "adult_train",

@@ -7,12 +7,12 @@ import pyarrow as pa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from synthgan.tables.composites import join_columns, split_texts
+from synthgan.tables.conditions.composites import join_columns, split_texts
+from synthgan.tables.conditions.predicates import AnyOf, Equals, Members, Missing, matches, parse_conditions
 from synthgan.tables.constraints import (
     reparametrise,
 )
-from synthgan.tables.predicates import AnyOf, Equals, Members, Missing, matches, parse_conditions
-from synthgan.tables.schema import Combinations
+from synthgan.tables.schema.schema import Combinations
 from tests.constraint_tables import mixed_rows, rng, schema, there_and_back
 
 

@@ -10,12 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from synthgan.errors import ConditionError, DataError
+from synthgan.tables.conditions.predicates import Between, Equals
 from synthgan.tables.constraints import (
     reparametrise,
 )
 from synthgan.tables.constraints.counters import GroupCounter, hash_rows
-from synthgan.tables.predicates import Between, Equals
-from synthgan.tables.schema import Bounds, UniqueKey
+from synthgan.tables.schema.schema import Bounds, UniqueKey
 from tests.constraint_tables import column, rng, schema, table
 
 

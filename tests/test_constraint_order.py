@@ -26,8 +26,8 @@ from synthgan.tables.constraints import (
 )
 from synthgan.tables.constraints.limits import Limits
 from synthgan.tables.constraints.scales import WholeScale
-from synthgan.tables.schema import Bounds, Combinations, Order, Sum, TableSchema
-from synthgan.tables.statistics import ExactStatistics
+from synthgan.tables.schema.schema import Bounds, Combinations, Order, Sum, TableSchema
+from synthgan.tables.statistics.statistics import ExactStatistics
 from tests.constraint_tables import array, broken, cells, column, random_internal, rng, schema, table, there_and_back
 
 DAY = 86_400 * 10**9

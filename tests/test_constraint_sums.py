@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 
 from synthgan.errors import SchemaError
 from synthgan.tables.arrow_types import parse_type
+from synthgan.tables.conditions.predicates import parse_conditions
 from synthgan.tables.constraints import (
     reparametrise,
 )
-from synthgan.tables.predicates import parse_conditions
-from synthgan.tables.schema import Bounds, Order, Sum
+from synthgan.tables.schema.schema import Bounds, Order, Sum
 from tests.constraint_tables import array, broken, cells, column, random_internal, rng, schema, table, there_and_back
 
 

@@ -13,14 +13,14 @@ import pyarrow as pa
 import pytest
 
 from synthgan.errors import DataError, SchemaError
+from synthgan.tables.conditions.predicates import Equals, Missing, parse_conditions
 from synthgan.tables.constraints import (
     ViolationCounter,
     describe,
     grid_columns,
     reparametrise,
 )
-from synthgan.tables.predicates import Equals, Missing, parse_conditions
-from synthgan.tables.schema import Bounds, Combinations, Order, Sum, TableSchema, UniqueKey
+from synthgan.tables.schema.schema import Bounds, Combinations, Order, Sum, TableSchema, UniqueKey
 from tests.constraint_tables import broken, column, mixed_rows, random_internal, rng, schema, table, there_and_back
 
 

@@ -12,9 +12,9 @@ import pytest
 
 from synthgan.errors import ConditionError
 from synthgan.tables.codec import TableCodec
+from synthgan.tables.conditions.predicates import parse_conditions
 from synthgan.tables.inference import infer_schema
-from synthgan.tables.predicates import parse_conditions
-from synthgan.tables.sources import open_source
+from synthgan.tables.sources.open import open_source
 
 RULES = [
     {"rule": "order", "low": "low", "high": "middle"},

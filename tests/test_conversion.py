@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from synthgan.tables.conversion import convert
+from synthgan.tables.reading.conversion import convert
 
 INF = float("inf")
 TOKYO = pa.timestamp("us", "Asia/Tokyo")

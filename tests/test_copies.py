@@ -7,8 +7,10 @@ import pandas as pd
 import pytest
 from scipy.spatial.distance import cdist
 
-from synthgan.evaluation.alpha_beta import alpha_precision_beta_recall
-from synthgan.evaluation.copies import (
+from synthgan.evaluation.compared.neighbours import as_points, nearest, nearest_two
+from synthgan.evaluation.compared.tables import compare
+from synthgan.evaluation.coverage.alpha_beta import alpha_precision_beta_recall
+from synthgan.evaluation.disclosure.copies import (
     RealNeighbours,
     closer_to_train_score,
     copies_warning,
@@ -19,8 +21,6 @@ from synthgan.evaluation.copies import (
     nndr_score,
     real_neighbours,
 )
-from synthgan.evaluation.features import compare
-from synthgan.evaluation.neighbours import as_points, nearest, nearest_two
 from synthgan.evaluation.scores import Score
 
 

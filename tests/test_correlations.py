@@ -10,9 +10,9 @@ import pandas as pd
 import pytest
 from scipy.stats import spearmanr
 
-from synthgan.evaluation.correlations import correlation_errors, correlation_matrix, correlation_scores
-from synthgan.evaluation.features import compare
-from synthgan.evaluation.resampling import resample
+from synthgan.evaluation.compared.resampling import resample
+from synthgan.evaluation.compared.tables import compare
+from synthgan.evaluation.fidelity.correlations import correlation_errors, correlation_matrix, correlation_scores
 
 
 def test_differences_by_hand() -> None:

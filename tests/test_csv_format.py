@@ -12,7 +12,7 @@ import pytest
 from synthgan import CsvFormat, evaluate
 from synthgan.errors import SettingsError, SourceError
 from synthgan.tables.inference import infer_schema
-from synthgan.tables.sources import open_source
+from synthgan.tables.sources.open import open_source
 from synthgan.tables.written import parse_format
 
 GERMAN = "größe;preis;straße\n1;1,5;Öl\n2;-0,25;Ähre\n"

@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 import pytest
 
 import synthgan
-from synthgan import Synthesizer, model_archive
+from synthgan import Synthesizer
 from synthgan.cli.main import run
 from synthgan.errors import (
     ConditionError,
@@ -30,16 +30,17 @@ from synthgan.errors import (
     SourceError,
     SynthganWarning,
 )
-from synthgan.privacy.ledger_file import LedgerFile
+from synthgan.model import archive as model_archive
+from synthgan.privacy.account.shared_file import LedgerFile
 from synthgan.review.policy import parse_policy
-from synthgan.tables.csv_format import CsvFormat
-from synthgan.tables.frames import to_frame
+from synthgan.tables.conditions.predicates import parse_where
+from synthgan.tables.files.csv_format import CsvFormat
+from synthgan.tables.frames.frames import to_frame
 from synthgan.tables.inference import infer_schema
-from synthgan.tables.predicates import parse_where
-from synthgan.tables.reading import Reading
-from synthgan.tables.schema import ColumnSchema, TableSchema
-from synthgan.tables.schema_file import read_schema, schema_from_json
-from synthgan.tables.sources import open_source
+from synthgan.tables.reading.reading import Reading
+from synthgan.tables.schema.schema import ColumnSchema, TableSchema
+from synthgan.tables.schema.schema_file import read_schema, schema_from_json
+from synthgan.tables.sources.open import open_source
 from tests.altered_models import rewrite
 
 ROWS = pa.table({"a": pa.array([1, 2, 3], pa.int8()), "b": ["x", "y", "z"]})

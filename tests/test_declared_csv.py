@@ -14,12 +14,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from synthgan.errors import SchemaError, SettingsError, SourceError
-from synthgan.tables import csv_lines
-from synthgan.tables.csv_format import CsvFormat
-from synthgan.tables.csv_lines import blocks, rows
-from synthgan.tables.declared_csv import DeclaredCsvSource
-from synthgan.tables.reading import Reading
-from synthgan.tables.sources import open_source
+from synthgan.tables.files.csv_format import CsvFormat
+from synthgan.tables.reading.reading import Reading
+from synthgan.tables.sources import csv_lines, open_source
+from synthgan.tables.sources.csv_lines import blocks, rows
+from synthgan.tables.sources.declared_csv import DeclaredCsvSource
 
 
 def source(

@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from synthgan.evaluation.detection import detect, detection_auc, detection_scores
-from synthgan.evaluation.features import compare
+from synthgan.evaluation.compared.tables import compare
+from synthgan.evaluation.utility.detection import detect, detection_auc, detection_scores
 
 
 def rows(n: int, seed: int, slope: float = 1.0) -> pd.DataFrame:
@@ -113,8 +113,8 @@ def test_wide_tables_shuffle_fewer_rows_and_still_name_the_column() -> None:
     frames[1]["x17"] += 3.0
     tables = compare({"real": frames[0], "synthetic": frames[1]})
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("synthgan.evaluation.detection.IMPORTANCE_ROWS", 40)
-        patch.setattr("synthgan.evaluation.detection._ROWS_PER_COLUMN", (60, 100))
+        patch.setattr("synthgan.evaluation.utility.detection.IMPORTANCE_ROWS", 40)
+        patch.setattr("synthgan.evaluation.utility.detection._ROWS_PER_COLUMN", (60, 100))
         found = detect(tables, np.random.default_rng(0))
     assert next(iter(found.importances)) == "x17"
 

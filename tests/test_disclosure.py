@@ -10,8 +10,8 @@ import pytest
 
 from synthgan.datasets import load_adult
 from synthgan.errors import SettingsError
-from synthgan.evaluation.disclosure import disclosure_scores
-from synthgan.evaluation.features import compare
+from synthgan.evaluation.compared.tables import compare
+from synthgan.evaluation.disclosure.disclosure import disclosure_scores
 from synthgan.evaluation.scores import Score, Scores
 
 NAMES = ["attribute_inference", "singling_out", "linkability", "rare_categories", "extreme_values"]

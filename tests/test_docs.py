@@ -74,7 +74,7 @@ def test_json_blocks_follow_the_json_schema(page: Path) -> None:
 
     import jsonschema
 
-    from synthgan.tables.schema_file import JSON_SCHEMA
+    from synthgan.tables.schema.schema_file import JSON_SCHEMA
 
     text = page.read_text(encoding="utf-8")
     declared = [json.loads(block) for block in _blocks(page, "json")]

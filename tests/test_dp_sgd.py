@@ -24,8 +24,8 @@ from synthgan.privacy.dp_sgd import FOUND_OUT, JOURNAL_BLOCK, PrivateCritic
 from synthgan.privacy.dp_sgd_plan import DpSgdPlan, calibrate, sampling_rate
 from synthgan.privacy.entropy import system_generator, system_rng
 from synthgan.privacy.poisson_units import PoissonUnits
-from synthgan.training.balance import Balance
 from synthgan.training.conditions import ConditionSampler
+from synthgan.training.critic_balance import Balance
 from synthgan.training.loop import Trainer
 from synthgan.training.monitor import Monitor
 from tests.detectors import (

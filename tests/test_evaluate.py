@@ -15,7 +15,7 @@ import synthgan
 from synthgan.datasets import load_adult
 from synthgan.errors import DataError, SchemaError, SettingsError, SourceError, SynthganWarning
 from synthgan.evaluation import Scores, evaluate
-from synthgan.evaluation.progress import each_part
+from synthgan.evaluation.part_progress import each_part
 
 NAMES = [
     "shape",
@@ -55,8 +55,8 @@ NAMES = [
 @pytest.fixture(scope="module", autouse=True)
 def small_models() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("synthgan.evaluation.models._ROUNDS", 30)
-        patch.setattr("synthgan.evaluation.models._FOREST_TREES", 10)
+        patch.setattr("synthgan.evaluation.utility.models._ROUNDS", 30)
+        patch.setattr("synthgan.evaluation.utility.models._FOREST_TREES", 10)
         yield
 
 
@@ -285,8 +285,8 @@ def test_progress_names_the_parts_and_is_silent_in_a_pipe(
 
 @pytest.mark.slow
 def test_the_whole_of_adult_is_evaluated(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("synthgan.evaluation.models._ROUNDS", 100)
-    monkeypatch.setattr("synthgan.evaluation.models._FOREST_TREES", 100)
+    monkeypatch.setattr("synthgan.evaluation.utility.models._ROUNDS", 100)
+    monkeypatch.setattr("synthgan.evaluation.utility.models._FOREST_TREES", 100)
     train = load_adult("train")
     synthetic = train.sample(len(train), replace=True, random_state=1, ignore_index=True)
     with pytest.warns(SynthganWarning, match="are exact copies of real rows"):

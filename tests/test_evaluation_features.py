@@ -15,9 +15,9 @@ import pyarrow as pa
 import pytest
 
 from synthgan.errors import DataError, SchemaError
-from synthgan.evaluation.column_roles import kinds_of
-from synthgan.evaluation.features import compare
-from synthgan.tables.schema import ColumnSchema, Kind, TableSchema
+from synthgan.evaluation.compared.column_roles import kinds_of
+from synthgan.evaluation.compared.tables import compare
+from synthgan.tables.schema.schema import ColumnSchema, Kind, TableSchema
 
 DAY = datetime.date(2020, 1, 2)
 MOMENT = datetime.datetime(2020, 1, 2, 3, 4, 5, 6)

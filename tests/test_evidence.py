@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from synthgan.evaluation.compared.tables import compare
 from synthgan.evaluation.evidence import correlation_ratio, evidence
-from synthgan.evaluation.features import compare
 
 
 def drawn(real: dict[str, Any], synthetic: dict[str, Any], holdout: dict[str, Any] | None = None) -> dict[str, Any]:

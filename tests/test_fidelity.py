@@ -12,12 +12,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from synthgan.evaluation.contingency import Edges
-from synthgan.evaluation.features import ComparedTables, compare
-from synthgan.evaluation.fidelity import fidelity_scores
-from synthgan.evaluation.missingness import missing_errors
-from synthgan.evaluation.shapes import shape_errors
-from synthgan.evaluation.trends import strong_pair_errors, trend_errors
+from synthgan.evaluation.compared.contingency import Edges
+from synthgan.evaluation.compared.tables import ComparedTables, compare
+from synthgan.evaluation.fidelity.fidelity import fidelity_scores
+from synthgan.evaluation.fidelity.missingness import missing_errors
+from synthgan.evaluation.fidelity.shapes import shape_errors
+from synthgan.evaluation.fidelity.trends import strong_pair_errors, trend_errors
 
 
 def compared(real: dict[str, Any], synthetic: dict[str, Any], **options: Any) -> ComparedTables:

@@ -11,10 +11,10 @@ import pyarrow as pa
 import pytest
 
 from synthgan.errors import DataError, SynthganWarning
-from synthgan.tables.frame_index import flat, index_levels, with_index
-from synthgan.tables.frames import restore_types, stored_schema, to_frame
-from synthgan.tables.schema import TableSchema
-from synthgan.tables.sources import Source, open_source
+from synthgan.tables.frames.frame_index import flat, index_levels, with_index
+from synthgan.tables.frames.frames import restore_types, stored_schema, to_frame
+from synthgan.tables.schema.schema import TableSchema
+from synthgan.tables.sources.open import Source, open_source
 
 DAYS = pd.date_range("2024-01-01", periods=4, freq="D", tz="Europe/Berlin")
 KEPT: dict[str, Any] = {

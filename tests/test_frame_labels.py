@@ -12,11 +12,11 @@ import pandas as pd
 import pytest
 
 from synthgan.errors import DataError, SchemaError
-from synthgan.tables.declarations import parse_declaration
-from synthgan.tables.frame_labels import column_names
-from synthgan.tables.frames import from_frame
-from synthgan.tables.schema import Combinations, Sum, UniqueKey
-from synthgan.tables.schema_values import label_from_json, label_to_json
+from synthgan.tables.frames.frame_labels import column_names
+from synthgan.tables.frames.frames import from_frame
+from synthgan.tables.schema.declarations import parse_declaration
+from synthgan.tables.schema.schema import Combinations, Sum, UniqueKey
+from synthgan.tables.schema.schema_values import label_from_json, label_to_json
 
 Colour = enum.Enum("Colour", {"RED": "red"})
 Named = enum.Enum("Named", {"RED": "red"}, type=str)

@@ -19,9 +19,9 @@ from hypothesis import strategies as st
 
 from synthgan.errors import DataError
 from synthgan.tables.arrow_types import parse_type
-from synthgan.tables.frames import from_frame, restore_types, stored_schema, to_frame
-from synthgan.tables.schema import ColumnSchema, Levels, TableSchema
-from synthgan.tables.sources import open_source
+from synthgan.tables.frames.frames import from_frame, restore_types, stored_schema, to_frame
+from synthgan.tables.schema.schema import ColumnSchema, Levels, TableSchema
+from synthgan.tables.sources.open import open_source
 
 SECRET = "Zaphod Beeblebrox"
 

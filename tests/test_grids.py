@@ -21,12 +21,12 @@ from hypothesis import strategies as st
 from benchmarks import grids as benchmark
 from benchmarks.grids import TABLE
 from synthgan.errors import ConditionError
-from synthgan.tables import histogram
-from synthgan.tables.axis import Axis
-from synthgan.tables.calendars import LAST_DAY, Calendar, MonthDays, Weekdays, parse_calendar, rules_of
-from synthgan.tables.grids import Grid
-from synthgan.tables.predicates import Between, Equals
-from synthgan.tables.schema import ColumnSchema
+from synthgan.tables.axes.axis import Axis
+from synthgan.tables.axes.calendars import LAST_DAY, Calendar, MonthDays, Weekdays, parse_calendar, rules_of
+from synthgan.tables.axes.grids import Grid
+from synthgan.tables.conditions.predicates import Between, Equals
+from synthgan.tables.schema.schema import ColumnSchema
+from synthgan.tables.statistics import histogram
 
 DAY = 86_400
 

@@ -16,9 +16,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from synthgan.errors import SchemaError, SourceError
-from synthgan.tables.batches import TableSource
-from synthgan.tables.holdout import divide
-from synthgan.tables.sources import open_source
+from synthgan.tables.sources.batches import TableSource
+from synthgan.tables.sources.holdout import divide
+from synthgan.tables.sources.open import open_source
 
 KEY = bytes(range(16))
 OTHER_KEY = bytes(range(1, 17))

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from synthgan.errors import ConditionError, DataError, SchemaError, SynthganWarning
 from synthgan.tables.columns.fresh_values import Permutation
 from synthgan.tables.columns.text import TextEncoder
-from synthgan.tables.predicates import Equals, Missing
+from synthgan.tables.conditions.predicates import Equals, Missing
 
 FEW = settings(max_examples=60, deadline=None)
 

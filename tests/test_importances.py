@@ -8,10 +8,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from synthgan.evaluation.features import compare
-from synthgan.evaluation.importances import importance_agreement_score, permutation_importances, rank_correlation
-from synthgan.evaluation.models import Fitted
-from synthgan.evaluation.prediction import Problem, prediction_problem
+from synthgan.evaluation.compared.tables import compare
+from synthgan.evaluation.utility.importances import (
+    importance_agreement_score,
+    permutation_importances,
+    rank_correlation,
+)
+from synthgan.evaluation.utility.models import Fitted
+from synthgan.evaluation.utility.prediction import Problem, prediction_problem
 
 COLUMNS = [*"abcde"]
 FALLING = (1.0, 0.6, 0.35, 0.2, 0.05)
@@ -84,7 +88,7 @@ def test_no_columns_to_rank_is_said() -> None:
 
 
 def test_wide_tables_rank_a_draw_of_their_columns(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("synthgan.evaluation.importances.MAX_COLUMNS", 4)
+    monkeypatch.setattr("synthgan.evaluation.utility.importances.MAX_COLUMNS", 4)
     same = dict.fromkeys(("real", "synthetic", "half_1", "half_2"), weighing(*FALLING))
     score = importance_agreement_score(problem(), same, np.random.default_rng(0))
     assert not isinstance(score, str)

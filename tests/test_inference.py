@@ -18,8 +18,8 @@ import pytest
 from synthgan.errors import SchemaError
 from synthgan.tables import inference
 from synthgan.tables.inference import infer_schema
-from synthgan.tables.schema import Bounds, ColumnSchema, Levels, Order, TableSchema
-from synthgan.tables.sources import open_source
+from synthgan.tables.schema.schema import Bounds, ColumnSchema, Levels, Order, TableSchema
+from synthgan.tables.sources.open import open_source
 
 SECRET = "Zaphod Beeblebrox"
 RNG = np.random.default_rng(5)
@@ -237,7 +237,7 @@ def rare_change(tmp_path: Path) -> Path:
 
 def test_a_constant_in_the_sample_is_checked_in_all_rows(rare_change: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(inference, "SAMPLE_ROWS", 400)
-    monkeypatch.setattr("synthgan.tables.parquet_source._SAMPLED_ROW_GROUPS", 4)
+    monkeypatch.setattr("synthgan.tables.sources.parquet_source._SAMPLED_ROW_GROUPS", 4)
     schema = infer_schema(open_source(rare_change))
     kinds = {column.name: column.kind for column in schema.columns}
     assert kinds == {

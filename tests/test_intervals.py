@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from synthgan.evaluation.intervals import bootstrap, roc_auc, wilson
+from synthgan.evaluation.compared.intervals import bootstrap, roc_auc, wilson
 
 
 @pytest.mark.parametrize(

@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from synthgan.review.document import SCHEMA
-from synthgan.review.json_schema import violations
-from synthgan.review.layout import TIERS
+from synthgan.review.bundle.document import SCHEMA
+from synthgan.review.bundle.json_schema import violations
+from synthgan.review.file_names import TIERS
 from tests.reviewed_models import ReviewedModel, install
 
 VALUES = st.recursive(
@@ -146,4 +146,4 @@ def test_an_unknown_keyword_is_not_passed_over() -> None:
 def test_the_schema_ships_with_the_package() -> None:
     import synthgan.review
 
-    assert (Path(synthgan.review.__file__).parent / "review.schema.json").is_file()
+    assert (Path(synthgan.review.__file__).parent / "bundle" / "review.schema.json").is_file()

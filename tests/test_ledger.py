@@ -34,8 +34,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from synthgan import BudgetError, ModelFileError, OutputError, PrivacyError, SettingsError
-from synthgan.privacy.accounting import budget_at, epsilon_of, event_from_json, event_to_json, plan_order, renyi_cost
-from synthgan.privacy.ledger import Entry, Ledger
+from synthgan.privacy.account.events import (
+    budget_at,
+    epsilon_of,
+    event_from_json,
+    event_to_json,
+    plan_order,
+    renyi_cost,
+)
+from synthgan.privacy.account.ledger import Entry, Ledger
 
 UPDATES = SelfComposedDpEvent(PoissonSampledDpEvent(0.02, GaussianDpEvent(2.0)), 300)
 
@@ -354,7 +361,7 @@ def test_a_release_that_was_killed_counts_as_spent(tmp_path: Path) -> None:
     code = f"""
 import time
 from dp_accounting import ZCDpEvent
-from synthgan.privacy.ledger import Ledger
+from synthgan.privacy.account.ledger import Ledger
 ledger = Ledger(1.0, 1e-5, journal={str(path)!r})
 ledger.settle(ledger.reserve(ZCDpEvent(0.005), door=1, mechanism="m", what="first"))
 ledger.reserve(ZCDpEvent(0.02), door=2, mechanism="m", what="second")

@@ -17,10 +17,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from synthgan import BudgetError, OutputError, PrivacyError, SettingsError
-from synthgan.privacy import ledger_file as module
-from synthgan.privacy.journal import lock
-from synthgan.privacy.ledger_file import LedgerFile
-from synthgan.privacy.ledger_lock import lock_path, locked, memory_of
+from synthgan.privacy.account import shared_file as module
+from synthgan.privacy.account.journal import lock
+from synthgan.privacy.account.shared_file import LedgerFile
+from synthgan.privacy.account.shared_file_lock import lock_path, locked, memory_of
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="POSIX locks, signals and permissions")
 
@@ -72,8 +72,8 @@ def test_a_fit_counts_before_it_reads_data_and_when_it_fails(path: Path) -> None
 def test_a_killed_fit_counts(path: Path) -> None:
     code = f"""
 import os, signal
-from synthgan.privacy.ledger_file import LedgerFile
-from synthgan.privacy.ledger_lock import lock_path, locked, memory_of
+from synthgan.privacy.account.shared_file import LedgerFile
+from synthgan.privacy.account.shared_file_lock import lock_path, locked, memory_of
 LedgerFile({str(path)!r}).reserve(0.75, 1e-6, what="killed")
 os.kill(os.getpid(), signal.SIGKILL)
 """

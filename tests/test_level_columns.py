@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 from synthgan.errors import ConditionError
 from synthgan.tables.columns.level_choice import words_among_numbers
 from synthgan.tables.columns.levels import OTHER
-from synthgan.tables.predicates import AnyOf, Equals, Missing
-from synthgan.tables.schema import Levels
+from synthgan.tables.conditions.predicates import AnyOf, Equals, Missing
+from synthgan.tables.schema.schema import Levels
 
 FEW = settings(max_examples=60, deadline=None)
 

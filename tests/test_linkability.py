@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from synthgan.evaluation.features import compare
-from synthgan.evaluation.linkability import N_NEIGHBOURS, dealt_columns, linkability_score, linked
+from synthgan.evaluation.compared.tables import compare
+from synthgan.evaluation.disclosure.linkability import N_NEIGHBOURS, dealt_columns, linkability_score, linked
 from synthgan.evaluation.scores import Score
 
 

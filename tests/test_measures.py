@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from synthgan.evaluation.measures import (
+from synthgan.evaluation.utility.measures import (
     auc,
     balanced_accuracy,
     explained,

@@ -21,7 +21,7 @@ from opendp.mod import Measurement, OpenDPException
 
 from synthgan import BudgetError, PrivacyError, SettingsError
 from synthgan.privacy import mechanisms as module
-from synthgan.privacy.ledger import Ledger
+from synthgan.privacy.account.ledger import Ledger
 from synthgan.privacy.mechanisms import Mechanisms
 
 

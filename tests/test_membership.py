@@ -10,8 +10,8 @@ import pandas as pd
 import pytest
 
 from synthgan.errors import DataError
-from synthgan.evaluation.attacks import ATTACKS
-from synthgan.evaluation.membership import (
+from synthgan.evaluation.membership.attacks import ATTACKS
+from synthgan.evaluation.membership.judging import (
     FALSE_POSITIVE_RATES,
     Trial,
     allowed_false_positives,

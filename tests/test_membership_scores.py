@@ -9,10 +9,10 @@ import pandas as pd
 import pytest
 
 from synthgan.datasets import load_adult
-from synthgan.evaluation.attacks import ATTACKS
-from synthgan.evaluation.features import ComparedTables, compare
-from synthgan.evaluation.intervals import roc_auc
-from synthgan.evaluation.membership_scores import (
+from synthgan.evaluation.compared.intervals import roc_auc
+from synthgan.evaluation.compared.tables import ComparedTables, compare
+from synthgan.evaluation.membership.attacks import ATTACKS
+from synthgan.evaluation.membership.membership import (
     FEWEST_JUDGED,
     ROC_POINTS,
     Game,

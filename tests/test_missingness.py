@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from synthgan.evaluation.features import ComparedTables, compare
-from synthgan.evaluation.missingness import missing_errors, missing_pattern_error, missingness_scores
-from synthgan.evaluation.resampling import resample
+from synthgan.evaluation.compared.resampling import resample
+from synthgan.evaluation.compared.tables import ComparedTables, compare
+from synthgan.evaluation.fidelity.missingness import missing_errors, missing_pattern_error, missingness_scores
 
 
 def table(*patterns: str, n_each: int = 1) -> pd.DataFrame:

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from synthgan.review.document import Findings, TierContent
-from synthgan.review.model_card import CARD_HEADINGS, escaped, model_card
-from synthgan.review.release import Release
+from synthgan.review.bundle.document import Findings, TierContent
+from synthgan.review.bundle.model_card import CARD_HEADINGS, escaped, model_card
+from synthgan.review.bundle.release import Release
 from tests.reviewed_models import Outcome, ReviewedModel, StandIn, people, real_scores
 
 

@@ -20,9 +20,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from synthgan import model_archive, model_file
 from synthgan.errors import ModelFileError, OutputError
-from synthgan.model_file import FORMAT_VERSION, load_model, read_manifest, save_model
+from synthgan.model import archive as model_archive
+from synthgan.model import file as model_file
+from synthgan.model.file import FORMAT_VERSION, load_model, read_manifest, save_model
 
 SECRET = "Jane Q. Public"
 SPECIFICATION = {"trunk.weight": ((3, 2), torch.float32), "trunk.bias": ((3,), torch.float32), "steps": ((), "int64")}
@@ -180,12 +181,12 @@ def test_views_and_gradients_are_saved_as_plain_tensors(tmp_path):
 
 def test_the_manifest_is_read_without_torch(path):
     code = (
-        f"import sys; from synthgan.model_file import *; read_manifest({str(path)!r}); load_model({str(path)!r}); "
+        f"import sys; from synthgan.model.file import *; read_manifest({str(path)!r}); load_model({str(path)!r}); "
         "print('torch' in sys.modules)"
     )
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True,
-        env={**os.environ, "PYTHONPATH": str(Path(model_file.__file__).parents[1])},
+        env={**os.environ, "PYTHONPATH": str(Path(model_file.__file__).parents[2])},
     )  # fmt: skip
     assert done.stdout == "False\n"
 
@@ -232,7 +233,7 @@ FILL_THE_DISK = """
 import resource, sys
 import torch
 from synthgan.errors import OutputError
-from synthgan.model_file import save_model
+from synthgan.model.file import save_model
 
 resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
 for path in sys.argv[1:]:
@@ -250,7 +251,7 @@ def test_a_full_disk_leaves_nothing_or_the_old_file(path):
     done = subprocess.run(
         [sys.executable, "-c", FILL_THE_DISK, str(path.with_name("new")), str(path)],
         capture_output=True, text=True, check=True,
-        env={**os.environ, "PYTHONPATH": str(Path(model_file.__file__).parents[1])},
+        env={**os.environ, "PYTHONPATH": str(Path(model_file.__file__).parents[2])},
     )  # fmt: skip
     assert done.stdout.count("disk or quota is full") == 2
     assert done.stderr == ""

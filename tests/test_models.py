@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from synthgan.evaluation.models import MODELS, Setting, _boosting, _linear, fit
+from synthgan.evaluation.utility.models import MODELS, Setting, _boosting, _linear, fit
 
 EVERY = pytest.mark.parametrize("name", MODELS)
 BINARY = Setting(task="binary", n_classes=2, categorical=(False, True), seed=0)

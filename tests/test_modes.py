@@ -6,12 +6,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from synthgan.evaluation import modes
-from synthgan.evaluation.alpha_beta import alpha_beta_scores
-from synthgan.evaluation.coverage import coverage_scores
-from synthgan.evaluation.features import ComparedTables, compare
-from synthgan.evaluation.frechet import relative_frechet_distance
-from synthgan.evaluation.modes import mode_coverage
+from synthgan.evaluation.compared.tables import ComparedTables, compare
+from synthgan.evaluation.coverage.alpha_beta import alpha_beta_scores
+from synthgan.evaluation.coverage.coverage import coverage_scores, modes
+from synthgan.evaluation.coverage.frechet import relative_frechet_distance
+from synthgan.evaluation.coverage.modes import mode_coverage
 
 
 def table(counts: dict[tuple[str, str], int]) -> pd.DataFrame:

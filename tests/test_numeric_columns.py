@@ -17,13 +17,13 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from synthgan.errors import SchemaError
-from synthgan.tables.axis import Axis
+from synthgan.tables.axes.axis import Axis
+from synthgan.tables.axes.grids import Grid
 from synthgan.tables.columns.numeric import NumericEncoder
 from synthgan.tables.columns.protocol import FitRules
-from synthgan.tables.declared_grids import declared_axis
-from synthgan.tables.grids import Grid
-from synthgan.tables.schema import Bounds, ColumnSchema, TableSchema
-from synthgan.tables.statistics import ExactStatistics, Histogram
+from synthgan.tables.schema.schema import Bounds, ColumnSchema, TableSchema
+from synthgan.tables.statistics.declared_grids import declared_axis
+from synthgan.tables.statistics.statistics import ExactStatistics, Histogram
 
 FEW = settings(max_examples=60, deadline=None)
 

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 
 from synthgan.errors import ConditionError
 from synthgan.tables.columns.protocol import LevelCondition
-from synthgan.tables.predicates import AnyOf, Between, Equals, Missing, Predicate, matches, settle
-from synthgan.tables.schema import ColumnSchema
+from synthgan.tables.conditions.predicates import AnyOf, Between, Equals, Missing, Predicate, matches, settle
+from synthgan.tables.schema.schema import ColumnSchema
 
 FEW = settings(max_examples=40, deadline=None)
 

@@ -7,10 +7,10 @@ import math
 import numpy as np
 import pytest
 
+from synthgan.audit.bounds import gaussian_mu
+from synthgan.audit.canaries import one_run_audit
+from synthgan.audit.one_run import one_run_bound, one_run_epsilon, one_run_p_value
 from synthgan.errors import SettingsError
-from synthgan.privacy.audit import gaussian_mu
-from synthgan.privacy.canaries import one_run_audit
-from synthgan.privacy.one_run import one_run_bound, one_run_epsilon, one_run_p_value
 
 
 @pytest.mark.parametrize(

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from synthgan.errors import OutputError
-from synthgan.tables import outputs
-from synthgan.tables.outputs import atomic_folder, atomic_path, check_folder_output, check_output, make_folder
+from synthgan.tables.files import outputs
+from synthgan.tables.files.outputs import atomic_folder, atomic_path, check_folder_output, check_output, make_folder
 
 
 def listing(folder):

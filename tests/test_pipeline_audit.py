@@ -7,9 +7,9 @@ import json
 import numpy as np
 import pytest
 
+from synthgan.audit.games import Game, Transcript, judged, play
+from synthgan.audit.pipeline import ONE_RUN, audit, games, pipeline_game
 from synthgan.errors import SettingsError
-from synthgan.pipeline_audit import ONE_RUN, audit, games, pipeline_game
-from synthgan.privacy.distinguishing import Game, Transcript, judged, play
 
 
 def known_game(shift: float, *, epsilon: float = 1.0, zcdp: bool = False) -> Game:

@@ -18,20 +18,22 @@ import torch
 from torch import Tensor
 
 from benchmarks import audit_power
-from synthgan import private_fit
+from synthgan.audit import games as distinguishing
+from synthgan.audit import person_games
 from synthgan.critics.marginal_door import ExactMarginals
 from synthgan.errors import PrivacyError
+from synthgan.fitting import private as private_fit
 from synthgan.networks.generator import GeneratedRows
-from synthgan.privacy import distinguishing, dp_sgd, mechanisms, person_games, poisson_units
+from synthgan.privacy import dp_sgd, mechanisms, poisson_units
+from synthgan.privacy.account.ledger import Ledger
+from synthgan.privacy.columns.private_statistics import PrivateStatistics
 from synthgan.privacy.dp_sgd import PrivateCritic
 from synthgan.privacy.dp_sgd_plan import DpSgdPlan
-from synthgan.privacy.ledger import Ledger
 from synthgan.privacy.marginals import PrivateMarginals
 from synthgan.privacy.mechanisms import Mechanisms
 from synthgan.privacy.poisson_units import PoissonUnits
-from synthgan.privacy.statistics import PrivateStatistics
 from synthgan.tables.codec import TableCodec
-from synthgan.tables.sources import Source
+from synthgan.tables.sources.open import Source
 from tests import detectors
 from tests.private_critics import NO_CLIP
 
@@ -448,7 +450,8 @@ def test_half_the_noise_is_refused_by_the_map_of_the_mechanism(monkeypatch: Patc
 
 
 def test_a_reader_outside_the_fit_is_caught(monkeypatch: Patch) -> None:
-    from synthgan import fitting, synthesizer
+    from synthgan import synthesizer
+    from synthgan.fitting import fit as fitting
 
     original = synthesizer.Synthesizer._set_fitted
 

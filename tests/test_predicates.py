@@ -14,9 +14,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from synthgan.errors import ConditionError
-from synthgan.tables.predicates import AnyOf, Between, Equals, Missing, matches, parse_conditions, parse_where
-from synthgan.tables.schema import ColumnSchema, Levels, TableSchema
-from synthgan.tables.whole_axis import WholeAxis
+from synthgan.tables.axes.whole_axis import WholeAxis
+from synthgan.tables.conditions.predicates import (
+    AnyOf,
+    Between,
+    Equals,
+    Missing,
+    matches,
+    parse_conditions,
+    parse_where,
+)
+from synthgan.tables.schema.schema import ColumnSchema, Levels, TableSchema
 
 
 def column(name, kind, arrow_type, **facts):

@@ -9,7 +9,7 @@ import pytest
 
 from synthgan.tables.codec import TableCodec
 from synthgan.tables.inference import infer_schema
-from synthgan.tables.sources import open_source
+from synthgan.tables.sources.open import open_source
 
 N_ROWS = 400
 

@@ -12,8 +12,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from synthgan.privacy.estimates import Cell, norm_sub, rising_sums, towards_their_mean
-from synthgan.privacy.grids import (
+from synthgan.privacy.columns.estimates import Cell, norm_sub, rising_sums, towards_their_mean
+from synthgan.privacy.columns.heavy_values import bucket_of
+from synthgan.privacy.columns.number_cells import StepCounter
+from synthgan.privacy.columns.public_grids import (
     equal_cells,
     exponential_cells,
     n_ticks,
@@ -22,9 +24,7 @@ from synthgan.privacy.grids import (
     public_range,
     without_ticks,
 )
-from synthgan.privacy.heavy_values import bucket_of
-from synthgan.privacy.number_cells import StepCounter
-from synthgan.tables.schema import ColumnSchema, Kind
+from synthgan.tables.schema.schema import ColumnSchema, Kind
 
 COUNTS = st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=30).map(np.array)
 

@@ -14,16 +14,17 @@ import pyarrow as pa
 import pytest
 
 import synthgan
-from synthgan import BudgetError, Privacy, PrivacyError, SchemaError, SettingsError, Synthesizer, private_fit
+from synthgan import BudgetError, Privacy, PrivacyError, SchemaError, SettingsError, Synthesizer
 from synthgan.cli.guarantee import in_words
 from synthgan.config import DpSgdSettings, GeneratorSettings, TrainingSettings
 from synthgan.errors import TrainingError
+from synthgan.fitting import private as private_fit
+from synthgan.fitting.private import BINS, PrivateFit, codec_settings, private_settings
+from synthgan.privacy.account.shared_file import LedgerFile
 from synthgan.privacy.dp_sgd import PrivateCritic
-from synthgan.privacy.ledger_file import LedgerFile
-from synthgan.private_fit import BINS, PrivateFit, codec_settings, private_settings
-from synthgan.tables.batches import TableSource
 from synthgan.tables.inference import infer_schema
-from synthgan.tables.sources import open_source
+from synthgan.tables.sources.batches import TableSource
+from synthgan.tables.sources.open import open_source
 from tests.stand_in_mechanisms import ScriptedMechanisms
 
 SMALL = TrainingSettings(

@@ -16,7 +16,7 @@ from torch import Tensor
 from synthgan.critics.marginal import expected_marginals
 from synthgan.critics.marginal_door import ExactMarginals
 from synthgan.networks.layers import LevelAxis
-from synthgan.privacy.ledger import Ledger
+from synthgan.privacy.account.ledger import Ledger
 from synthgan.privacy.marginals import UNMEASURED, PrivateMarginals, RoundSettings
 from synthgan.privacy.mechanisms import Mechanisms
 from tests.small_tables import small_layout, small_table

@@ -15,10 +15,10 @@ import torch
 import synthgan
 from synthgan import ModelFileError, OutputError, Privacy, PrivacyError, Synthesizer
 from synthgan.config import DpSgdSettings, TrainingSettings
-from synthgan.fitting import journal_path
+from synthgan.fitting.fit import journal_path
+from synthgan.privacy.account.ledger import Ledger
+from synthgan.privacy.account.shared_file import LedgerFile
 from synthgan.privacy.dp_sgd import PrivateCritic
-from synthgan.privacy.ledger import Ledger
-from synthgan.privacy.ledger_file import LedgerFile
 from synthgan.privacy.mechanisms import Mechanisms
 from synthgan.training.loop import Trainer
 from tests.test_private_fit import DECLARED, SMALL, people

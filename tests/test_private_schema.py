@@ -14,11 +14,11 @@ import pytest
 
 from synthgan.errors import SchemaError
 from synthgan.privacy.private_schema import private_schema
-from synthgan.tables.batches import Source
 from synthgan.tables.inference import infer_schema
-from synthgan.tables.schema import Bounds, ColumnSchema, Order, Sum, TableSchema, UniqueKey
-from synthgan.tables.schema_file import read_schema, schema_to_json
-from synthgan.tables.sources import open_source
+from synthgan.tables.schema.schema import Bounds, ColumnSchema, Order, Sum, TableSchema, UniqueKey
+from synthgan.tables.schema.schema_file import read_schema, schema_to_json
+from synthgan.tables.sources.batches import Source
+from synthgan.tables.sources.open import open_source
 
 ROOT = Path(__file__).resolve().parent.parent
 

@@ -16,20 +16,22 @@ from hypothesis import strategies as st
 from stand_in_mechanisms import NoisyCounts, RecordedCounts, ScriptedCounts
 
 from synthgan.errors import SchemaError, SettingsError
-from synthgan.privacy import column_release, heavy_values, level_release, statistics
+from synthgan.privacy.account.ledger import Ledger
 from synthgan.privacy.clamping import ClampedSource
-from synthgan.privacy.column_release import CountMechanisms
-from synthgan.privacy.ledger import Ledger
+from synthgan.privacy.columns import heavy_values, level_release
+from synthgan.privacy.columns import private_statistics as statistics
+from synthgan.privacy.columns import protocol as column_release
+from synthgan.privacy.columns.private_statistics import PrivateStatistics
+from synthgan.privacy.columns.protocol import CountMechanisms
 from synthgan.privacy.mechanisms import Mechanisms
 from synthgan.privacy.private_schema import private_schema
-from synthgan.privacy.statistics import PrivateStatistics
 from synthgan.privacy.units import UnitLimitedSource
-from synthgan.tables.batches import Source, TableSource
 from synthgan.tables.codec import TableCodec
 from synthgan.tables.codec_settings import CodecSettings
 from synthgan.tables.columns.levels import OTHER
-from synthgan.tables.schema import TableSchema
-from synthgan.tables.statistics import ColumnStatistics
+from synthgan.tables.schema.schema import TableSchema
+from synthgan.tables.sources.batches import Source, TableSource
+from synthgan.tables.statistics.statistics import ColumnStatistics
 
 QUICK = (Phase.explicit, Phase.reuse, Phase.generate)
 """Shrinking tables of sixteen columns takes minutes."""

@@ -11,7 +11,7 @@ import pytest
 from synthgan.tables.codec import TableCodec
 from synthgan.tables.codec_settings import CodecSettings
 from synthgan.tables.inference import infer_schema
-from synthgan.tables.sources import open_source
+from synthgan.tables.sources.open import open_source
 
 
 def small_table(n_rows: int) -> pd.DataFrame:

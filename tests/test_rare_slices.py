@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from synthgan.evaluation import rare_slices
-from synthgan.evaluation.features import compare
-from synthgan.evaluation.rare_slices import MAX_ROWS, rare_slice_scores
+from synthgan.evaluation.compared.tables import compare
+from synthgan.evaluation.fidelity import rare_slices
+from synthgan.evaluation.fidelity.rare_slices import MAX_ROWS, rare_slice_scores
 from synthgan.evaluation.scores import Score
 
 

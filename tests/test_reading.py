@@ -17,9 +17,9 @@ import pytest
 
 from synthgan.errors import DataError, SchemaError
 from synthgan.tables.inference import infer_schema
-from synthgan.tables.reading import Reading
-from synthgan.tables.schema_file import schema_to_json
-from synthgan.tables.sources import open_source
+from synthgan.tables.reading.reading import Reading
+from synthgan.tables.schema.schema_file import schema_to_json
+from synthgan.tables.sources.open import open_source
 
 
 def implied(facts: Any) -> pa.DataType:

@@ -23,9 +23,9 @@ import torch
 
 import synthgan
 from synthgan import DataError, ModelFileError, OutputError, Privacy, SettingsError, Synthesizer
-from synthgan import receipt as module
 from synthgan.config import GeneratorSettings, TrainingSettings
-from synthgan.receipt import STAYED, read_receipt, receipt_path, split
+from synthgan.fitting import receipt as module
+from synthgan.fitting.receipt import STAYED, read_receipt, receipt_path, split
 from synthgan.tables.inference import infer_schema
 from synthgan.training.setup import build_trainer
 from tests.stand_in_mechanisms import ScriptedMechanisms
@@ -81,8 +81,8 @@ def test_an_exact_fit_sees_training_rows_only(monkeypatch: pytest.MonkeyPatch) -
         seen.append(table.n_rows)
         return build_trainer(table, *arguments, **options)
 
-    monkeypatch.setattr("synthgan.fitting.infer_schema", infer)
-    monkeypatch.setattr("synthgan.fitting.build_trainer", build)
+    monkeypatch.setattr("synthgan.fitting.fit.infer_schema", infer)
+    monkeypatch.setattr("synthgan.fitting.fit.build_trainer", build)
     frame = people()
     made = fit(frame, holdout=0.5)
     training = split(frame, made.receipt_)[0].to_frame()
@@ -144,7 +144,9 @@ def test_fits_without_privacy_or_holdout_have_none(tmp_path: Path) -> None:
 
 
 def test_a_private_model_file_holds_nothing_of_its_receipt(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("synthgan.private_fit.Mechanisms", ScriptedMechanisms)  # noisy counts that meet none by chance
+    monkeypatch.setattr(
+        "synthgan.fitting.private.Mechanisms", ScriptedMechanisms
+    )  # noisy counts that meet none by chance
     # Half of the rows: numbers near a fifth of them stand in the file as years of papers.
     frame = people(N_ROWS).drop(columns="who")
     made = fit(frame, privacy=Privacy(1.0), schema=DECLARED, holdout=0.5, target="colour")
@@ -178,7 +180,9 @@ def copied(made: Synthesizer) -> list[Synthesizer]:
 def test_copies_and_pickles_leave_the_receipt_behind(
     privacy: Privacy | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("synthgan.private_fit.Mechanisms", ScriptedMechanisms)  # noisy counts that meet none by chance
+    monkeypatch.setattr(
+        "synthgan.fitting.private.Mechanisms", ScriptedMechanisms
+    )  # noisy counts that meet none by chance
     made = fit(people(N_ROWS).drop(columns="who"), privacy=privacy, schema=DECLARED, holdout=0.5)
     receipt, notices = made.receipt_, made.notices_
     exact = {receipt.n_holdout} | ({N_ROWS, receipt.n_training} if privacy else set())

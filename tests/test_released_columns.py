@@ -6,13 +6,13 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from synthgan.privacy.released_columns import in_words
-from synthgan.tables.axis import Axis
-from synthgan.tables.formats import Templates
-from synthgan.tables.grids import Grid
-from synthgan.tables.histogram import Histogram
-from synthgan.tables.level_counts import LevelCounts
-from synthgan.tables.schema import ColumnSchema, Kind, Levels
+from synthgan.privacy.columns.released_columns import in_words
+from synthgan.tables.axes.axis import Axis
+from synthgan.tables.axes.grids import Grid
+from synthgan.tables.schema.schema import ColumnSchema, Kind, Levels
+from synthgan.tables.statistics.formats import Templates
+from synthgan.tables.statistics.histogram import Histogram
+from synthgan.tables.statistics.level_counts import LevelCounts
 
 
 def histogram(axis: Axis, lower: list[int], upper: list[int]) -> Histogram:

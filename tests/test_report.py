@@ -17,9 +17,9 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from synthgan.evaluation.scores import Score, Scores
-from synthgan.review.figures_risk import Segment, shades
-from synthgan.review.report import render_report
-from synthgan.review.report_risks import budget_segments
+from synthgan.review.report.figures_risk import Segment, shades
+from synthgan.review.report.page import render_report
+from synthgan.review.report.risks import budget_segments
 
 HOSTILE = (
     "</svg><script>alert(1)</script>",
@@ -231,7 +231,7 @@ def test_pyplot_is_not_imported() -> None:
     import sys
 
     code = (
-        "import sys, synthgan.review.report as r; assert 'matplotlib' not in sys.modules; "
+        "import sys, synthgan.review.report.page as r; assert 'matplotlib' not in sys.modules; "
         "r.render_report(title='t', scores=None, verdicts=None, ledger=None, provenance=[], facts={}, limits=[]); "
         "assert 'matplotlib.pyplot' not in sys.modules"
     )
@@ -368,7 +368,7 @@ def test_every_score_has_its_words() -> None:
     assert all(word.lower() in text for word in WORDS)
     named = {score for entry in read_glossary() for score in entry.scores}
     assert named <= {*SCORES, *DIAGNOSTICS}
-    keys = [entry.key for entry in (*read_glossary(), *read_glossary("synthgan.review"))]
+    keys = [entry.key for entry in (*read_glossary(), *read_glossary("synthgan.review.report"))]
     assert len(keys) == len(set(keys))
     assert words_of([]) == []
 
@@ -549,7 +549,7 @@ def test_times_have_dates_below_them() -> None:
 
 
 def test_bins_that_are_not_equally_wide_are_drawn_as_densities() -> None:
-    from synthgan.review.figures_columns import _heights
+    from synthgan.review.report.figures_columns import _heights
 
     assert _heights([0.0, 0.5, 1.0], [0.2, 0.8]) == [0.2, 0.8]
     assert _heights([0.0, 0.2, 1.0], [0.2, 0.8]) == pytest.approx([1.0, 1.0])
@@ -557,7 +557,7 @@ def test_bins_that_are_not_equally_wide_are_drawn_as_densities() -> None:
 
 def test_few_whole_numbers_are_marked_by_whole_numbers() -> None:
     from synthgan.review.evidence import read_columns
-    from synthgan.review.figures_columns import _ticks
+    from synthgan.review.report.figures_columns import _ticks
 
     domain = {
         "survived": {"kind": "numeric", "edges": [-0.5, 0.5, 1.5], "shares": {"real": [0.6, 0.4], "synthetic": [1, 0]}}
@@ -577,14 +577,14 @@ def test_few_whole_numbers_are_marked_by_whole_numbers() -> None:
 def test_a_limit_is_said_without_a_double_negative(keys: dict[str, Any], words: str) -> None:
     from types import SimpleNamespace
 
-    from synthgan.review.report_verdict import _limit_text
+    from synthgan.review.report.verdict import _limit_text
 
     assert _limit_text(SimpleNamespace(**keys), "").replace("\xa0", " ") == words
 
 
 @pytest.mark.parametrize(("n_holdout", "few"), [(499, True), (500, False), (0, False)])
 def test_a_small_holdout_is_said_where_it_is_the_yardstick(n_holdout: int, few: bool) -> None:
-    from synthgan.review.report_verdict import key_figures
+    from synthgan.review.report.verdict import key_figures
 
     found = scores_of({}, samples.score("shape", "Shape", 1.0, "fidelity"))
     found = dataclasses.replace(found, n_rows={"real": 1000, "synthetic": 1000, "holdout": n_holdout})

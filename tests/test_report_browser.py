@@ -15,7 +15,7 @@ import review_samples as samples
 
 from synthgan.review.gates import apply
 from synthgan.review.policy import default_policy
-from synthgan.review.report import render_report
+from synthgan.review.report.page import render_report
 
 pytest.importorskip("playwright.sync_api", reason="Playwright is not installed")
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")

@@ -9,14 +9,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from synthgan.evaluation import contingency
-from synthgan.evaluation.correlations import correlation_errors, resampled_correlations
-from synthgan.evaluation.features import ComparedTables, compare
-from synthgan.evaluation.fidelity import fidelity_scores
-from synthgan.evaluation.modes import mode_coverage
-from synthgan.evaluation.resampling import Resamples, centred_interval, resample
-from synthgan.evaluation.shapes import resampled_shape, shape_errors
-from synthgan.evaluation.trends import strong_pair_errors, trend_errors
+from synthgan.evaluation.compared import contingency
+from synthgan.evaluation.compared.resampling import Resamples, centred_interval, resample
+from synthgan.evaluation.compared.tables import ComparedTables, compare
+from synthgan.evaluation.coverage.modes import mode_coverage
+from synthgan.evaluation.fidelity.correlations import correlation_errors, resampled_correlations
+from synthgan.evaluation.fidelity.fidelity import fidelity_scores
+from synthgan.evaluation.fidelity.shapes import resampled_shape, shape_errors
+from synthgan.evaluation.fidelity.trends import strong_pair_errors, trend_errors
 
 
 def rows(n: int, seed: int, shift: float = 0.0) -> pd.DataFrame:

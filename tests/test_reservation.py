@@ -13,12 +13,12 @@ import pytest
 from synthgan import BudgetError, Privacy, Synthesizer, SynthganError
 from synthgan.config import DpSgdSettings
 from synthgan.errors import SourceError
-from synthgan.fitting import journal_path
-from synthgan.privacy.ledger import Ledger
-from synthgan.privacy.ledger_file import LedgerFile
-from synthgan.privacy.reservation import reservation
-from synthgan.tables.batches import TableSource
-from synthgan.tables.derived_source import NoRows
+from synthgan.fitting.fit import journal_path
+from synthgan.privacy.account.ledger import Ledger
+from synthgan.privacy.account.reservation import reservation
+from synthgan.privacy.account.shared_file import LedgerFile
+from synthgan.tables.sources.batches import TableSource
+from synthgan.tables.sources.derived_source import NoRows
 from tests.test_private_fit import CRITIC, DECLARED, SMALL, people
 
 Refused = Callable[[Path], dict[str, Any]]
@@ -136,7 +136,7 @@ def test_a_full_account_leaves_no_journal(tmp_path: Path) -> None:
 def test_an_account_that_fills_up_meanwhile_leaves_no_journal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     ledger, checkpoint = tmp_path / "fits.json", tmp_path / "fit.checkpoint"
     LedgerFile.create(ledger, cap_epsilon=5.0)
-    from synthgan import private_fit
+    from synthgan.fitting import private as private_fit
 
     divide = private_fit.divide
 

@@ -20,12 +20,12 @@ import pytest
 
 import synthgan
 from synthgan import DataError, ModelFileError, OutputError, SettingsError
+from synthgan.fitting.receipt import split
 from synthgan.networks.generator import Generator
-from synthgan.receipt import split
 from synthgan.review import write_bundle
-from synthgan.review.document import SCHEMA
-from synthgan.review.layout import is_bundle
-from synthgan.review.release import DECISION, Release
+from synthgan.review.bundle.document import SCHEMA
+from synthgan.review.bundle.release import DECISION, Release
+from synthgan.review.file_names import is_bundle
 from tests.reviewed_models import Outcome, ReviewedModel, StandIn, fit_and_save, install, people
 
 
@@ -189,7 +189,7 @@ def test_a_private_tier_is_the_same_whatever_the_real_rows_say(
     parts: StandIn, private_release: ReviewedModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Non-interference: other scores, other verdicts, other real rows, byte for byte the same tier."""
-    from synthgan.review import bundle as written
+    from synthgan.review.bundle import write as written
 
     write_bundle(private_release.model, private_release.data, tmp_path / "a", random_state=3, date="2026-11-30")
     parts.salt, parts.outcome = 12.5, Outcome.FAIL

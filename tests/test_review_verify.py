@@ -18,13 +18,14 @@ import pyarrow.parquet as pq
 import pytest
 
 from synthgan.errors import BundleError
-from synthgan.review import manifest, verify_bundle, write_bundle
-from synthgan.review.document import content_of
-from synthgan.review.environment import environment
-from synthgan.review.json_files import json_text
-from synthgan.review.manifest import differences, read_manifest, write_manifest
-from synthgan.review.written_files import written_files
-from synthgan.tables.writers import open_writer
+from synthgan.review import verify_bundle, write_bundle
+from synthgan.review.bundle import manifest
+from synthgan.review.bundle.document import content_of
+from synthgan.review.bundle.environment import environment
+from synthgan.review.bundle.json_files import json_text
+from synthgan.review.bundle.manifest import differences, read_manifest, write_manifest
+from synthgan.review.bundle.written_files import written_files
+from synthgan.tables.files.writers import open_writer
 from tests.reviewed_models import ReviewedModel, fit_and_save, install
 
 
@@ -456,7 +457,7 @@ def test_columns_of_every_kind_are_written_again_alike(tmp_path: Path) -> None:
 
 
 def test_a_single_column_is_written_again_alike(tmp_path: Path) -> None:
-    from synthgan.review.verify_rows import _same_csv
+    from synthgan.review.bundle.verify_rows import _same_csv
 
     table = pa.table({"a": pa.array(["x", None, "", "y"])})
     for name in ("a.parquet", "a.csv", "b.csv"):
@@ -469,7 +470,7 @@ def test_a_single_column_is_written_again_alike(tmp_path: Path) -> None:
 def test_rows_of_another_kind_of_machine_are_said_to_be_such(
     written: dict[str, Path], open_release: ReviewedModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from synthgan.review import verify_rows
+    from synthgan.review.bundle import verify_rows
 
     shutil.copytree(written["open"], tmp_path / "release")
     other_rows(tmp_path / "release" / "shareable" / "synthetic.parquet")
@@ -528,7 +529,7 @@ def test_it_says_what_it_checked_and_what_not(written: dict[str, Path], open_rel
 
 
 def test_a_report_of_other_versions_names_them(bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from synthgan.review import verify_statements
+    from synthgan.review.bundle import verify_statements
 
     here = environment()
     other = {**here, "libraries": {**here["libraries"], "matplotlib": "0.1"}}
@@ -542,7 +543,7 @@ def test_a_report_of_other_versions_names_them(bundle: Path, monkeypatch: pytest
 def test_the_parts_that_gates_rest_on_may_leave_the_building() -> None:
     """Whoever gets the rows alone can judge again; nothing else of a score's parts is there."""
     from synthgan.review import gates
-    from synthgan.review.document import PUBLIC_DETAILS
+    from synthgan.review.bundle.document import PUBLIC_DETAILS
 
     assert set(PUBLIC_DETAILS) == {*gates._ROW_COUNTS, *gates._REFERENCE_INTERVALS}
 

@@ -9,8 +9,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from synthgan.evaluation.intervals import difference, wilson
-from synthgan.evaluation.risk import clumping, excess, family_z, interval_of_worst, paired_excess, unpaired_risk, worst
+from synthgan.evaluation.compared.intervals import difference, wilson
+from synthgan.evaluation.disclosure.risk import (
+    clumping,
+    excess,
+    family_z,
+    interval_of_worst,
+    paired_excess,
+    unpaired_risk,
+    worst,
+)
 
 
 def test_risk_by_hand() -> None:

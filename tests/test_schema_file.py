@@ -19,10 +19,10 @@ from hypothesis import strategies as st
 
 from synthgan.errors import OutputError, SchemaError
 from synthgan.tables.arrow_types import parse_type
-from synthgan.tables.declarations import constraint_to_json, parse_declaration
-from synthgan.tables.declared_columns import natural_kind
 from synthgan.tables.inference import infer_schema
-from synthgan.tables.schema import (
+from synthgan.tables.schema.declarations import constraint_to_json, parse_declaration
+from synthgan.tables.schema.declared_columns import natural_kind
+from synthgan.tables.schema.schema import (
     KINDS,
     Bounds,
     ColumnSchema,
@@ -34,9 +34,9 @@ from synthgan.tables.schema import (
     TableSchema,
     UniqueKey,
 )
-from synthgan.tables.schema_file import JSON_SCHEMA, read_schema, schema_from_json, schema_to_json, write_schema
-from synthgan.tables.schema_values import value_from_json, value_to_json
-from synthgan.tables.sources import open_source
+from synthgan.tables.schema.schema_file import JSON_SCHEMA, read_schema, schema_from_json, schema_to_json, write_schema
+from synthgan.tables.schema.schema_values import value_from_json, value_to_json
+from synthgan.tables.sources.open import open_source
 
 SECRET = "Zaphod Beeblebrox"
 BERLIN = pd.Timestamp("2024-03-31 03:30", tz="Europe/Berlin").to_pydatetime()
@@ -255,7 +255,7 @@ def test_files_that_cannot_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         assert "schema.json" in str(error.value)
     with pytest.raises(SchemaError, match=r"cannot be read"):
         read_schema(tmp_path)
-    monkeypatch.setattr("synthgan.tables.schema_file._MOST_BYTES", 3)
+    monkeypatch.setattr("synthgan.tables.schema.schema_file._MOST_BYTES", 3)
     path.write_text("{}  ")
     with pytest.raises(SchemaError, match="too large"):
         read_schema(path)

@@ -7,10 +7,10 @@ import pandas as pd
 import pytest
 
 from synthgan.errors import DataError, SettingsError
-from synthgan.evaluation.features import compare
-from synthgan.evaluation.shadow_features import N_LEVELS, RecordQueries, summary
-from synthgan.evaluation.shadow_models import ShadowAttack, shadow_attack
-from synthgan.evaluation.vulnerable import vulnerable_rows
+from synthgan.evaluation.compared.tables import compare
+from synthgan.evaluation.membership.shadow_features import N_LEVELS, RecordQueries, summary
+from synthgan.evaluation.membership.shadow_models import ShadowAttack, shadow_attack
+from synthgan.evaluation.membership.vulnerable import vulnerable_rows
 
 
 def mixed(n: int, seed: int) -> pd.DataFrame:

@@ -6,10 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from synthgan.evaluation.features import compare
-from synthgan.evaluation.risk import Risk
-from synthgan.evaluation.scores import Score
-from synthgan.evaluation.singling_out import (
+from synthgan.evaluation.compared.tables import compare
+from synthgan.evaluation.disclosure.risk import Risk
+from synthgan.evaluation.disclosure.singling_out import (
     MAKERS,
     Predicates,
     RankedRows,
@@ -21,6 +20,7 @@ from synthgan.evaluation.singling_out import (
     tails,
     windows,
 )
+from synthgan.evaluation.scores import Score
 
 
 def people(n: int, seed: int) -> pd.DataFrame:

@@ -19,7 +19,7 @@ import pytest
 
 from synthgan.errors import DataError, SourceError
 from synthgan.tables.pandas_dtypes import dtype_text
-from synthgan.tables.sources import Source, open_source
+from synthgan.tables.sources.open import Source, open_source
 
 SECRET = "Zaphod Beeblebrox"
 TABLE = pa.table({"n": [1, 2, None, 4], "t": ["a", None, "c", "d"], "x": [0.5, 1.5, 2.5, None]})
@@ -229,7 +229,7 @@ def test_csv_types(tmp_path: Path, cells: tuple[str, str], expected: str, values
 
 
 def test_a_csv_type_holds_for_all_blocks_and_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("synthgan.tables.csv_source._BLOCK_BYTES", 64)
+    monkeypatch.setattr("synthgan.tables.sources.csv_source._BLOCK_BYTES", 64)
     text_file(tmp_path, "a,b,c\n" + "1,,1\n" * 50, "1.csv")
     text_file(tmp_path, "a,b,c\n" + "2,,1\n" * 50 + "3,2024-01-01,x\n", "2.csv")
     source = open_source(tmp_path)
@@ -460,8 +460,8 @@ def test_shared_tables_read_as_pandas_reads_them(shared_data: Path) -> None:
 
 
 def test_large_files_are_told_apart_by_stretches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("synthgan.tables.batches._WHOLE_FILE_BYTES", 64)
-    monkeypatch.setattr("synthgan.tables.batches._PROBE_BYTES", 8)
+    monkeypatch.setattr("synthgan.tables.sources.batches._WHOLE_FILE_BYTES", 64)
+    monkeypatch.setattr("synthgan.tables.sources.batches._PROBE_BYTES", 8)
     rows = "".join(f"{i},{i}\n" for i in range(500))
     first, same, longer, ending = (
         text_file(tmp_path / name, content).parent

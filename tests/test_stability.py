@@ -27,17 +27,17 @@ from hypothesis import strategies as st
 from stand_in_mechanisms import ScriptedCounts
 
 from synthgan.privacy.clamping import ClampedSource
+from synthgan.privacy.columns.private_statistics import PrivateStatistics
 from synthgan.privacy.private_schema import private_schema
-from synthgan.privacy.statistics import PrivateStatistics
 from synthgan.privacy.units import UnitLimitedSource
-from synthgan.tables.batches import Source
 from synthgan.tables.codec import TableCodec
 from synthgan.tables.codec_settings import CodecSettings
-from synthgan.tables.holdout import divide
-from synthgan.tables.reading import Reading
-from synthgan.tables.schema_file import schema_to_json
-from synthgan.tables.sources import open_source
-from synthgan.tables.written_source import as_modelled
+from synthgan.tables.reading.reading import Reading
+from synthgan.tables.schema.schema_file import schema_to_json
+from synthgan.tables.sources.batches import Source
+from synthgan.tables.sources.holdout import divide
+from synthgan.tables.sources.open import open_source
+from synthgan.tables.sources.written_source import as_modelled
 
 KEY = bytes(range(16))
 QUICK = (Phase.explicit, Phase.reuse, Phase.generate)

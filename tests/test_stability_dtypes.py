@@ -10,9 +10,9 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from synthgan.tables.conversion import convert
-from synthgan.tables.reading import Reading
-from synthgan.tables.sources import open_source
+from synthgan.tables.reading.conversion import convert
+from synthgan.tables.reading.reading import Reading
+from synthgan.tables.sources.open import open_source
 from tests.test_stability import check
 
 TYPES = [

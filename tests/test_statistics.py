@@ -11,9 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from synthgan.errors import DataError
-from synthgan.tables import formats, histogram, level_counts
-from synthgan.tables.schema import ColumnSchema, TableSchema
-from synthgan.tables.statistics import ColumnStatistics, ExactStatistics
+from synthgan.tables.schema.schema import ColumnSchema, TableSchema
+from synthgan.tables.statistics.statistics import ColumnStatistics, ExactStatistics, formats, histogram, level_counts
 
 
 def collect(array: pa.Array, kind: Any, batch_rows: int = 7) -> ExactStatistics:

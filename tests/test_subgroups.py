@@ -6,10 +6,16 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from synthgan.evaluation.features import ComparedTables, compare
-from synthgan.evaluation.measures import auc, resample_counts
-from synthgan.evaluation.prediction import Problem, prediction_problem
-from synthgan.evaluation.subgroups import Subgroup, subgroup_gap_score, subgroup_gaps, subgroups_of, worst_by_chance
+from synthgan.evaluation.compared.tables import ComparedTables, compare
+from synthgan.evaluation.utility.measures import auc, resample_counts
+from synthgan.evaluation.utility.prediction import Problem, prediction_problem
+from synthgan.evaluation.utility.subgroups import (
+    Subgroup,
+    subgroup_gap_score,
+    subgroup_gaps,
+    subgroups_of,
+    worst_by_chance,
+)
 
 N_TEST = 1200
 
@@ -141,9 +147,9 @@ def test_small_tables_have_no_subgroup_and_say_why() -> None:
 
 
 def test_wide_tables_split_fewer_test_rows(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("synthgan.evaluation.subgroups.MAX_CELLS", 2000)
-    monkeypatch.setattr("synthgan.evaluation.subgroups._FEWEST", 200)
-    monkeypatch.setattr("synthgan.evaluation.subgroups.MAX_COLUMNS", 3)
+    monkeypatch.setattr("synthgan.evaluation.utility.subgroups.MAX_CELLS", 2000)
+    monkeypatch.setattr("synthgan.evaluation.utility.subgroups._FEWEST", 200)
+    monkeypatch.setattr("synthgan.evaluation.utility.subgroups.MAX_COLUMNS", 3)
     problem, tables = prepared()
     given = {name: answers(problem, 0.7, seed) for seed, name in enumerate(("real", "synthetic", "half_1", "half_2"))}
     score = subgroup_gap_score(problem, tables, "holdout", given, np.random.default_rng(0))

@@ -15,8 +15,8 @@ import pytest
 from synthgan.errors import SynthganWarning
 from synthgan.tables import suggestions
 from synthgan.tables.inference import infer_schema
-from synthgan.tables.schema import Combinations, Constraint, Order, Sum, UniqueKey
-from synthgan.tables.sources import open_source
+from synthgan.tables.schema.schema import Combinations, Constraint, Order, Sum, UniqueKey
+from synthgan.tables.sources.open import open_source
 from synthgan.tables.suggestions import suggest_constraints
 
 N = 500
@@ -180,7 +180,7 @@ def test_no_more_is_said_of_a_sample_than_it_shows(tmp_path: Path, monkeypatch: 
     )
     pq.write_table(table, tmp_path / "a.parquet", row_group_size=1000)
     monkeypatch.setattr(suggestions, "sample_rows", lambda _: 2000)
-    monkeypatch.setattr("synthgan.tables.parquet_source._SAMPLED_ROW_GROUPS", 4)
+    monkeypatch.setattr("synthgan.tables.sources.parquet_source._SAMPLED_ROW_GROUPS", 4)
     found = suggested(tmp_path / "a.parquet")
     assert set(found) == {Order(low="start_day", high="end_day"), Combinations(columns=("town", "region"))}
     assert found[Order(low="start_day", high="end_day")] == "holds in all 20,000 rows that have these values"

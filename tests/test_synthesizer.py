@@ -21,7 +21,7 @@ import synthgan
 from synthgan import DataError, NotFittedError, SettingsError, Synthesizer
 from synthgan.config import TrainingSettings
 from synthgan.tables.codec import TableCodec
-from synthgan.tables.schema import TableSchema
+from synthgan.tables.schema.schema import TableSchema
 from tests.orders_table import TINY, orders
 
 

@@ -34,7 +34,7 @@ def small_batches(monkeypatch: pytest.MonkeyPatch) -> int:
     """Batches of 64 rows instead of 65,536."""
     for module in ("sampler", "condition_frames"):
         monkeypatch.setattr(f"synthgan.sampling.{module}.BATCH_ROWS", 64)
-    monkeypatch.setattr("synthgan.tables.writers.GROUP_ROWS", 64)
+    monkeypatch.setattr("synthgan.tables.files.writers.GROUP_ROWS", 64)
     return 64
 
 

@@ -10,7 +10,7 @@ import pytest
 
 import synthgan
 from synthgan.errors import DataError, SettingsError
-from synthgan.tables.target_column import with_target
+from synthgan.tables.frames.target_column import with_target
 
 X = pd.DataFrame({"a": [1, 2, 3], "b": list("xyz")}, index=[10, 11, 12])
 

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from synthgan.tables.text_values import read_text, valid_text
+from synthgan.tables.reading.text_values import read_text, valid_text
 
 US, NS = pa.timestamp("us"), pa.timestamp("ns")
 BERLIN = pa.timestamp("us", "Europe/Berlin")

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 
 from synthgan.errors import SchemaError, SourceError
 from synthgan.privacy.units import UnitLimitedSource
-from synthgan.tables.batches import TableSource
-from synthgan.tables.holdout import divide
-from synthgan.tables.sources import open_source
+from synthgan.tables.sources.batches import TableSource
+from synthgan.tables.sources.holdout import divide
+from synthgan.tables.sources.open import open_source
 
 
 def source(units: Any, **columns: Any) -> TableSource:

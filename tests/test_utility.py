@@ -9,19 +9,19 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from synthgan.evaluation.features import compare
-from synthgan.evaluation.models import MODELS
-from synthgan.evaluation.prediction import Problem, prediction_problem
+from synthgan.evaluation.compared.tables import compare
 from synthgan.evaluation.scores import Score
-from synthgan.evaluation.utility import task_of, utility_scores
+from synthgan.evaluation.utility.models import MODELS
+from synthgan.evaluation.utility.prediction import Problem, prediction_problem
+from synthgan.evaluation.utility.utility import task_of, utility_scores
 
 
 @pytest.fixture(scope="module", autouse=True)
 def _few_trees() -> Iterator[None]:
     """Small models learn these tables as well."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("synthgan.evaluation.models._ROUNDS", 30)
-        patch.setattr("synthgan.evaluation.models._FOREST_TREES", 20)
+        patch.setattr("synthgan.evaluation.utility.models._ROUNDS", 30)
+        patch.setattr("synthgan.evaluation.utility.models._FOREST_TREES", 20)
         yield
 
 

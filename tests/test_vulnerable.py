@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from synthgan.evaluation.features import compare
-from synthgan.evaluation.neighbours import as_points
-from synthgan.evaluation.vulnerable import farthest, isolation, n_worst_cases, vulnerable_rows
+from synthgan.evaluation.compared.neighbours import as_points
+from synthgan.evaluation.compared.tables import compare
+from synthgan.evaluation.membership.vulnerable import farthest, isolation, n_worst_cases, vulnerable_rows
 
 
 def test_isolation_by_hand() -> None:

@@ -17,11 +17,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from synthgan.errors import OutputError
-from synthgan.tables import writers
-from synthgan.tables.csv_format import CsvFormat
-from synthgan.tables.outputs import atomic_path, check_output, make_folder
-from synthgan.tables.sources import open_source
-from synthgan.tables.writers import check_table_output, open_writer
+from synthgan.tables.files import writers
+from synthgan.tables.files.csv_format import CsvFormat
+from synthgan.tables.files.outputs import atomic_path, check_output, make_folder
+from synthgan.tables.files.writers import check_table_output, open_writer
+from synthgan.tables.sources.open import open_source
 
 TABLE = pa.table({"x": pa.array([1, None, 3]), "name": pa.array(["a", "", None])})
 
@@ -190,7 +190,7 @@ FILL_THE_DISK = """
 import resource, sys
 import numpy as np, pyarrow as pa
 from synthgan.errors import OutputError
-from synthgan.tables.writers import open_writer
+from synthgan.tables.files.writers import open_writer
 
 table = pa.table({"x": np.random.default_rng(0).random(100_000)})
 resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, 50_000))
@@ -208,7 +208,7 @@ def test_a_disk_that_fills_up_in_reality(tmp_path, name):
     pytest.importorskip("resource")
     done = subprocess.run(
         [sys.executable, "-c", FILL_THE_DISK, str(tmp_path / name)], capture_output=True, text=True, check=True,
-        env={**os.environ, "PYTHONPATH": str(Path(writers.__file__).parents[2])},
+        env={**os.environ, "PYTHONPATH": str(Path(writers.__file__).parents[3])},
     )  # fmt: skip
     assert "disk or quota is full" in done.stdout
     assert done.stderr == ""

@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 from synthgan import CsvFormat, Privacy, Synthesizer, evaluate, load
 from synthgan.errors import DataError, SchemaError
 from synthgan.tables.inference import infer_schema
-from synthgan.tables.schema_file import schema_from_json, schema_to_json
-from synthgan.tables.sources import open_source
+from synthgan.tables.schema.schema_file import schema_from_json, schema_to_json
+from synthgan.tables.sources.open import open_source
 from synthgan.tables.written import parse_format
 from synthgan.tables.written.recognition import FormatSearch, find_format
 

@@ -15,7 +15,7 @@ from synthgan.cli.messages import duration, say, summary, table
 from synthgan.cli.options import PATH, NetworkCommand, debug_option, examples, force_option, given
 
 if TYPE_CHECKING:
-    from synthgan.pipeline_audit import AuditReport
+    from synthgan.audit.pipeline import AuditReport
 
 
 @click.command(
@@ -61,9 +61,9 @@ def audit(
     released. No table of yours is read. A lower bound above the claim means that the guarantee does not hold: the exit
     code is 9 then. A lower bound below the claim proves nothing bad; how far below says how tight the audit is.
     """
-    from synthgan import pipeline_audit
+    from synthgan.audit import pipeline as pipeline_audit
     from synthgan.errors import AuditError
-    from synthgan.tables.outputs import atomic_path, check_output
+    from synthgan.tables.files.outputs import atomic_path, check_output
 
     if json_file is not None:
         check_output(json_file, force=force)

@@ -55,9 +55,9 @@ def demo(*, output: Path, effort: str, max_steps: int | None, device: str | None
     """
     import synthgan
     from synthgan.datasets import ADULT_TARGET, load_adult
-    from synthgan.review.bundle import write_bundle
-    from synthgan.review.layout import is_bundle
-    from synthgan.tables.outputs import check_folder_output, check_output, make_folder
+    from synthgan.review.bundle.write import write_bundle
+    from synthgan.review.file_names import is_bundle
+    from synthgan.tables.files.outputs import check_folder_output, check_output, make_folder
 
     make_folder(output)
     model, rows, scores_file = (output / name for name in ("model.synthgan", "synthetic.parquet", "scores.json"))

@@ -23,7 +23,7 @@ from synthgan.cli.options import (
 if TYPE_CHECKING:
     from synthgan.evaluation import Scores
     from synthgan.review.gates import Verdicts
-    from synthgan.tables.csv_format import CsvFormat
+    from synthgan.tables.files.csv_format import CsvFormat
 
 
 @click.command(
@@ -92,14 +92,14 @@ def evaluate(
     and whether rows were copied. The scores are computed from the real rows, so treat them as private too.
     """
     import synthgan
-    from synthgan.tables.outputs import check_output
+    from synthgan.tables.files.outputs import check_output
 
     for path in (json_file, output):
         if path is not None:
             check_output(path, force=force)
     gates = None
     if policy is not None:
-        from synthgan.review.findings import policy_of
+        from synthgan.review.bundle.findings import policy_of
 
         gates = policy_of(policy)
     began = time.monotonic()
@@ -127,7 +127,7 @@ def evaluate(
     verdicts = None
     if gates is not None:
         from synthgan.cli.review import in_one_word, show_gates
-        from synthgan.review.findings import verdicts_on
+        from synthgan.review.bundle.findings import verdicts_on
 
         verdicts = verdicts_on(scores, gates)
         show_gates(verdicts)
@@ -146,7 +146,7 @@ def evaluate(
 
 def write_scores(scores: Scores, path: Path, *, force: bool) -> None:
     """Write scores as a JSON file."""
-    from synthgan.tables.outputs import atomic_path
+    from synthgan.tables.files.outputs import atomic_path
 
     with atomic_path(path, force=force) as temporary:
         temporary.write_text(scores.to_json() + "\n", encoding="utf-8")
@@ -154,8 +154,8 @@ def write_scores(scores: Scores, path: Path, *, force: bool) -> None:
 
 def _write_report(scores: Scores, verdicts: Verdicts | None, path: Path, *, force: bool) -> None:
     """Write the report of an evaluation, which knows nothing of how the rows were made."""
-    from synthgan.review.findings import scores_page
-    from synthgan.tables.outputs import atomic_path
+    from synthgan.review.bundle.findings import scores_page
+    from synthgan.tables.files.outputs import atomic_path
 
     page = scores_page(scores, verdicts)
     with atomic_path(path, force=force) as temporary:

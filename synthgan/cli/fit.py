@@ -25,10 +25,10 @@ from synthgan.cli.options import (
 from synthgan.config import EFFORTS
 
 if TYPE_CHECKING:
-    from synthgan.privacy.parameters import Privacy
-    from synthgan.privacy.released_columns import Basis, ReleasedColumn
+    from synthgan.privacy.account.parameters import Privacy
+    from synthgan.privacy.columns.released_columns import Basis, ReleasedColumn
     from synthgan.synthesizer import Synthesizer
-    from synthgan.tables.csv_format import CsvFormat
+    from synthgan.tables.files.csv_format import CsvFormat
 
 _BASES: dict[Basis, str] = {
     "known values": "by known values",
@@ -162,11 +162,11 @@ def fit(
         )
     from synthgan.errors import SettingsError
     from synthgan.synthesizer import Synthesizer
-    from synthgan.tables.outputs import check_output, real_path
+    from synthgan.tables.files.outputs import check_output, real_path
 
     check_output(model, force=force)
     if epsilon is not None or holdout:
-        from synthgan.receipt import receipt_path
+        from synthgan.fitting.receipt import receipt_path
 
         check_output(receipt_path(model), force=force)
     for option, path in (("--checkpoint", checkpoint), ("--ledger", ledger)):
@@ -214,7 +214,7 @@ def fit(
 def _privacy(epsilon: float | None, **options: Any) -> Privacy | None:
     """The guarantee asked for, None for none."""
     from synthgan.errors import SettingsError
-    from synthgan.privacy.parameters import Privacy
+    from synthgan.privacy.account.parameters import Privacy
 
     if epsilon is not None:
         return Privacy(epsilon, **given(**options))
@@ -234,7 +234,7 @@ def _next_step(data: tuple[Path, ...], model: Path, n_rows: int, *, reviewed: bo
 
 def _receipt(model: Path) -> str:
     """Where the receipt lies, and whom it is for."""
-    from synthgan.receipt import receipt_path
+    from synthgan.fitting.receipt import receipt_path
 
     return f"{receipt_path(model)} (internal: tells which rows were fitted; keep it with the table, never publish it)"
 

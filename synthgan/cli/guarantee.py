@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from synthgan.cli.messages import say, table
-from synthgan.privacy.wording import DOOR_NAMES, in_words
+from synthgan.privacy.account.wording import DOOR_NAMES, in_words
 
 if TYPE_CHECKING:
-    from synthgan.privacy.ledger import Ledger
+    from synthgan.privacy.account.ledger import Ledger
 
 __all__ = ["NO_GUARANTEE", "in_words", "show_spending", "unprotected"]
 

@@ -14,8 +14,8 @@ from synthgan.cli.options import PATH, Command, debug_option, examples
 from synthgan.errors import SettingsError, did_you_mean
 
 if TYPE_CHECKING:
-    from synthgan.model_file import ModelFile
-    from synthgan.privacy.ledger import Ledger
+    from synthgan.model.file import ModelFile
+    from synthgan.privacy.account.ledger import Ledger
     from synthgan.tables.codec import TableCodec
 
 
@@ -40,7 +40,7 @@ def inspect(*, model: Path, column: str | None, as_json: bool) -> None:
     The file is checked first, as before each use: members, sizes and checksums. "Stored" means in plain sight: whoever
     has the file can read these values. What the weights remember cannot be listed.
     """
-    from synthgan.model_file import read_parts
+    from synthgan.model.file import read_parts
 
     file, codec, ledger = read_parts(model)
     if column is not None:

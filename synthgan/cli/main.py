@@ -79,7 +79,7 @@ def _ending(error: BaseException, requests: Requests, state: RunState | None) ->
     from synthgan.cli.messages import complain, fail
     from synthgan.cli.options import RunState
     from synthgan.errors import OutputError, SynthganError
-    from synthgan.tables.outputs import FULL
+    from synthgan.tables.files.outputs import FULL
 
     state = state or RunState()
     if requests.received is not None or isinstance(error, KeyboardInterrupt | Terminated | click.Abort):

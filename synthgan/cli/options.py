@@ -107,7 +107,7 @@ def csv_options(function: F) -> F:
         missing: tuple[str, ...],
         **options: Any,
     ) -> Any:
-        from synthgan.tables.csv_format import CsvFormat
+        from synthgan.tables.files.csv_format import CsvFormat
 
         spellings = tuple(text for text in missing if text) if missing else None
         said = given(encoding=encoding, separator=separator, decimal=decimal, missing=spellings)

@@ -21,9 +21,9 @@ from synthgan.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from synthgan.review.bundle import Bundle
+    from synthgan.review.bundle.write import Bundle
     from synthgan.review.gates import Verdicts
-    from synthgan.tables.csv_format import CsvFormat
+    from synthgan.tables.files.csv_format import CsvFormat
 
 
 @click.command(
@@ -138,7 +138,7 @@ def review(
             "name the model, its table and the folder to write: synthgan review MODEL --data FILE -o FOLDER; or check "
             "a bundle with --verify FOLDER."
         )
-    from synthgan.review.bundle import write_bundle
+    from synthgan.review.bundle.write import write_bundle
 
     began = time.monotonic()
     announce("Drawing and scoring rows")
@@ -178,7 +178,7 @@ def in_one_word(verdicts: Verdicts) -> str:
 
 def bundle_facts(bundle: Bundle) -> list[tuple[str, str]]:
     """Where the tiers lie, and what to do with them."""
-    from synthgan.review.layout import INTERNAL, REPORT, SHAREABLE
+    from synthgan.review.file_names import INTERNAL, REPORT, SHAREABLE
 
     withheld = "no figure from real rows" if bundle.is_private else "scores without their parts"
     return [
@@ -192,7 +192,7 @@ def bundle_facts(bundle: Bundle) -> list[tuple[str, str]]:
 def _verify(path: Path, model: Path | None) -> int:
     """Check a bundle, say what differs, and return 0; a bundle that is not whole is an error."""
     from synthgan.errors import BundleError
-    from synthgan.review.verify import verify_bundle
+    from synthgan.review.bundle.verify import verify_bundle
 
     found = verify_bundle(path, model=model)
     if not found.is_whole:

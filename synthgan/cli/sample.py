@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from synthgan.synthesizer import Synthesizer
-    from synthgan.tables.csv_format import CsvFormat
+    from synthgan.tables.files.csv_format import CsvFormat
 
 
 @click.command(
@@ -92,7 +92,7 @@ def sample(
         )
 
     import synthgan
-    from synthgan.tables.writers import check_table_output
+    from synthgan.tables.files.writers import check_table_output
 
     check_table_output(output, force=force)
     synthesizer = synthgan.load(model)
@@ -120,7 +120,7 @@ def _conditions(
     if like is not None:
         return _read_conditions(like, csv_format)
     if wheres:
-        from synthgan.tables.predicates import parse_where
+        from synthgan.tables.conditions.predicates import parse_where
 
         return dict(parse_where(wheres, synthesizer.schema_))
     return None
@@ -131,7 +131,7 @@ def _read_conditions(path: Path, csv_format: CsvFormat | None) -> pd.DataFrame:
     import pandas as pd
     import pyarrow as pa
 
-    from synthgan.tables.sources import names_csv, open_source
+    from synthgan.tables.sources.open import names_csv, open_source
 
     source = open_source(path, minimum_rows=1, csv_format=csv_format if names_csv(path) else None)
     table = pa.Table.from_batches(list(source.batches()), schema=source.arrow_schema)

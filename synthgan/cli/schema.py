@@ -11,8 +11,8 @@ from synthgan.cli.messages import command_line, say, say_json, summary, table
 from synthgan.cli.options import PATH, Command, csv_options, debug_option, examples, force_option, given
 
 if TYPE_CHECKING:
-    from synthgan.tables.csv_format import CsvFormat
-    from synthgan.tables.schema import Constraint
+    from synthgan.tables.files.csv_format import CsvFormat
+    from synthgan.tables.schema.schema import Constraint
 
 
 @click.command(
@@ -49,14 +49,14 @@ def schema(
     Rules that seem to hold between columns are suggested below, with the evidence. They are not in force until you copy
     them into the "constraints" of a schema file and fit with it.
     """
-    from synthgan.tables.declarations import constraint_to_json
+    from synthgan.tables.files.outputs import check_output
     from synthgan.tables.inference import infer_schema
-    from synthgan.tables.outputs import check_output
-    from synthgan.tables.reading import Reading
-    from synthgan.tables.schema_file import schema_to_json, write_schema
-    from synthgan.tables.sources import open_source
+    from synthgan.tables.reading.reading import Reading
+    from synthgan.tables.schema.declarations import constraint_to_json
+    from synthgan.tables.schema.schema_file import schema_to_json, write_schema
+    from synthgan.tables.sources.open import open_source
+    from synthgan.tables.sources.written_source import as_modelled
     from synthgan.tables.suggestions import suggest_constraints
-    from synthgan.tables.written_source import as_modelled
 
     if output is not None:
         check_output(output, force=force)
@@ -92,7 +92,7 @@ def schema(
 
 def describe(rule: Constraint) -> str:
     """A constraint as a short formula."""
-    from synthgan.tables.schema import Combinations, Order, Sum, UniqueKey
+    from synthgan.tables.schema.schema import Combinations, Order, Sum, UniqueKey
 
     if isinstance(rule, Order):
         return f"{rule.low} <= {rule.high}"

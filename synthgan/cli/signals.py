@@ -121,7 +121,7 @@ def _is_loading(frame: Any) -> bool:
 
 
 def _has_unfinished_outputs() -> bool:
-    outputs = sys.modules.get("synthgan.tables.outputs")
+    outputs = sys.modules.get("synthgan.tables.files.outputs")
     return bool(getattr(outputs, "UNFINISHED", ()))
 
 

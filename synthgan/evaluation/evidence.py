@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from synthgan.evaluation.column_roles import Clock
-from synthgan.evaluation.contingency import Cells
-from synthgan.evaluation.correlations import correlation_matrix
-from synthgan.evaluation.features import Codes, ComparedTables, Floats
-from synthgan.evaluation.shapes import shape_errors
-from synthgan.evaluation.trends import trend_errors
-from synthgan.evaluation.value_texts import OTHER, instant_text, level_texts
+from synthgan.evaluation.compared.column_roles import Clock
+from synthgan.evaluation.compared.contingency import Cells
+from synthgan.evaluation.compared.tables import Codes, ComparedTables, Floats
+from synthgan.evaluation.compared.value_texts import OTHER, instant_text, level_texts
+from synthgan.evaluation.fidelity.correlations import correlation_matrix
+from synthgan.evaluation.fidelity.shapes import shape_errors
+from synthgan.evaluation.fidelity.trends import trend_errors
 
 N_BINS = 30
 """Most bins of a number."""

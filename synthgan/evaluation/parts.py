@@ -8,17 +8,17 @@ from typing import Literal
 
 import numpy as np
 
-from synthgan.evaluation.augmentation_uplift import augmentation_scores
-from synthgan.evaluation.copies import copy_scores
-from synthgan.evaluation.coverage import coverage_scores
-from synthgan.evaluation.detection import detection_scores
-from synthgan.evaluation.disclosure import disclosure_scores
-from synthgan.evaluation.features import ComparedTables
-from synthgan.evaluation.fidelity import fidelity_scores
-from synthgan.evaluation.membership_scores import membership_scores
-from synthgan.evaluation.prediction import prediction_problem
+from synthgan.evaluation.compared.tables import ComparedTables
+from synthgan.evaluation.coverage.coverage import coverage_scores
+from synthgan.evaluation.disclosure.copies import copy_scores
+from synthgan.evaluation.disclosure.disclosure import disclosure_scores
+from synthgan.evaluation.fidelity.fidelity import fidelity_scores
+from synthgan.evaluation.membership.membership import membership_scores
 from synthgan.evaluation.scores import Score
-from synthgan.evaluation.utility import utility_scores
+from synthgan.evaluation.utility.augmentation_uplift import augmentation_scores
+from synthgan.evaluation.utility.detection import detection_scores
+from synthgan.evaluation.utility.prediction import prediction_problem
+from synthgan.evaluation.utility.utility import utility_scores
 
 Part = Literal["fidelity", "coverage", "detection", "utility", "membership", "disclosure", "copies", "augmentation"]
 

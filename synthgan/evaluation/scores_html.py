@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from typing import Any
 
-from synthgan.evaluation.harmless_text import harmless
+from synthgan.evaluation.compared.harmless_text import harmless
 
 STYLE = """
 :root { color-scheme: light dark; }

@@ -6,11 +6,11 @@ from collections.abc import Iterator, Sequence
 
 import pyarrow as pa
 
-from synthgan.tables.batches import BATCH_ROWS, Source
 from synthgan.tables.constraints.limits import clip_array, limits_of
 from synthgan.tables.constraints.scales import plain
-from synthgan.tables.derived_source import DerivedSource
-from synthgan.tables.schema import Order, Sum, TableSchema, constraint_columns
+from synthgan.tables.schema.schema import Order, Sum, TableSchema, constraint_columns
+from synthgan.tables.sources.batches import BATCH_ROWS, Source
+from synthgan.tables.sources.derived_source import DerivedSource
 
 
 class ClampedSource(DerivedSource):

@@ -21,7 +21,7 @@ from opendp.metrics import absolute_distance, l02inf_distance, l2_distance, linf
 from opendp.mod import Measurement, OpenDPException, enable_features
 
 from synthgan.errors import PrivacyError, SettingsError
-from synthgan.privacy.ledger import Ledger
+from synthgan.privacy.account.ledger import Ledger
 
 DISCRETE_GAUSSIAN = "discrete Gaussian"
 THRESHOLDED_GAUSSIAN = "discrete Gaussian with a threshold"

@@ -17,14 +17,14 @@ import pyarrow.types as pat
 
 from synthgan.errors import SchemaError, did_you_mean
 from synthgan.tables.arrow_types import parse_type, value_type
-from synthgan.tables.batches import Source
+from synthgan.tables.axes.whole_axis import WholeAxis
 from synthgan.tables.constraints.limits import LARGEST_TICK, LARGEST_UNSCALED, largest_in_floats, natural_tick
 from synthgan.tables.constraints.steps import describe
-from synthgan.tables.declarations import ColumnDeclaration, Declaration
-from synthgan.tables.declared_columns import natural_kind, overrule
-from synthgan.tables.schema import ColumnSchema, Constraint, Order, Sum, TableSchema, constraint_columns
-from synthgan.tables.schema_file import declaration_of
-from synthgan.tables.whole_axis import WholeAxis
+from synthgan.tables.schema.declarations import ColumnDeclaration, Declaration
+from synthgan.tables.schema.declared_columns import natural_kind, overrule
+from synthgan.tables.schema.schema import ColumnSchema, Constraint, Order, Sum, TableSchema, constraint_columns
+from synthgan.tables.schema.schema_file import declaration_of
+from synthgan.tables.sources.batches import Source
 
 
 def private_schema(

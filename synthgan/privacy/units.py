@@ -9,9 +9,9 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.types as pat
 
-from synthgan.tables.batches import Source
-from synthgan.tables.derived_source import ChosenRows
-from synthgan.tables.holdout import check_unit_column
+from synthgan.tables.sources.batches import Source
+from synthgan.tables.sources.derived_source import ChosenRows
+from synthgan.tables.sources.holdout import check_unit_column
 
 
 class UnitLimitedSource(ChosenRows):

@@ -6,16 +6,16 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from synthgan.review.bundle import Bundle, write_bundle
-    from synthgan.review.verify import Verification, verify_bundle
+    from synthgan.review.bundle.verify import Verification, verify_bundle
+    from synthgan.review.bundle.write import Bundle, write_bundle
 
 __all__ = ["Bundle", "Verification", "verify_bundle", "write_bundle"]
 
 _HOMES = {
-    "Bundle": "synthgan.review.bundle",
-    "Verification": "synthgan.review.verify",
-    "verify_bundle": "synthgan.review.verify",
-    "write_bundle": "synthgan.review.bundle",
+    "Bundle": "synthgan.review.bundle.write",
+    "Verification": "synthgan.review.bundle.verify",
+    "verify_bundle": "synthgan.review.bundle.verify",
+    "write_bundle": "synthgan.review.bundle.write",
 }
 
 

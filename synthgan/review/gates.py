@@ -10,7 +10,7 @@ from __future__ import annotations
 from numbers import Integral
 from typing import Any, Final, NamedTuple
 
-from synthgan.evaluation.intervals import difference
+from synthgan.evaluation.compared.intervals import difference
 from synthgan.evaluation.scores import Score, Scores
 from synthgan.review.policy import Gate, Policy
 from synthgan.review.verdicts import EXIT_CODES, HEADINGS, Outcome, Verdict, Verdicts

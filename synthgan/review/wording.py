@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from numbers import Real
 from typing import Any
 
-from synthgan.evaluation.harmless_text import harmless, short
+from synthgan.evaluation.compared.harmless_text import harmless, short
 
 __all__ = [
     "beside",

@@ -12,8 +12,8 @@ import pyarrow as pa
 from synthgan.errors import ConditionError
 from synthgan.sampling.sampler import BATCH_ROWS, Sampler
 from synthgan.tables.codec import CodeCondition
-from synthgan.tables.predicates import parse_conditions
-from synthgan.tables.schema import TableSchema
+from synthgan.tables.conditions.predicates import parse_conditions
+from synthgan.tables.schema.schema import TableSchema
 
 
 def conditioned_rows(

@@ -14,8 +14,8 @@ import pyarrow as pa
 from synthgan.errors import SettingsError, SynthganWarning
 from synthgan.sampling.condition_frames import conditioned_rows
 from synthgan.sampling.sampler import Sampler, SamplingReport
-from synthgan.tables.predicates import parse_conditions
-from synthgan.tables.schema import TableSchema
+from synthgan.tables.conditions.predicates import parse_conditions
+from synthgan.tables.schema.schema import TableSchema
 
 
 def requested_rows(

@@ -8,11 +8,11 @@ from itertools import chain
 
 import pyarrow as pa
 
-from synthgan.tables.csv_format import CsvFormat
-from synthgan.tables.frames import restore_types, stored_schema
-from synthgan.tables.schema import TableSchema
-from synthgan.tables.writers import is_csv, open_writer
-from synthgan.tables.written_columns import csv_schema
+from synthgan.tables.files.csv_format import CsvFormat
+from synthgan.tables.files.writers import is_csv, open_writer
+from synthgan.tables.frames.frames import restore_types, stored_schema
+from synthgan.tables.schema.schema import TableSchema
+from synthgan.tables.schema.written_columns import csv_schema
 
 
 def write_sample(

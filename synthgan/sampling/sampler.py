@@ -23,7 +23,7 @@ from synthgan.sampling.draws import (
 )
 from synthgan.sampling.streams import Streams
 from synthgan.tables.codec import CodeCondition, Decoder, TableCodec
-from synthgan.tables.predicates import ColumnPredicate
+from synthgan.tables.conditions.predicates import ColumnPredicate
 
 BATCH_ROWS = 65_536
 """Most rows of a batch."""

@@ -2,7 +2,8 @@
 
 A column has two types. The *physical* type is the plain one that the codec and the rules see: booleans, integers,
 floats, decimals, strings, dates, timestamps, durations, or a dictionary of these. The *stored* type is what the file
-or frame held (half floats, times of day, UUIDs, string views); `synthgan.tables.frames.restore_types` goes back to it.
+or frame held (half floats, times of day, UUIDs, string views); `restore_types` in `synthgan.tables.frames.frames`
+goes back to it.
 """
 
 from __future__ import annotations

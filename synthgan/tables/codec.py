@@ -14,7 +14,6 @@ import pyarrow as pa
 
 from synthgan.errors import ConditionError, DataError, ModelFileError
 from synthgan.tables.arrow_types import parse_type
-from synthgan.tables.batches import BATCH_ROWS, Source, TableSource
 from synthgan.tables.codec_settings import CodecSettings
 from synthgan.tables.columns import ENCODERS
 from synthgan.tables.columns.levels import LevelEncoder
@@ -22,13 +21,14 @@ from synthgan.tables.columns.numeric import NumericEncoder
 from synthgan.tables.columns.present_values import present_values
 from synthgan.tables.columns.protection_notices import protection_notices
 from synthgan.tables.columns.protocol import ColumnEncoder, LevelCondition
-from synthgan.tables.composites import split_texts
+from synthgan.tables.conditions.composites import split_texts
+from synthgan.tables.conditions.predicates import ColumnPredicate, Predicate, matches, settle
 from synthgan.tables.constraints import ViolationCounter, grid_columns, reparametrise, with_grids
 from synthgan.tables.constraints.contradictions import check_conditions
 from synthgan.tables.layout import EncodedTable, layout_of
-from synthgan.tables.predicates import ColumnPredicate, Predicate, matches, settle
-from synthgan.tables.schema import ColumnSchema, Combinations, TableSchema
-from synthgan.tables.statistics import ColumnStatistics, ExactStatistics
+from synthgan.tables.schema.schema import ColumnSchema, Combinations, TableSchema
+from synthgan.tables.sources.batches import BATCH_ROWS, Source, TableSource
+from synthgan.tables.statistics.statistics import ColumnStatistics, ExactStatistics
 
 
 @dataclass(frozen=True, kw_only=True)

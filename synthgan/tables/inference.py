@@ -17,13 +17,13 @@ import pyarrow.compute as pc
 
 from synthgan.errors import SchemaError, did_you_mean
 from synthgan.tables.arrow_types import is_text, value_type
-from synthgan.tables.batches import Source
-from synthgan.tables.declared_columns import natural_kind, overrule
-from synthgan.tables.schema import NUMERIC_KINDS, Kind, TableSchema
-from synthgan.tables.schema_file import declaration_of
+from synthgan.tables.schema.declared_columns import natural_kind, overrule
+from synthgan.tables.schema.schema import NUMERIC_KINDS, Kind, TableSchema
+from synthgan.tables.schema.schema_file import declaration_of
+from synthgan.tables.schema.written_columns import kind_of_format, with_format
+from synthgan.tables.sources.batches import Source
 from synthgan.tables.written import NumberFormat
 from synthgan.tables.written.recognition import FormatSearch, find_format
-from synthgan.tables.written_columns import kind_of_format, with_format
 
 SAMPLE_ROWS: Final = 200_000
 SAMPLE_CELLS: Final = 20_000_000

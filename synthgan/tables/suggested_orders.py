@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from synthgan.errors import SynthganWarning
-from synthgan.tables.schema import Constraint, Kind, Order, TableSchema
+from synthgan.tables.schema.schema import Constraint, Kind, Order, TableSchema
 
 Numbers = npt.NDArray[np.float64]
 Pairs = npt.NDArray[np.int64]

@@ -15,9 +15,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from synthgan.errors import SynthganWarning
-from synthgan.tables.batches import Source
 from synthgan.tables.inference import sample_rows
-from synthgan.tables.schema import (
+from synthgan.tables.schema.schema import (
     NUMERIC_KINDS,
     Combinations,
     Constraint,
@@ -28,6 +27,7 @@ from synthgan.tables.schema import (
     UniqueKey,
     constraint_columns,
 )
+from synthgan.tables.sources.batches import Source
 from synthgan.tables.suggested_orders import AMOUNTS, FEWEST_ROWS, Numbers, find_orders, without_shortcuts
 
 Codes = npt.NDArray[np.int64]

@@ -21,7 +21,7 @@ from torch import Tensor
 
 from synthgan.errors import ModelFileError
 from synthgan.strict_json import parse_json
-from synthgan.tables.outputs import atomic_path
+from synthgan.tables.files.outputs import atomic_path
 from synthgan.training.loop import Trainer
 
 FORMAT = "synthgan-checkpoint-1"

@@ -9,7 +9,7 @@ import torch
 from synthgan.config import EFFORTS, WARM_UP_SHARE, Effort, TrainingSettings
 from synthgan.critics.losses import LOSSES
 from synthgan.errors import SettingsError
-from synthgan.training.balance import LEAST_WEIGHT
+from synthgan.training.critic_balance import LEAST_WEIGHT
 from synthgan.training.device import resolve_precision
 
 SCHEDULES: dict[str, tuple[int, int, int]] = {

@@ -26,9 +26,9 @@ from synthgan.critics.positions import PositionCritic
 from synthgan.errors import SynthganWarning, TrainingError
 from synthgan.networks.generator import GeneratedRows, Generator
 from synthgan.training.alarms import alarms
-from synthgan.training.balance import Balance
 from synthgan.training.capture import StepKind, StepRunner, graphs_for
 from synthgan.training.conditions import ConditionSampler
+from synthgan.training.critic_balance import Balance
 from synthgan.training.device import autocast, tensor_float
 from synthgan.training.monitor import Monitor
 from synthgan.training.rounds import MarginalRounds

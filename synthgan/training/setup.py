@@ -16,8 +16,8 @@ from synthgan.critics.positions import PositionCritic
 from synthgan.critics.shrinkage import shrunk, shrunk_slice
 from synthgan.networks.generator import Generator
 from synthgan.tables.layout import EncodedTable, Layout
-from synthgan.training.balance import Balance
 from synthgan.training.conditions import ConditionSampler
+from synthgan.training.critic_balance import Balance
 from synthgan.training.loop import Trainer
 from synthgan.training.monitor import Monitor
 from synthgan.training.rounds import AdaptiveMarginals, MarginalRounds

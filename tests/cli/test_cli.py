@@ -156,7 +156,7 @@ def test_control_c_exits_with_130_and_a_sentence(cli, monkeypatch) -> None:
 
 def _work_and_be_told_to_end(folder: Path, times: int) -> None:
     """What a command does with its outputs, until the system says SIGTERM."""
-    from synthgan.tables.outputs import atomic_folder, atomic_path
+    from synthgan.tables.files.outputs import atomic_folder, atomic_path
 
     with atomic_folder(folder / "release") as unfinished, atomic_path(folder / "model") as model:
         (unfinished / "scores.json").write_text("{}")
@@ -176,7 +176,7 @@ def test_sigterm_ends_in_order_and_a_repeated_one_does_not_disturb_that(
     cli, monkeypatch, tmp_path: Path, times: int
 ) -> None:
     monkeypatch.setattr(
-        "synthgan.tables.sources.open_source", lambda *_, **__: _work_and_be_told_to_end(tmp_path, times)
+        "synthgan.tables.sources.open.open_source", lambda *_, **__: _work_and_be_told_to_end(tmp_path, times)
     )
     outcome = cli("schema", "data.parquet")
     assert (outcome.code, outcome.out) == (143, "")
@@ -191,7 +191,7 @@ def test_another_arrangement_for_sigterm_is_left_alone(cli, monkeypatch) -> None
     before = signal.signal(signal.SIGTERM, lambda number, _: heard.append(number))
     try:
         monkeypatch.setattr(
-            "synthgan.tables.sources.open_source", lambda *_, **__: os.kill(os.getpid(), signal.SIGTERM) or 1 / 0
+            "synthgan.tables.sources.open.open_source", lambda *_, **__: os.kill(os.getpid(), signal.SIGTERM) or 1 / 0
         )
         assert cli("schema", "data.parquet").code == 1
     finally:
@@ -209,9 +209,9 @@ def test_a_command_runs_in_a_thread_where_no_handler_can_be_set(cli) -> None:
 
 WAITING = """
 import sys, time
-import synthgan.tables.sources
+import synthgan.tables.sources.open
 from synthgan.cli.main import main
-from synthgan.tables.outputs import atomic_folder
+from synthgan.tables.files.outputs import atomic_folder
 
 folder = sys.argv.pop()
 
@@ -220,7 +220,7 @@ def wait(*_, **__):
         print("writing", flush=True)
         time.sleep(60)
 
-synthgan.tables.sources.open_source = wait
+synthgan.tables.sources.open.open_source = wait
 sys.argv += ["schema", "data.parquet"]
 main()
 """
@@ -246,7 +246,7 @@ def test_warnings_are_sentences(cli, monkeypatch) -> None:
         warnings.warn("few rows support this", SynthganWarning, stacklevel=1)
         raise errors.SourceError("enough")
 
-    monkeypatch.setattr("synthgan.tables.sources.open_source", warn_and_stop)
+    monkeypatch.setattr("synthgan.tables.sources.open.open_source", warn_and_stop)
     assert cli("schema", "data.parquet").err == "Warning: few rows support this\nError: enough\n"
 
 
@@ -337,4 +337,4 @@ def _fail_with(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:
     def fail(*_: object, **__: object) -> None:
         raise error
 
-    monkeypatch.setattr("synthgan.tables.sources.open_source", fail)
+    monkeypatch.setattr("synthgan.tables.sources.open.open_source", fail)

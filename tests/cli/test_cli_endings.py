@@ -115,7 +115,7 @@ def test_a_signal_that_a_library_turns_into_its_own_error_is_still_heard(cli, mo
         except BaseException as error:
             raise ImportError("the library could not be loaded") from error
 
-    monkeypatch.setattr("synthgan.tables.sources.open_source", load)
+    monkeypatch.setattr("synthgan.tables.sources.open.open_source", load)
     with interrupts_heard():
         outcome = cli("schema", "data.parquet")
     assert outcome.code == 128 + number
@@ -197,4 +197,4 @@ def _instead_of_reading(monkeypatch: pytest.MonkeyPatch, error: BaseException) -
     def fail(*_: object, **__: object) -> None:
         raise error
 
-    monkeypatch.setattr("synthgan.tables.sources.open_source", fail)
+    monkeypatch.setattr("synthgan.tables.sources.open.open_source", fail)

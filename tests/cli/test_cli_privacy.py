@@ -13,8 +13,8 @@ import pandas as pd
 import pytest
 
 import synthgan
-from synthgan.privacy.ledger_file import LedgerFile
-from synthgan.receipt import read_receipt, split
+from synthgan.fitting.receipt import read_receipt, split
+from synthgan.privacy.account.shared_file import LedgerFile
 
 QUICK = ("--max-steps", "4", "--device", "cpu", "--seed", "1")
 

@@ -14,8 +14,8 @@ import pyarrow.parquet as pq
 import pytest
 
 import synthgan
-from synthgan import private_fit
-from synthgan.receipt import read_receipt, split
+from synthgan.fitting import private as private_fit
+from synthgan.fitting.receipt import read_receipt, split
 from tests.stand_in_mechanisms import ScriptedMechanisms
 
 QUICK = ("--max-steps", "2", "--device", "cpu", "--seed", "1")

@@ -139,7 +139,7 @@ def test_what_differs_is_listed(cli, parts: StandIn, tmp_path: Path, open_releas
 def test_a_forgery_under_fresh_hashes_is_an_error(
     cli, parts: StandIn, tmp_path: Path, open_release: ReviewedModel
 ) -> None:
-    from synthgan.review.manifest import write_manifest
+    from synthgan.review.bundle.manifest import write_manifest
 
     output = tmp_path / "release"
     assert cli("review", open_release.model, "--data", open_release.data, "-o", output).code == 0
@@ -186,7 +186,7 @@ def test_a_report_and_gates_of_an_evaluation(cli, parts: StandIn, tmp_path: Path
 @pytest.mark.parametrize("which", ["open_release", "private_release"])
 def test_the_whole_way_without_stand_ins(cli, request: pytest.FixtureRequest, tmp_path: Path, which: str) -> None:
     pytest.importorskip("synthgan.review.gates")
-    pytest.importorskip("synthgan.review.report")
+    pytest.importorskip("synthgan.review.report.page")
     release: ReviewedModel = request.getfixturevalue(which)
     output = tmp_path / "release"
     done = cli("review", release.model, "--data", release.data, "-o", output, "--seed", 5)

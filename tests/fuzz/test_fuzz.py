@@ -20,16 +20,16 @@ import pyarrow.parquet as pq
 import pytest
 
 import synthgan
-from synthgan.model_archive import MANIFEST
-from synthgan.privacy.ledger_file import LedgerFile
-from synthgan.receipt import read_receipt
+from synthgan.fitting.receipt import read_receipt
+from synthgan.model.archive import MANIFEST
+from synthgan.privacy.account.shared_file import LedgerFile
 from synthgan.review import write_bundle
-from synthgan.review.manifest import write_manifest
+from synthgan.review.bundle.manifest import write_manifest
 from synthgan.review.policy import read_policy
 from synthgan.synthesizer import Synthesizer
+from synthgan.tables.conditions.predicates import parse_where
 from synthgan.tables.inference import infer_schema
-from synthgan.tables.predicates import parse_where
-from synthgan.tables.sources import open_source
+from synthgan.tables.sources.open import open_source
 from tests.altered_models import rewrite
 from tests.fuzz.cases import CANARY, CASES, SEED, Fuzzer
 from tests.fuzz.mutations import Rng, damaged_bytes, damaged_json, damaged_text, pick

@@ -76,7 +76,7 @@ def test_codes_keep_their_contract(model: Synthesizer) -> None:
 
 
 def synthgan_conditions(model: Synthesizer, conditions: dict[str, object]) -> dict[str, object]:
-    from synthgan.tables.predicates import parse_conditions
+    from synthgan.tables.conditions.predicates import parse_conditions
 
     return dict(parse_conditions(conditions, model.schema_))
 

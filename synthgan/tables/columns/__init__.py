@@ -8,7 +8,7 @@ from synthgan.tables.columns.identifiers import IdentifierEncoder
 from synthgan.tables.columns.levels import LevelEncoder
 from synthgan.tables.columns.numeric import NumericEncoder
 from synthgan.tables.columns.text import TextEncoder
-from synthgan.tables.schema import Kind
+from synthgan.tables.schema.schema import Kind
 
 ENCODERS: dict[Kind, Any] = {
     "categorical": LevelEncoder,

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from synthgan.tables.axes.raw_numbers import Numbers
 from synthgan.tables.columns.cells import LARGEST, Cells, distance, joined, next_tick
 from synthgan.tables.columns.islands import (
     MAX_ISLANDS,
@@ -21,7 +22,6 @@ from synthgan.tables.columns.islands import (
     wide_gaps,
 )
 from synthgan.tables.columns.protocol import LARGEST_POSITION, FitRules
-from synthgan.tables.raw_numbers import Numbers
 
 MAX_SPIKES = 60
 """Most levels for single values of a column with many distinct values."""

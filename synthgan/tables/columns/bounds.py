@@ -6,10 +6,10 @@ from typing import TypeAlias
 
 import numpy as np
 
-from synthgan.tables.axis import Axis
+from synthgan.tables.axes.axis import Axis
 from synthgan.tables.columns.cells import Cells, clip_cells
-from synthgan.tables.histogram import Histogram
-from synthgan.tables.schema import ColumnSchema
+from synthgan.tables.schema.schema import ColumnSchema
+from synthgan.tables.statistics.histogram import Histogram
 
 TickBounds: TypeAlias = tuple[float | int | None, float | int | None]
 """Lower and upper tick, None where open."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from synthgan.tables.raw_numbers import Numbers
+from synthgan.tables.axes.raw_numbers import Numbers
 
 LARGEST = float(np.finfo(np.float64).max)
 

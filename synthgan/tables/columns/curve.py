@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from synthgan.tables.axes.raw_numbers import Numbers
 from synthgan.tables.columns.binning import Segments
 from synthgan.tables.columns.cells import distance, next_tick
 from synthgan.tables.columns.protocol import LARGEST_POSITION, Codes, Positions
-from synthgan.tables.raw_numbers import Numbers
 
 _LARGEST_UINT64 = float(np.nextafter(2.0**64, 0))
 _FAR_TICK = 2**62  # a table here would reach beyond int64

@@ -12,7 +12,7 @@ import pyarrow.types as pat
 
 from synthgan.errors import DataError
 from synthgan.tables.arrow_types import is_text
-from synthgan.tables.formats import CLASSES, MAX_LENGTH, VARIES, Format, is_uuid, with_room
+from synthgan.tables.statistics.formats import CLASSES, MAX_LENGTH, VARIES, Format, is_uuid, with_room
 
 _MAX_PERMUTED = 2**40  # identifiers told apart by the permutation; characters beyond those are drawn at random
 _ROUNDS = 4

@@ -16,13 +16,13 @@ import pyarrow.types as pat
 
 from synthgan.errors import ConditionError, SchemaError, SynthganWarning
 from synthgan.tables.arrow_types import is_text, parse_type
+from synthgan.tables.axes.raw_numbers import Mask
 from synthgan.tables.columns.fresh_values import FormatWriter, NumberWriter
 from synthgan.tables.columns.protocol import Codes, Facts, FitRules, LevelCondition, Positions
-from synthgan.tables.formats import VARIES, Format, in_order, merge_coarsely, narrowed, with_room
-from synthgan.tables.predicates import AnyOf, Missing, Predicate
-from synthgan.tables.raw_numbers import Mask
-from synthgan.tables.schema import ColumnSchema
-from synthgan.tables.statistics import ColumnStatistics
+from synthgan.tables.conditions.predicates import AnyOf, Missing, Predicate
+from synthgan.tables.schema.schema import ColumnSchema
+from synthgan.tables.statistics.formats import VARIES, Format, in_order, merge_coarsely, narrowed, with_room
+from synthgan.tables.statistics.statistics import ColumnStatistics
 
 COVERED = 0.9
 """Formats are told apart as finely as leaves at least this share of rows in formats with enough rows."""

@@ -16,8 +16,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from synthgan.tables.axes.raw_numbers import Numbers
 from synthgan.tables.columns.cells import Cells, clip_cells, distance
-from synthgan.tables.raw_numbers import Numbers
 
 WIDE = 6.0
 """A gap is wide when it is more than this many times as wide as its `NEIGHBOURS` nearest values lie apart altogether.

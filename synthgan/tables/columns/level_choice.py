@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 
 from synthgan.tables.arrow_types import is_text
 from synthgan.tables.columns.protocol import FitRules
-from synthgan.tables.schema import ColumnSchema
+from synthgan.tables.schema.schema import ColumnSchema
 from synthgan.tables.written.recognition import find_format
 
 OTHER = "<other>"

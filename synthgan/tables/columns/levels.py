@@ -16,6 +16,7 @@ import pyarrow.types as pat
 
 from synthgan.errors import ConditionError
 from synthgan.tables.arrow_types import is_text, parse_type
+from synthgan.tables.axes.raw_numbers import conform
 from synthgan.tables.columns.binning import share_before
 from synthgan.tables.columns.level_choice import (
     OTHER,
@@ -27,11 +28,10 @@ from synthgan.tables.columns.level_choice import (
     words_among_numbers,
 )
 from synthgan.tables.columns.protocol import LARGEST_POSITION, Codes, Facts, FitRules, LevelCondition, Positions
-from synthgan.tables.predicates import Predicate, matches
-from synthgan.tables.raw_numbers import conform
-from synthgan.tables.schema import ColumnSchema
-from synthgan.tables.schema_values import INFINITIES, value_to_json
-from synthgan.tables.statistics import ColumnStatistics
+from synthgan.tables.conditions.predicates import Predicate, matches
+from synthgan.tables.schema.schema import ColumnSchema
+from synthgan.tables.schema.schema_values import INFINITIES, value_to_json
+from synthgan.tables.statistics.statistics import ColumnStatistics
 
 _MOSTLY_OTHER = 0.5
 """A larger share of rows than this without a level of their own is worth a notice."""

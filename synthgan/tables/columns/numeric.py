@@ -11,17 +11,17 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from synthgan.tables.axis import Axis
+from synthgan.tables.axes.axis import Axis
+from synthgan.tables.axes.raw_numbers import Mask, Numbers, conform
 from synthgan.tables.columns.binning import Binning, Segments, make_binning
 from synthgan.tables.columns.bounds import clip_to_bounds, declared_bounds, rows_beyond
 from synthgan.tables.columns.cells import moments
 from synthgan.tables.columns.curve import TickCurve, TickLookup
 from synthgan.tables.columns.numeric_conditions import compile_numeric, snap_numeric
 from synthgan.tables.columns.protocol import Codes, Facts, FitRules, LevelCondition, Positions
-from synthgan.tables.predicates import Predicate
-from synthgan.tables.raw_numbers import Mask, Numbers, conform
-from synthgan.tables.schema import ColumnSchema
-from synthgan.tables.statistics import ColumnStatistics
+from synthgan.tables.conditions.predicates import Predicate
+from synthgan.tables.schema.schema import ColumnSchema
+from synthgan.tables.statistics.statistics import ColumnStatistics
 
 STANDARDISED_LIMIT = 10.0
 """Standardised values are clipped to this many standard deviations."""

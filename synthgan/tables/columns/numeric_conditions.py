@@ -9,10 +9,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from synthgan.errors import ConditionError
-from synthgan.tables.axis import Axis
+from synthgan.tables.axes.axis import Axis
+from synthgan.tables.axes.raw_numbers import Numbers
 from synthgan.tables.columns.protocol import LevelCondition
-from synthgan.tables.predicates import AnyOf, Between, Equals, Missing, Predicate
-from synthgan.tables.raw_numbers import Numbers
+from synthgan.tables.conditions.predicates import AnyOf, Between, Equals, Missing, Predicate
 
 if TYPE_CHECKING:
     from synthgan.tables.columns.numeric import NumericEncoder

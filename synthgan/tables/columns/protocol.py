@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from synthgan.tables.predicates import Predicate
+from synthgan.tables.conditions.predicates import Predicate
 
 Codes: TypeAlias = npt.NDArray[np.int64]
 Positions: TypeAlias = npt.NDArray[np.floating[Any]]

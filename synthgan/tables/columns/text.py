@@ -13,9 +13,9 @@ import pyarrow as pa
 from synthgan.errors import ConditionError, SchemaError
 from synthgan.tables.arrow_types import is_text, parse_type
 from synthgan.tables.columns.protocol import Codes, Facts, FitRules, LevelCondition, Positions
-from synthgan.tables.predicates import AnyOf, Missing, Predicate
-from synthgan.tables.schema import ColumnSchema
-from synthgan.tables.statistics import ColumnStatistics
+from synthgan.tables.conditions.predicates import AnyOf, Missing, Predicate
+from synthgan.tables.schema.schema import ColumnSchema
+from synthgan.tables.statistics.statistics import ColumnStatistics
 
 FAKER = "faker:"
 

@@ -15,7 +15,7 @@
 
 from __future__ import annotations
 
-from synthgan.tables.constraints.grids import grid_columns, with_grids
+from synthgan.tables.constraints.derived_grids import grid_columns, with_grids
 from synthgan.tables.constraints.reparametrisation import Reparametrisation, reparametrise
 from synthgan.tables.constraints.steps import DecodingState, describe
 from synthgan.tables.constraints.violations import ViolationCounter

@@ -10,10 +10,10 @@ import pyarrow.compute as pc
 
 from synthgan.tables.arrow_types import is_text, parse_type
 from synthgan.tables.columns.level_choice import OTHER
-from synthgan.tables.composites import join_columns, split_texts
+from synthgan.tables.conditions.composites import join_columns, split_texts
 from synthgan.tables.constraints.scales import plain
 from synthgan.tables.constraints.steps import DecodingState, Step
-from synthgan.tables.schema import ColumnSchema
+from synthgan.tables.schema.schema import ColumnSchema
 
 
 class CombinationStep(Step):

@@ -11,11 +11,11 @@ import pyarrow.types as pat
 
 from synthgan.errors import ConditionError
 from synthgan.tables.arrow_types import parse_type
+from synthgan.tables.conditions.predicates import AnyOf, Between, ColumnPredicate, Equals
 from synthgan.tables.constraints.limits import limits_of, natural_value
 from synthgan.tables.constraints.planning import implied_orders
 from synthgan.tables.constraints.steps import describe
-from synthgan.tables.predicates import AnyOf, Between, ColumnPredicate, Equals
-from synthgan.tables.schema import ColumnSchema, Constraint, Order, Sum, TableSchema
+from synthgan.tables.schema.schema import ColumnSchema, Constraint, Order, Sum, TableSchema
 
 _SLACK = {True: 1e-6, False: 1e-12}
 """Relative difference within which floats (of single precision or not) may still print alike."""

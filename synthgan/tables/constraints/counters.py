@@ -11,8 +11,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.types as pat
 
-from synthgan.tables.raw_numbers import read_whole
-from synthgan.tables.whole_axis import WholeAxis
+from synthgan.tables.axes.raw_numbers import read_whole
+from synthgan.tables.axes.whole_axis import WholeAxis
 
 Hashes = npt.NDArray[np.uint64]
 

@@ -13,7 +13,7 @@ from synthgan.tables.constraints.counters import GroupCounter, hash_rows
 from synthgan.tables.constraints.limits import limits_of
 from synthgan.tables.constraints.scales import plain, whole_array
 from synthgan.tables.constraints.steps import DecodingState, Step
-from synthgan.tables.schema import ColumnSchema
+from synthgan.tables.schema.schema import ColumnSchema
 
 
 class NumberedKeyStep(Step):

@@ -20,8 +20,8 @@ import pyarrow.types as pat
 
 from synthgan.errors import SchemaError
 from synthgan.tables.arrow_types import NANOSECONDS, parse_type
-from synthgan.tables.schema import NUMERIC_KINDS, Bounds, ColumnSchema, Kind
-from synthgan.tables.whole_axis import WholeAxis
+from synthgan.tables.axes.whole_axis import WholeAxis
+from synthgan.tables.schema.schema import NUMERIC_KINDS, Bounds, ColumnSchema, Kind
 
 LARGEST_TICK = 2**63 - 2**53
 """Constraints calculate with ticks up to this size; the room above keeps rounding to a grid from overflowing."""

@@ -13,7 +13,7 @@ from synthgan.tables.arrow_types import parse_type
 from synthgan.tables.constraints.limits import Limits, clip_array, declared_bounds
 from synthgan.tables.constraints.scales import DecimalScale, Mask, Ticks, check_exact_in_floats, make_scale, plain
 from synthgan.tables.constraints.steps import DecodingState, Step, given_schema, read_given
-from synthgan.tables.schema import ColumnSchema
+from synthgan.tables.schema.schema import ColumnSchema
 
 
 class OrderStep(Step):

@@ -31,7 +31,7 @@ from synthgan.tables.constraints.limits import (
 from synthgan.tables.constraints.order import OrderStep
 from synthgan.tables.constraints.steps import Step, describe
 from synthgan.tables.constraints.sums import SumStep, sum_type_problem
-from synthgan.tables.schema import (
+from synthgan.tables.schema.schema import (
     Combinations,
     Constraint,
     Kind,

@@ -12,14 +12,14 @@ import pyarrow as pa
 
 from synthgan.errors import ConditionError
 from synthgan.tables.arrow_types import parse_type
+from synthgan.tables.conditions.predicates import ColumnPredicate, Members, Predicate
 from synthgan.tables.constraints.combinations import CombinationStep
 from synthgan.tables.constraints.keys import NumberedKeyStep
 from synthgan.tables.constraints.limits import clip_array, declared_bounds
 from synthgan.tables.constraints.planning import make_plan
 from synthgan.tables.constraints.scales import plain
 from synthgan.tables.constraints.steps import DecodingState
-from synthgan.tables.predicates import ColumnPredicate, Members, Predicate
-from synthgan.tables.schema import ColumnSchema, TableSchema
+from synthgan.tables.schema.schema import ColumnSchema, TableSchema
 
 BatchT = TypeVar("BatchT", pa.RecordBatch, pa.Table)
 

@@ -21,7 +21,9 @@ import pyarrow.types as pat
 
 from synthgan.errors import DataError
 from synthgan.tables.arrow_types import NANOSECONDS, parse_type
-from synthgan.tables.axis import Axis
+from synthgan.tables.axes.axis import Axis
+from synthgan.tables.axes.grids import Grid
+from synthgan.tables.axes.raw_numbers import has_zone, read_whole
 from synthgan.tables.constraints.limits import (
     LARGEST_DECIMAL_IN_FLOATS,
     LARGEST_TICK,
@@ -31,10 +33,8 @@ from synthgan.tables.constraints.limits import (
     largest_in_floats,
     natural_tick,
 )
-from synthgan.tables.declared_grids import declared_axis, has_declared_grid
-from synthgan.tables.grids import Grid
-from synthgan.tables.raw_numbers import has_zone, read_whole
-from synthgan.tables.schema import Bounds, ColumnSchema, Kind
+from synthgan.tables.schema.schema import Bounds, ColumnSchema, Kind
+from synthgan.tables.statistics.declared_grids import declared_axis, has_declared_grid
 
 Ticks = npt.NDArray[Any]
 """``(n_rows,)`` int64 on a whole scale, float64 on a decimal one."""

@@ -12,7 +12,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from synthgan.tables.constraints.counters import GroupCounter
-from synthgan.tables.schema import ColumnSchema, Combinations, Constraint, Order, Sum
+from synthgan.tables.schema.schema import ColumnSchema, Combinations, Constraint, Order, Sum
 
 
 @dataclass

@@ -14,7 +14,7 @@ from synthgan.tables.arrow_types import parse_type
 from synthgan.tables.constraints.limits import Limits, clip_array, declared_step, natural_tick
 from synthgan.tables.constraints.scales import DecimalScale, Mask, Ticks, make_scale, plain, sum_as_printed
 from synthgan.tables.constraints.steps import DecodingState, Step, given_schema, read_given
-from synthgan.tables.schema import ColumnSchema
+from synthgan.tables.schema.schema import ColumnSchema
 
 _LARGEST_SUM = 2.0**62
 

@@ -15,7 +15,7 @@ from synthgan.tables.constraints.limits import family
 from synthgan.tables.constraints.planning import implied_orders
 from synthgan.tables.constraints.scales import DecimalScale, Numbers, make_scale, plain, sum_as_printed
 from synthgan.tables.constraints.steps import describe
-from synthgan.tables.schema import Constraint, Order, Sum, TableSchema, UniqueKey, constraint_columns
+from synthgan.tables.schema.schema import Constraint, Order, Sum, TableSchema, UniqueKey, constraint_columns
 
 Batch: TypeAlias = pa.RecordBatch | pa.Table
 

@@ -1,0 +1,1 @@
+"""What the synthetic table tells of single rows: attributes, links, copies, rare values."""

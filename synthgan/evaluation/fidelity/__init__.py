@@ -1,0 +1,1 @@
+"""How alike real and synthetic tables are, column by column and pair by pair."""

@@ -1,0 +1,1 @@
+"""Attacks that ask whether a row was in the training table."""

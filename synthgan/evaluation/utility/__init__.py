@@ -1,0 +1,1 @@
+"""Whether the synthetic table teaches models what the real one does."""

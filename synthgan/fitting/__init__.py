@@ -1,0 +1,1 @@
+"""The way of a fit: from a table to a model, through exact doors or through private ones."""

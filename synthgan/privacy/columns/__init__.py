@@ -1,0 +1,1 @@
+"""The first door, private: noisy statistics of one column each."""

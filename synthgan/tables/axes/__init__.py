@@ -1,0 +1,1 @@
+"""Number lines: where the values of a numeric column may lie, exactly."""

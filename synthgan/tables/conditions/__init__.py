@@ -1,0 +1,1 @@
+"""What a sampling condition asks, and which rows meet it."""

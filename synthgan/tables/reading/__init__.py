@@ -1,0 +1,1 @@
+"""How values become those of the types that were declared."""

@@ -1,0 +1,1 @@
+"""Whatever a user calls the data, read in batches."""

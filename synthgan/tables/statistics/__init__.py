@@ -1,0 +1,1 @@
+"""Door 1: everything the codec learns from a table, counted over batches."""
