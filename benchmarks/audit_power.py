@@ -3,8 +3,8 @@
 python benchmarks/audit_power.py --output docs/benchmarks/audit.json
 
 No mechanism runs here. What an attacker scores has a known law (a normal one, a count of selections, a mixture), with
-the bug and without it, so that thousands of games take a minute. ``tests/test_planted_bugs.py`` plays a few of them
-against the code itself, with bugs in it.
+the bug and without it, so that thousands of games take a minute. ``tests/audit/test_planted_bugs.py`` plays a few of
+them against the code itself, with bugs in it.
 """
 
 from __future__ import annotations

@@ -83,8 +83,9 @@ If W counts the right guesses of randomised response at epsilon, `P[W >= v] + 2 
 the p-value of v right ones. Known to be loose for Gaussian noise; it needs one run.
 
 **The auditor audited.** On a bare Gaussian mechanism of known epsilon (analytic, Balle and Wang 2018) the *approximate*
-bound from 2.5 million runs, and the *gaussian* one from 20,000, must recover at least 70% (`tests/test_audit.py`); the
-one-run bound reproduces the figures that its paper prints, and recovers randomised response (`tests/test_one_run.py`).
+bound from 2.5 million runs, and the *gaussian* one from 20,000, must recover at least 70%
+(`tests/audit/test_bounds.py`); the one-run bound reproduces the figures that its paper prints, and recovers
+randomised response (`tests/audit/test_one_run.py`).
 """
 
 POWER = """\
@@ -103,7 +104,7 @@ game up to three times before a bug counts as missed, and twice before silence c
 BUGS = """\
 ## Planted bugs
 
-Each bug is put in by a patch in `tests/test_planted_bugs.py`: its detectors fail with it and pass without it.
+Each bug is put in by a patch in `tests/audit/test_planted_bugs.py`: its detectors fail with it and pass without it.
 *Statistical* detectors are the games above, at epsilon 1 to 16; the others, in `tests/detectors.py`, look inside.
 
 | bug | statistical detector | other detector |
@@ -132,9 +133,9 @@ Each bug is put in by a patch in `tests/test_planted_bugs.py`: its detectors fai
 | rows of a person clipped apart | `audit_person_critic` | `check_persons_are_clipped_together` |
 
 `check_only_mechanisms_tell` fits two tables that differ in every respect with mechanisms that answer the same whatever
-the data: codec, conditions, marginals, history and every weight must come out equal. `tests/test_behind_the_doors.py`
-records that rows are read by `PrivateFit` alone, while it opens the doors, and runs everything after that (training,
-sampling, saving, loading) with the table freed and unreadable.
+the data: codec, conditions, marginals, history and every weight must come out equal.
+`tests/fitting/test_behind_the_doors.py` records that rows are read by `PrivateFit` alone, while it opens the
+doors, and runs everything after that (training, sampling, saving, loading) with the table freed and unreadable.
 
 ## Limits
 
@@ -145,7 +146,8 @@ sampling, saving, loading) with the table freed and unreadable.
 - A noise that was planned for another rate than the critic samples at is seen by `check_sampling_is_paid`, not by a
   game: at the epsilon where games see the rate, it costs little of the noise.
 - Discovery is attacked with rows as units. That a person's k rows change no statistic by more than k is tested on
-  neighbouring tables too, in `tests/test_private_statistics.py`, `tests/test_mechanisms.py` and `tests/test_dp_sgd.py`.
+  neighbouring tables too, in `tests/privacy/columns/test_private_statistics.py`, `tests/privacy/test_mechanisms.py` and
+  `tests/privacy/test_dp_sgd.py`.
 - Floating-point noise (DP-SGD) and the time that a fit takes are not attacked.
 """
 

@@ -1,7 +1,7 @@
 """Detectors of privacy bugs: each passes on the code as it is, and fails with an AssertionError on a broken guarantee.
 
-`tests/test_planted_bugs.py` plants bugs and shows that their detectors fail. Statistical detectors play the games of
-`synthgan audit`; the others look at what happens inside.
+`tests/audit/test_planted_bugs.py` plants bugs and shows that their detectors fail. Statistical detectors play the games
+of `synthgan audit`; the others look at what happens inside.
 """
 
 from __future__ import annotations

@@ -12,8 +12,8 @@ from typing import Any
 import torch
 
 from synthgan.networks.products import dense, multiplies_bfloat16
-from tests.test_loop import trainer
 from tests.torch_threads import torch_threads
+from tests.training.test_loop import trainer
 
 
 def figures(precision: str, n_threads: int) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """Shape: how closely each column of the synthetic table follows the real one.
 
-The measure of sdmetrics (``QualityReport``: Column Shapes); ``tests/test_fidelity.py`` holds it to the library's
-figures.
+The measure of sdmetrics (``QualityReport``: Column Shapes); its test, ``test_fidelity.py``, holds it to the
+library's figures.
 """
 
 from __future__ import annotations

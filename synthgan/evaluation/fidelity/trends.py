@@ -1,7 +1,7 @@
 """Trend: how closely pairs of columns of the synthetic table follow the real ones.
 
 Strong-pair trend is that of sdmetrics 0.32 (``QualityReport``: Column Pair Trends with its default thresholds),
-computed on shared codes at once instead of pair by pair; ``tests/test_fidelity.py`` holds it to the library's figures.
+computed on shared codes at once instead of pair by pair; ``test_fidelity.py`` holds it to the library's figures.
 Trend over all pairs is the measure of the TabSyn, TabDiff and TabPC papers (sdmetrics 0.11.1).
 """
 
