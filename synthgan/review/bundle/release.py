@@ -16,6 +16,7 @@ from synthgan.privacy.account.ledger import Ledger
 from synthgan.privacy.account.wording import in_words
 from synthgan.review.bundle.manifest import sha256_of
 from synthgan.tables.schema.schema import NUMERIC_KINDS
+from synthgan.version import __version__
 
 DECISION: Final = (
     "the decision to publish: whether these rows leave the building after their scores on real rows, and the gates on "
@@ -105,8 +106,6 @@ class Release:
     @property
     def parquet_metadata(self) -> Mapping[str, str]:
         """Key-value metadata that says what the rows are."""
-        from synthgan import __version__
-
         return {"synthetic": "true", "generator": "synthgan", "version": __version__, "guarantee": self.guarantee}
 
 
