@@ -13,7 +13,6 @@ from synthgan.errors import SettingsError, did_you_mean
 from synthgan.model.file import read_manifest
 from synthgan.model.model import Model, read_model
 from synthgan.privacy.account.ledger import Ledger
-from synthgan.privacy.account.wording import in_words
 from synthgan.review.bundle.manifest import sha256_of
 from synthgan.tables.schema.schema import NUMERIC_KINDS
 from synthgan.version import __version__
@@ -66,7 +65,7 @@ class Release:
     @property
     def guarantee(self) -> str:
         """The guarantee in words."""
-        return NO_GUARANTEE if self.account is None else in_words(self.account)
+        return NO_GUARANTEE if self.account is None else self.account.in_words()
 
     @property
     def n_rows(self) -> int:
