@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from decimal import Decimal
 from functools import cached_property
 from typing import Any
 
@@ -39,7 +38,7 @@ from synthgan.tables.columns.protocol import (
 )
 from synthgan.tables.conditions.predicates import Predicate, matches
 from synthgan.tables.schema.schema import ColumnSchema
-from synthgan.tables.schema.schema_values import INFINITIES, value_to_json
+from synthgan.tables.schema.schema_values import values_from_json, values_to_json
 from synthgan.tables.statistics.statistics import ColumnStatistics
 
 _MOSTLY_OTHER = 0.5
@@ -386,33 +385,6 @@ class LevelEncoder:
         )
         if not fits:
             raise ValueError(f"the levels of column '{self.name}' do not fit together")
-
-
-def values_to_json(values: pa.Array) -> list[Any]:
-    """Values of any column type as JSON scalars; times as whole numbers, decimals and infinities as text."""
-    if pat.is_decimal(values.type):
-        return [str(value) for value in values.to_pylist()]
-    if pat.is_floating(values.type):
-        return [value_to_json(value) for value in values.to_pylist()]
-    content: list[Any] = (values if (whole := _whole(values.type)) is None else values.cast(whole)).to_pylist()
-    return content
-
-
-def values_from_json(content: list[Any], arrow_type: pa.DataType) -> pa.Array:
-    """The values that `values_to_json` wrote."""
-    if pat.is_decimal(arrow_type):
-        return pa.array([Decimal(text) for text in content], type=arrow_type)
-    if pat.is_floating(arrow_type):
-        return pa.array([INFINITIES[value] if isinstance(value, str) else value for value in content], type=arrow_type)
-    whole = _whole(arrow_type)
-    return pa.array(content, type=arrow_type) if whole is None else pa.array(content, type=whole).cast(arrow_type)
-
-
-def _whole(arrow_type: pa.DataType) -> pa.DataType | None:
-    """The whole numbers behind a type of times, None for other types."""
-    if pat.is_timestamp(arrow_type) or pat.is_duration(arrow_type):
-        return pa.int64()
-    return pa.int32() if pat.is_date32(arrow_type) else None
 
 
 def _numpy(array: pa.Array) -> npt.NDArray[Any]:
