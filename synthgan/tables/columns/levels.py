@@ -16,7 +16,6 @@ import pyarrow.types as pat
 from synthgan.errors import ConditionError
 from synthgan.tables.arrow_types import is_text, parse_type
 from synthgan.tables.axes.raw_numbers import conform
-from synthgan.tables.columns.binning import share_before
 from synthgan.tables.columns.level_choice import (
     OTHER,
     SURE,
@@ -27,7 +26,6 @@ from synthgan.tables.columns.level_choice import (
     words_among_numbers,
 )
 from synthgan.tables.columns.protocol import (
-    LARGEST_POSITION,
     Codes,
     Facts,
     FitRules,
@@ -36,6 +34,7 @@ from synthgan.tables.columns.protocol import (
     Losses,
     Positions,
 )
+from synthgan.tables.columns.tail_buckets import TailBuckets
 from synthgan.tables.conditions.predicates import Predicate, matches
 from synthgan.tables.schema.schema import ColumnSchema
 from synthgan.tables.schema.schema_values import values_from_json, values_to_json
@@ -136,7 +135,7 @@ class LevelEncoder:
     @property
     def n_buckets(self) -> int:
         """Number of tail buckets."""
-        return int(self.bucket[-1]) + 1 if len(self.bucket) else 0
+        return self._tail.n_buckets
 
     @cached_property
     def facts(self) -> Facts:
@@ -168,9 +167,8 @@ class LevelEncoder:
         return shares / shares.sum()
 
     @cached_property
-    def _place(self) -> npt.NDArray[np.float64]:
-        """``(n_values - n_single,)`` bucket plus position at which each tail level starts."""
-        return self.bucket + share_before(self.bucket, self.share)
+    def _tail(self) -> TailBuckets:
+        return TailBuckets(self.bucket, self.share)
 
     def encode(self, array: pa.Array, rng: np.random.Generator) -> tuple[Codes, Positions | None]:
         """Codes of a batch and, with buckets, positions."""
@@ -182,10 +180,8 @@ class LevelEncoder:
             return codes, None
         tail = index - self.n_single
         in_bucket = (tail >= 0) & (tail < len(self.bucket))
-        tail = tail[in_bucket]
         positions = np.zeros(len(codes), dtype=np.float32)
-        inside = self._place[tail] - self.bucket[tail] + rng.random(len(tail), dtype=np.float32) * self.share[tail]
-        positions[in_bucket] = np.clip(inside, 0.0, LARGEST_POSITION)
+        positions[in_bucket] = self._tail.positions(tail[in_bucket], rng)
         return codes, positions
 
     def _index(self, array: pa.Array) -> npt.NDArray[np.int64]:
@@ -210,16 +206,14 @@ class LevelEncoder:
         index = self._value_of_code[codes]
         if len(self.bucket) and positions is not None:
             rows = np.flatnonzero((codes >= self.n_single) & (codes < self.n_single + self.n_buckets))
-            inside = np.clip(positions[rows], 0.0, LARGEST_POSITION).astype(np.float64)
-            place = codes[rows] - self.n_single + inside
-            index[rows] = self.n_single + np.searchsorted(self._place, place, side="right") - 1
+            index[rows] = self.n_single + self._tail.levels(codes[rows] - self.n_single, positions[rows])
         return self._dictionary.take(pa.array(index))
 
     @cached_property
     def _value_of_code(self) -> npt.NDArray[np.int64]:
         """Index in ``_dictionary`` of each code (of a bucket: of its first level)."""
         index = np.arange(self.n_levels)
-        first = np.searchsorted(self.bucket, np.arange(self.n_buckets)) + self.n_single
+        first = self._tail.first_levels + self.n_single
         index[self.n_single : self.n_single + self.n_buckets] = first
         if self.other is not None:
             index[self.other] = len(self.values)
@@ -246,19 +240,14 @@ class LevelEncoder:
         lower, upper = np.zeros(self.n_levels, dtype=np.float32), np.ones(self.n_levels, dtype=np.float32)
         allowed = met[self._value_of_code]
         exact = True
+        met_in_tail = met[self.n_single : len(self.values)]
         for bucket in range(self.n_buckets):
-            rows = np.flatnonzero(self.bucket == bucket)
-            wanted = rows[met[self.n_single + rows]]
             code = self.n_single + bucket
-            allowed[code] = len(wanted) > 0
-            if 0 < len(wanted) < len(rows):
-                first, last = wanted[0], wanted[-1]
-                exact &= len(wanted) == last - first + 1
-                lower[code] = np.nextafter(np.float32(self._place[first] - bucket), np.float32(1))
-                if last != rows[-1]:
-                    upper[code] = np.nextafter(np.float32(self._place[last + 1] - bucket), np.float32(0))
-                if upper[code] <= lower[code]:
-                    exact, upper[code] = False, np.nextafter(lower[code], np.float32(2))
+            window = self._tail.window(bucket, met_in_tail)
+            allowed[code] = window is not None
+            if window is not None:
+                lower[code], upper[code] = window.lower, window.upper
+                exact &= window.is_exact
         if not allowed.any():
             raise ConditionError(
                 f"no value that the model can generate for column '{self.name}' meets its condition; it knows "
