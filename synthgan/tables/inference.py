@@ -17,10 +17,11 @@ import pyarrow.compute as pc
 
 from synthgan.errors import SchemaError, did_you_mean
 from synthgan.tables.arrow_types import is_text, value_type
-from synthgan.tables.schema.declared_columns import natural_kind, overrule
-from synthgan.tables.schema.schema import NUMERIC_KINDS, Kind, TableSchema
+from synthgan.tables.kinds import TRAITS, Kind, natural_kind
+from synthgan.tables.schema.declared_columns import overrule
+from synthgan.tables.schema.schema import TableSchema
 from synthgan.tables.schema.schema_file import declaration_of
-from synthgan.tables.schema.written_columns import kind_of_format, with_format
+from synthgan.tables.schema.written_columns import with_format
 from synthgan.tables.sources.batches import Source
 from synthgan.tables.written import NumberFormat
 from synthgan.tables.written.recognition import FormatSearch, find_format
@@ -88,7 +89,7 @@ def sample_rows(n_columns: int) -> int:
 
 def _stays_text(facts: Mapping[str, Any]) -> bool:
     """Whether what is declared of a column of text leaves no room for a format to be found."""
-    numeric = "kind" not in facts or facts["kind"] in NUMERIC_KINDS
+    numeric = "kind" not in facts or TRAITS[facts["kind"]].is_number
     return not numeric or any(fact in facts for fact in ("written", "levels")) or facts.get("text", "empty") != "empty"
 
 
@@ -104,7 +105,7 @@ def _guesses(source: Source, target: str | None, stay_text: set[str]) -> dict[st
         guess = guess_kind(
             facts, from_categorical=field.name in source.categories, may_be_written=field.name not in unread
         )
-        if field.name == target and guess.kind in {"identifier", "text"}:
+        if field.name == target and not TRAITS[guess.kind].is_learned:
             guess = Guess(kind=natural_kind(value_type(field.type)), reason="the target column")
         guesses[field.name] = guess
     if sample.num_rows != source.n_rows:
@@ -275,15 +276,12 @@ def _guess_written(facts: Facts) -> Guess | None:
         numbers = form.to_values(facts.values).cast(pa.float64()).to_numpy(zero_copy_only=False)
         if _identifier_reason(facts, numbers):
             return None
-    kind = kind_of_format(form)
+    kind = natural_kind(form.value_type)
     return Guess(
         kind=kind,
-        reason=f"text that writes {_WRITTEN.get(kind, 'numbers')} as {form.pattern}",
+        reason=f"text that writes {TRAITS[kind].written_as} as {form.pattern}",
         written=form.pattern,
     )
-
-
-_WRITTEN: Final[Mapping[str, str]] = {"date": "dates", "datetime": "dates and times", "timedelta": "times of day"}
 
 
 def _guess_text(facts: Facts) -> Guess:

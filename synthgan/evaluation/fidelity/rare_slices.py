@@ -18,10 +18,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from synthgan.comparison import MODE_ROWS
+from synthgan.evaluation.compared.cuts import cut_at, n_cells, quantile_edges
 from synthgan.evaluation.compared.resampling import N_RESAMPLES, Resamples, centred_interval, resample
 from synthgan.evaluation.compared.tables import Codes, ComparedTables, Floats
 from synthgan.evaluation.compared.value_texts import MISSING, level_texts, number_text
-from synthgan.evaluation.coverage.modes import cut_at
 from synthgan.evaluation.scores import Score
 
 SMALLEST_SHARE, LARGEST_SHARE = 0.002, 0.02
@@ -241,18 +241,14 @@ class _Distributions:
 def _column(tables: ComparedTables, column: str, names: list[str], real: str) -> _Column:
     if tables.roles[column] == "categorical":
         cells = {name: tables.codes[name][column] + 1 for name in names}
-        n_cells = tables.n_levels[column] + 1
-        coarse = np.empty(n_cells, dtype=np.int64)
-        counts = np.bincount(cells[real], minlength=n_cells)
-        coarse[np.argsort(-counts, kind="stable")] = np.minimum(np.arange(n_cells), _MOST_LEVELS)
-        return _Column(cells, n_cells, coarse, None)
-    own = tables.numbers[real][column]
-    own = own[~np.isnan(own)]
-    edges = np.unique(np.quantile(own, _QUANTILES, method="lower")) if len(own) else np.empty(0)
-    n_cells = 2 * len(edges) + 2
-    return _Column(
-        {name: cut_at(tables.numbers[name][column], edges) for name in names}, n_cells, np.arange(n_cells), edges
-    )
+        n_levels = tables.n_levels[column] + 1
+        coarse = np.empty(n_levels, dtype=np.int64)
+        counts = np.bincount(cells[real], minlength=n_levels)
+        coarse[np.argsort(-counts, kind="stable")] = np.minimum(np.arange(n_levels), _MOST_LEVELS)
+        return _Column(cells, n_levels, coarse, None)
+    edges = quantile_edges(tables.numbers[real][column], _QUANTILES)
+    cells = {name: cut_at(tables.numbers[name][column], edges) for name in names}
+    return _Column(cells, n_cells(edges), np.arange(n_cells(edges)), edges)
 
 
 def _rare_slices(columns: Mapping[str, _Column], n_rows: Mapping[str, int], real: str, synthetic: str) -> list[_Slice]:

@@ -27,7 +27,16 @@ from synthgan.tables.columns.level_choice import (
     split_levels,
     words_among_numbers,
 )
-from synthgan.tables.columns.protocol import LARGEST_POSITION, Codes, Facts, FitRules, LevelCondition, Positions
+from synthgan.tables.columns.protocol import (
+    LARGEST_POSITION,
+    Codes,
+    Facts,
+    FitRules,
+    LevelCondition,
+    ListedValues,
+    Losses,
+    Positions,
+)
 from synthgan.tables.conditions.predicates import Predicate, matches
 from synthgan.tables.schema.schema import ColumnSchema
 from synthgan.tables.schema.schema_values import INFINITIES, value_to_json
@@ -156,8 +165,8 @@ class LevelEncoder:
     @cached_property
     def _value_shares(self) -> npt.NDArray[np.float64]:
         """``(n_values,)`` share of each value among them all."""
-        _, rows = self.shares()
-        return rows / rows.sum()
+        shares = self.listed.shares
+        return shares / shares.sum()
 
     @cached_property
     def _place(self) -> npt.NDArray[np.float64]:
@@ -258,11 +267,18 @@ class LevelEncoder:
             )
         return LevelCondition(allowed=allowed, lower=lower, upper=upper, is_exact=exact)
 
-    def shares(self) -> tuple[pa.Array, npt.NDArray[np.float64]]:
+    @cached_property
+    def listed(self) -> ListedValues:
         """All kept values and their shares of the rows."""
-        rows = self.marginal[self._code_of_value[: len(self.values)]].copy()
-        rows[self.n_single :] *= self.share
-        return self.values, rows
+        shares = self.marginal[self._code_of_value[: len(self.values)]].copy()
+        shares[self.n_single :] *= self.share
+        share_unlisted = 0.0 if self.other is None else float(self.marginal[self.other])
+        return ListedValues(values=self.values, shares=shares, share_unlisted=share_unlisted, is_closed=self.closed)
+
+    @property
+    def losses(self) -> Losses:
+        """The levels that were too rare to keep."""
+        return Losses(n_classes=self.n_merged, classes_become=self.rare_become)
 
     def describe(self) -> dict[str, Any]:
         """What the model file holds about the column."""

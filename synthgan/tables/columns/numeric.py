@@ -17,8 +17,8 @@ from synthgan.tables.columns.binning import Binning, Segments, make_binning
 from synthgan.tables.columns.bounds import clip_to_bounds, declared_bounds, rows_beyond
 from synthgan.tables.columns.cells import moments
 from synthgan.tables.columns.curve import TickCurve, TickLookup
-from synthgan.tables.columns.numeric_conditions import compile_numeric, snap_numeric
-from synthgan.tables.columns.protocol import Codes, Facts, FitRules, LevelCondition, Positions
+from synthgan.tables.columns.numeric_conditions import compile_numeric
+from synthgan.tables.columns.protocol import Codes, Facts, FitRules, LevelCondition, Losses, Positions
 from synthgan.tables.conditions.predicates import Predicate
 from synthgan.tables.schema.schema import ColumnSchema
 from synthgan.tables.statistics.statistics import ColumnStatistics
@@ -233,10 +233,6 @@ class NumericEncoder:
         """Which codes and positions decode to values that meet the predicate."""
         return compile_numeric(self, predicate)
 
-    def snap(self, array: pa.Array, predicate: Predicate) -> pa.Array:
-        """Decoded values moved to the nearest one that meets the predicate, where `compile` was not exact."""
-        return snap_numeric(self, array, predicate)
-
     @cached_property
     def lookup(self) -> TickLookup:
         """Ticks to codes; only for a column with at least one spike or bin."""
@@ -246,6 +242,22 @@ class NumericEncoder:
     def curve(self) -> TickCurve:
         """Codes to ticks."""
         return TickCurve(self.segments, self.bin_codes, self.spikes, self.spike_codes, self.n_levels)
+
+    @property
+    def listed(self) -> None:
+        """Numbers are no list of values, also where a few of them have levels."""
+
+    @property
+    def losses(self) -> Losses:
+        """Values that went to the nearest level for want of rows, and what value protection changed."""
+        has_bins = len(self.bin_codes) > 0
+        return Losses(
+            n_classes=0 if has_bins else self.n_merged,
+            classes_become="the nearest that is kept" if len(self.spikes) else "missing",
+            has_far_rows=self.has_far_rows,
+            has_infinities=self.has_lost_infinities,
+            fullness=self.fullness,
+        )
 
     def describe(self) -> dict[str, Any]:
         """What the model file holds about the column."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -27,7 +28,7 @@ _RESOLUTION = 1e-5  # of positions: narrower ranges are asked for through a wide
 
 
 def compile_numeric(encoder: NumericEncoder, predicate: Predicate) -> LevelCondition:
-    """Which codes and positions decode to values that meet the predicate, or come near enough to `snap`.
+    """Which codes and positions decode to values that meet the predicate, or come near enough to be moved onto them.
 
     Raises:
         ConditionError: when none does.
@@ -62,10 +63,17 @@ def compile_numeric(encoder: NumericEncoder, predicate: Predicate) -> LevelCondi
         )
     # Ticks are wall times: where a clock change repeats an hour, they do not tell its two halves apart.
     exact &= isinstance(predicate, Missing) or not encoder.axis.has_clock_changes
-    return LevelCondition(allowed=allowed, lower=lower, upper=upper, is_exact=exact)
+    return LevelCondition(
+        allowed=allowed,
+        lower=lower,
+        upper=upper,
+        is_exact=exact,
+        snap=partial(_snap, encoder, predicate),
+        is_exact_when_snapped=not encoder.axis.has_clock_changes,
+    )
 
 
-def snap_numeric(encoder: NumericEncoder, array: pa.Array, predicate: Predicate) -> pa.Array:
+def _snap(encoder: NumericEncoder, predicate: Predicate, array: pa.Array) -> pa.Array:
     """Values moved to the nearest one that the predicate asks for; missing and infinite ones stay."""
     readings = encoder.axis.read(array)
     finite = readings.finite
