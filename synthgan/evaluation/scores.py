@@ -7,26 +7,15 @@ import json
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
+
+from synthgan.evaluation.catalogue import GROUPS, Direction, Group, Unit, definition
 
 if TYPE_CHECKING:
     import pandas as pd
 
-Direction = Literal["lower", "higher", "target", "none"]
-Group = Literal["fidelity", "coverage", "detection", "utility", "membership", "disclosure", "copies"]
-
 HEADINGS = ("Score", "Synthetic", "95% interval", "Real rows", "Best")
 """Headings of `Scores.rows`."""
-
-_TITLES: dict[Group, str] = {
-    "fidelity": "Fidelity",
-    "coverage": "Coverage",
-    "detection": "Detection",
-    "utility": "Utility",
-    "membership": "Membership attacks",
-    "disclosure": "Disclosure",
-    "copies": "Copies",
-}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -55,9 +44,43 @@ class Score:
     interval: tuple[float, float] | None = None
     ideal: float | None = None
     reference: float | None = None
-    unit: Literal["", "%"] = ""
+    unit: Unit = ""
     note: str = ""
     details: Mapping[str, Any] = field(default_factory=dict, repr=False)
+
+    @classmethod
+    def of(
+        cls,
+        name: str,
+        value: float,
+        *,
+        interval: tuple[float, float] | None = None,
+        reference: float | None = None,
+        note: str = "",
+        details: Mapping[str, Any] | None = None,
+    ) -> Score:
+        """A score of the catalogue, which knows its label, direction, group, ideal and unit.
+
+        Where real rows are the ideal and there are none, the direction is the one that a gate takes for the better.
+
+        Raises:
+            LookupError: the catalogue has no such score.
+        """
+        known = definition(name)
+        ideal = reference if known.ideal == "reference" else known.ideal
+        return cls(
+            name=name,
+            label=known.label,
+            value=value,
+            direction=known.direction if ideal is not None else known.better or "none",
+            group=known.group,
+            interval=interval,
+            ideal=ideal,
+            reference=reference,
+            unit=known.unit,
+            note=note,
+            details=details or {},
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """The fields as JSON values; numbers that are not finite become None."""
@@ -169,7 +192,7 @@ class Scores:
 
         groups: dict[str, list[tuple[tuple[str, ...], str]]] = {}
         for score, row in zip(self.scores, self.rows(), strict=True):
-            groups.setdefault(_TITLES[score.group], []).append((row, score.note))
+            groups.setdefault(GROUPS[score.group], []).append((row, score.note))
         facts = {f"rows, {table}": f"{n:,}" for table, n in self.n_rows.items()} | dict(self.settings)
         return scores_page(
             title,
@@ -189,7 +212,7 @@ class Scores:
         for score, row in zip(self.scores, rows, strict=True):
             if score.group != group:
                 group = score.group
-                lines.append(_TITLES[group])
+                lines.append(GROUPS[group])
             lines.append(_aligned(row, widths))
         lines.extend(f"Note: {note}" for note in self.notes)
         return "\n".join(lines)
@@ -202,7 +225,7 @@ class Scores:
         for score, row in zip(self.scores, self.rows(), strict=True):
             if score.group != group:
                 group = score.group
-                body.append(f'<tr><th colspan="{len(HEADINGS)}" style="text-align:left">{_TITLES[group]}</th></tr>')
+                body.append(f'<tr><th colspan="{len(HEADINGS)}" style="text-align:left">{GROUPS[group]}</th></tr>')
             cells = "".join(f"<td>{html.escape(cell)}</td>" for cell in row)
             body.append(f'<tr title="{html.escape(score.note)}">{cells}</tr>')
         notes = "".join(f"<li>{html.escape(note)}</li>" for note in self.notes)
