@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import html
 import json
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 from synthgan.evaluation.catalogue import GROUPS, Direction, Group, Unit, definition
+from synthgan.evaluation.compared.harmless_text import harmless
+from synthgan.evaluation.glossary import words_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -187,22 +192,44 @@ class Scores:
 
     def to_html(self, title: str = "Scores of a synthetic table") -> str:
         """The table as an HTML page of its own, with the notes and settings; it loads nothing and runs nothing."""
-        from synthgan.evaluation.glossary import words_of
-        from synthgan.evaluation.scores_html import scores_page
-
-        groups: dict[str, list[tuple[tuple[str, ...], str]]] = {}
+        style = files("synthgan.evaluation").joinpath("scores.css").read_text(encoding="utf-8").strip()
+        digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+        head = "".join(f'<th scope="col">{_escaped(heading)}</th>' for heading in HEADINGS)
+        lines: dict[str, str] = {}
         for score, row in zip(self.scores, self.rows(), strict=True):
-            groups.setdefault(GROUPS[score.group], []).append((row, score.note))
-        facts = {f"rows, {table}": f"{n:,}" for table, n in self.n_rows.items()} | dict(self.settings)
-        return scores_page(
-            title,
-            HEADINGS,
-            groups.items(),
-            notes=self.notes,
-            facts=facts,
-            warning="Do not publish this page: it was computed from real rows, and tells about them.",
-            words=[(entry.word, entry.meaning) for entry in words_of(score.name for score in self)],
+            lines[GROUPS[score.group]] = lines.get(GROUPS[score.group], "") + _page_row(row, score.note)
+        bodies = "".join(
+            f'<tbody><tr><th scope="rowgroup" colspan="{len(HEADINGS)}">{_escaped(group)}</th></tr>{rows}</tbody>'
+            for group, rows in lines.items()
         )
+        notes = "".join(f"<li>{_escaped(note)}</li>" for note in self.notes)
+        words = "".join(
+            f"<div><dt>{_escaped(entry.word)}</dt><dd>{_escaped(entry.meaning)}</dd></div>"
+            for entry in words_of(score.name for score in self)
+        )
+        facts = {f"rows, {table}": f"{n:,}" for table, n in self.n_rows.items()} | dict(self.settings)
+        told = "".join(
+            f'<tr><th scope="row">{_escaped(name)}</th><td>{_escaped(_setting(value))}</td></tr>'
+            for name, value in facts.items()
+        )
+        parts = [
+            "<!DOCTYPE html>",
+            '<html lang="en"><head><meta charset="utf-8">',
+            '<meta http-equiv="Content-Security-Policy" '
+            f"content=\"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'\">",
+            '<meta name="viewport" content="width=device-width, initial-scale=1">',
+            f"<title>{_escaped(title)}</title>",
+            f"<style>{style}</style></head>",
+            f"<body><main><h1>{_escaped(title)}</h1>",
+            '<p class="warning">Do not publish this page: it was computed from real rows, and tells about them.</p>',
+            '<div class="scroll" tabindex="0" role="region" aria-label="Scores">',
+            f'<table class="scores"><thead><tr>{head}</tr></thead>{bodies}</table></div>',
+            f"<h2>Notes</h2><ul>{notes}</ul>" if notes else "",
+            f"<h2>Words used here</h2><dl>{words}</dl>" if words else "",
+            f'<h2>Settings</h2><table class="facts"><tbody>{told}</tbody></table>' if told else "",
+            "</main></body></html>",
+        ]
+        return "\n".join(part for part in parts if part) + "\n"
 
     def __str__(self) -> str:
         rows = self.rows()
@@ -241,6 +268,27 @@ def _aligned(row: tuple[str, ...], widths: list[int]) -> str:
         last,
     ]
     return "  ".join(cells).rstrip()
+
+
+def _page_row(row: tuple[str, ...], note: str) -> str:
+    name = f"{_escaped(row[0])}{f'<small>{_escaped(note)}</small>' if note else ''}"
+    cells = (
+        f'<td data-label="{_escaped(heading)}">{_escaped(cell)}</td>'
+        for heading, cell in zip(HEADINGS[1:], row[1:], strict=True)
+    )
+    return f'<tr><th scope="row">{name}</th>{"".join(cells)}</tr>'
+
+
+def _setting(value: Any) -> str:
+    if isinstance(value, list | tuple):
+        return ", ".join(map(str, value)) or "none"
+    if isinstance(value, Mapping):
+        return json.dumps(value, ensure_ascii=False, default=str) if value else "none"
+    return "none" if value is None else str(value)
+
+
+def _escaped(text: str) -> str:
+    return html.escape(harmless(text))
 
 
 def _best(score: Score) -> str:
