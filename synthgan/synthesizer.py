@@ -386,7 +386,8 @@ class Synthesizer:
         self._check_fitted()
         from synthgan.sampling.balance import balance
 
-        return balance(self, data, self.target_ if target is None else target, random_state=random_state)
+        wanted = self.target_ if target is None else target
+        return balance(data, wanted, self.codec_, self.sample, random_state=random_state)
 
 
 _PARAMETERS: dict[str, Any] = dict(Synthesizer.__init__.__kwdefaults__ or {})

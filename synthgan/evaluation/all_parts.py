@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import warnings
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from os import PathLike
@@ -13,7 +12,7 @@ import numpy as np
 import pandas as pd
 from threadpoolctl import threadpool_limits
 
-from synthgan.errors import DataError, SettingsError, SourceError, SynthganWarning
+from synthgan.errors import DataError, SettingsError, SourceError
 from synthgan.evaluation.compared.column_roles import kinds_of
 from synthgan.evaluation.compared.tables import compare
 from synthgan.evaluation.compared.written_values import read_written
@@ -25,6 +24,7 @@ from synthgan.evaluation.scores import Score, Scores
 from synthgan.tables.files.csv_format import CsvFormat
 from synthgan.tables.schema.schema import TableSchema
 from synthgan.tables.sources.open import names_csv, open_source
+from synthgan.warned import warn
 
 
 def evaluate(
@@ -119,7 +119,7 @@ def evaluate(
     copied = next((copies_warning(score) for score in scores if score.name == "exact_copies"), None)
     if copied is not None:
         notes.insert(0, copied)
-        warnings.warn(copied, SynthganWarning, stacklevel=2)
+        warn(copied)
     if holdout is None:
         notes.append(
             "Without a holdout there is no noise floor, no check for rows close to training rows, and no attack: "

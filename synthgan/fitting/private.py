@@ -21,9 +21,10 @@ from synthgan.config import DpSgdSettings, Effort, TrainingSettings
 from synthgan.critics.adversarial import NeuralCritic, RealRows
 from synthgan.errors import PrivacyError
 from synthgan.fitting.receipt import Receipt, new_key
+from synthgan.privacy.account.entries import Entry
 from synthgan.privacy.account.events import plan_order
 from synthgan.privacy.account.journal import check_unused
-from synthgan.privacy.account.ledger import Entry, Ledger
+from synthgan.privacy.account.ledger import Ledger
 from synthgan.privacy.account.parameters import ROW, Privacy
 from synthgan.privacy.clamping import ClampedSource
 from synthgan.privacy.columns.private_statistics import PrivateStatistics

@@ -39,6 +39,7 @@ from synthgan.model.archive import (
     write_archive,
 )
 from synthgan.tables.files.outputs import atomic_path
+from synthgan.version import __version__
 
 if TYPE_CHECKING:
     import torch
@@ -158,8 +159,6 @@ def save_model(
             largest size.
     """
     from safetensors.torch import save
-
-    from synthgan import __version__
 
     if architecture not in ARCHITECTURES:
         raise ValueError("unknown architecture")

@@ -25,11 +25,10 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.types as pat
 
-from synthgan.privacy.columns.estimates import TRUST, Cell, norm_sub, rising_sums
+from synthgan.privacy.columns.estimates import TRUST, Cell, norm_sub, rising_sums, without_noise
 from synthgan.privacy.columns.heavy_values import heavy_numbers
-from synthgan.privacy.columns.level_release import without_noise
 from synthgan.privacy.columns.number_cells import N_SPECIAL, CellCounter, Reader, StepCounter, candidate_steps
-from synthgan.privacy.columns.protocol import Budget, Counter, Release
+from synthgan.privacy.columns.protocol import Budget, ColumnRelease, Counter, Release
 from synthgan.privacy.columns.public_grids import (
     N_EQUAL_CELLS,
     declared_range,
@@ -307,3 +306,6 @@ def _histogram(
         n_negative_infinite=negative,
         n_lost_digits=axis.frame.dropped if pat.is_decimal(axis.arrow_type) else 0,
     )
+
+
+NUMBER_RELEASE = ColumnRelease(release=release_numbers, n_cells=n_cells_expected, discovers=discovers_values)

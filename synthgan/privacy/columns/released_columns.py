@@ -66,7 +66,7 @@ def _of_ranges(column: ColumnSchema, histogram: Histogram) -> str:
         counted.insert(0, _number(n_ranges, "range"))
     words = f"counted in {' and '.join(counted)}"
     step = histogram.axis.granularity
-    if column.kind not in ("integer", "float", "decimal"):  # the steps of times are nanoseconds or days
+    if column.traits.scale != "amount":  # the steps of times are nanoseconds or days
         return words
     return f"{words}, " + ("with any number of decimals" if step is None else f"in steps of {step:.15g}")
 

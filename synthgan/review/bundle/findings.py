@@ -6,11 +6,11 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from synthgan import __version__
 from synthgan.review.bundle.document import EVIDENCE, Findings, TierContent
 from synthgan.review.bundle.real_rows import RealRows
 from synthgan.review.file_names import INTERNAL
 from synthgan.review.report.publication import EVALUATED, publication_of
+from synthgan.version import __version__
 
 if TYPE_CHECKING:
     from synthgan.evaluation import Scores

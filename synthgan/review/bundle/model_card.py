@@ -29,7 +29,7 @@ _SPECIAL = re.compile(r"[\\`*_{}\[\]~$]")
 _AS_NUMBER = re.compile(r"[<>&|@]|:(?=//)|(?<=www)\.|^(?:[-+#=]|\d+(?=[.)]))", re.IGNORECASE)
 """HTML, ends of cells, what becomes a link by itself, and what starts a list or a heading."""
 NEURAL = 3
-"""The door of the discriminator, see `synthgan.privacy.account.wording.DOOR_NAMES`."""
+"""The door of the discriminator, see `synthgan.privacy.account.entries.DOOR_NAMES`."""
 _NOT_HERE = "Not in this tier: it would be computed from real rows, which the privacy budget did not pay for."
 
 

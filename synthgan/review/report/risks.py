@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from markupsafe import Markup
 
 from synthgan.errors import PrivacyError
-from synthgan.privacy.account.wording import DOOR_NAMES
+from synthgan.privacy.account.entries import DOOR_NAMES
 from synthgan.review.evidence import mapping, read_curves, records, sequence
 from synthgan.review.report.blocks import (
     Block,

@@ -9,26 +9,11 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import cached_property
 from numbers import Real
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 from synthgan.errors import SchemaError, did_you_mean
 from synthgan.tables.axes.calendars import parse_calendar
-
-Kind = Literal[
-    "categorical",
-    "boolean",
-    "integer",
-    "float",
-    "decimal",
-    "datetime",
-    "date",
-    "timedelta",
-    "identifier",
-    "constant",
-    "text",
-]
-KINDS: tuple[Kind, ...] = get_args(Kind)
-NUMERIC_KINDS: frozenset[Kind] = frozenset({"integer", "float", "decimal", "datetime", "date", "timedelta"})
+from synthgan.tables.kinds import TRAITS, Kind, KindTraits
 
 Provenance = Literal["declared", "inferred-exact", "released"]
 """Where a fact came from: the user said it, it was read off the data exactly, or a private mechanism released it."""
@@ -112,8 +97,8 @@ class ColumnSchema:
 
     def __post_init__(self) -> None:
         """Check each fact by itself and against the kind."""
-        if self.kind not in KINDS:
-            hint = did_you_mean(self.kind, KINDS) or f"; the kinds are {', '.join(KINDS)}"
+        if self.kind not in TRAITS:
+            hint = did_you_mean(self.kind, TRAITS) or f"; the kinds are {', '.join(TRAITS)}"
             raise SchemaError(f"column {self.name!r} has an unknown kind {self.kind!r}{hint}")
         if self.bounds is not None:
             self._check_bounds(self.bounds)
@@ -121,7 +106,7 @@ class ColumnSchema:
             raise SchemaError(f"the granularity of column {self.name!r} must be a positive, finite number")
         self._check_grid()
         for fact, value in (("bounds", self.bounds), ("granularity", self.granularity)):
-            if value is not None and self.kind not in NUMERIC_KINDS:
+            if value is not None and not self.traits.is_number:
                 raise SchemaError(
                     f"column {self.name!r} is {self.kind} and cannot have {fact}: drop them or declare a numeric kind"
                 )
@@ -133,6 +118,16 @@ class ColumnSchema:
                 f"'empty', 'drop' or 'faker:PROVIDER' (like faker:name) are expected"
             )
 
+    @property
+    def traits(self) -> KindTraits:
+        """What holds for every column of the kind."""
+        return TRAITS[self.kind]
+
+    @property
+    def is_dropped(self) -> bool:
+        """Whether the column is left out of what is generated."""
+        return self.traits.has_text and self.text == "drop"
+
     def _check_grid(self) -> None:
         if self.offset is not None and not _is_finite(self.offset):
             raise SchemaError(f"the offset of column {self.name!r} must be a finite number")
@@ -140,7 +135,7 @@ class ColumnSchema:
             raise SchemaError(f"the offset of column {self.name!r} needs a granularity or a calendar beside it")
         if self.calendar is None:
             return
-        if self.kind not in ("date", "datetime"):
+        if not self.traits.has_calendar:
             raise SchemaError(
                 f"column {self.name!r} is {self.kind} and cannot have a calendar: drop it or declare date or datetime"
             )

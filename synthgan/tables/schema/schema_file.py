@@ -65,7 +65,7 @@ def _column_to_json(column: ColumnSchema) -> dict[str, Any]:
         "offset": column.offset,
         "calendar": column.calendar,
         "time_zone": column.time_zone,
-        "text": column.text if column.kind == "text" else None,
+        "text": column.text if column.traits.has_text else None,
         "arrow_type": column.arrow_type or None,
         "stored_type": column.stored_type,
         "written": column.written,

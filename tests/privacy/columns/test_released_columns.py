@@ -9,7 +9,8 @@ import pytest
 from synthgan.privacy.columns.released_columns import in_words
 from synthgan.tables.axes.axis import Axis
 from synthgan.tables.axes.grids import Grid
-from synthgan.tables.schema.schema import ColumnSchema, Kind, Levels
+from synthgan.tables.kinds import Kind
+from synthgan.tables.schema.schema import ColumnSchema, Levels
 from synthgan.tables.statistics.formats import Templates
 from synthgan.tables.statistics.histogram import Histogram
 from synthgan.tables.statistics.level_counts import LevelCounts
