@@ -44,6 +44,8 @@ class Definition:
         gated: the side that a gate takes for the better one, of a score that has a target; None for a diagnostic, which
             may warn and never clear: far from every training row is not the same as safe.
         worst: the worst that it can be, where there is such a value: a threshold there lets everything pass.
+        is_excess: whether it is the plain difference of an attack's success and the control's, and no share of what
+            the control leaves to be lost.
         needs: without which it is not computed: "target", "holdout", "holdout rows" (many of them), or "request" for
             what is computed only when asked for.
     """
@@ -55,6 +57,7 @@ class Definition:
     ideal: float | Literal["reference"] | None = None
     gated: Side | None = None
     worst: float | None = None
+    is_excess: bool = False
     needs: tuple[Need, ...] = ()
 
     @property
@@ -130,7 +133,7 @@ CATALOGUE: Final[Mapping[str, Definition]] = {
         needs=_MANY,
     ),
     "attribute_inference": Definition(
-        "Attribute inference", "disclosure", "lower", ideal=0.0, worst=1.0, needs=_HOLDOUT
+        "Attribute inference", "disclosure", "lower", ideal=0.0, worst=1.0, is_excess=True, needs=_HOLDOUT
     ),
     "singling_out": Definition("Singling out", "disclosure", "lower", ideal=0.0, worst=1.0, needs=_HOLDOUT),
     "linkability": Definition("Linkability", "disclosure", "lower", ideal=0.0, worst=1.0, needs=_HOLDOUT),
