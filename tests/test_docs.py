@@ -137,9 +137,7 @@ def test_paths_in_prose_exist(page: Path) -> None:
     code = "\n".join(
         [*re.findall(r"^```text\n(.*?)^```$", text, re.MULTILINE | re.DOTALL), *re.findall(r"`([^`\n]+)`", text)]
     )
-    named = set(
-        re.findall(r"(?<![\w./])(?:[\w-]+/)*(?:[\w-]+\.(?:py|toml|jinja|schema\.json)|[\w-]+/)(?![\w/])", code)
-    )
+    named = set(re.findall(r"(?<![\w./])(?:[\w-]+/)*(?:[\w-]+\.(?:py|toml|jinja|schema\.json)|[\w-]+/)(?![\w/])", code))
     assert len(named) > 40
     files = _files()
     assert sorted(name for name in named if not any(file.endswith(f"/{name}") for file in files)) == []

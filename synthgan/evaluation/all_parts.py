@@ -19,7 +19,7 @@ from synthgan.evaluation.compared.written_values import read_written
 from synthgan.evaluation.disclosure.copies import copies_warning
 from synthgan.evaluation.evidence import evidence
 from synthgan.evaluation.part_progress import ProgressMode, each_part
-from synthgan.evaluation.parts import DEFAULT_PARTS, DETECTION_ROWS, FRECHET_ROWS, PARTS, Part, Request
+from synthgan.evaluation.parts import DEFAULT_PARTS, DETECTION_ROWS, FRECHET_ROWS, PARTS, Part, Request, measure
 from synthgan.evaluation.scores import Score, Scores
 from synthgan.tables.files.csv_format import CsvFormat
 from synthgan.tables.schema.schema import TableSchema
@@ -120,7 +120,7 @@ def evaluate(
     # A limit of -1, which means all cores in scikit-learn, is none.
     with threadpool_limits(n_jobs if n_jobs is not None and n_jobs > 0 else None):
         for name in each_part(chosen, progress):
-            found, said = PARTS[name](request, np.random.default_rng(seeds[name]))
+            found, said = measure(name, request, np.random.default_rng(seeds[name]))
             scores += found
             notes += said
         drawn = evidence(tables)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
 
@@ -114,19 +114,9 @@ def rare_slice_scores(
     tables = tables.at_most(max_rows, names, rng)
     columns = {column: _column(tables, column, names, real) for column in tables.columns}
     slices = _rare_slices(columns, tables.n_rows, real, synthetic)
-    score = Score(
-        name="rare_slices",
-        label="Rare slices",
-        value=float("nan"),
-        direction="lower",
-        ideal=0.0,
-        unit="%",
-        group="fidelity",
-        note=f"size and inner distributions of groups of {SMALLEST_SHARE:.1%} to {LARGEST_SHARE:.0%} of the rows",
-        details={"n_slices": 0},
-    )
+    note = f"size and inner distributions of groups of {SMALLEST_SHARE:.1%} to {LARGEST_SHARE:.0%} of the rows"
     if not slices:
-        return [score]
+        return [Score.of("rare_slices", math.nan, note=note, details={"n_slices": 0})]
     distributions = _Distributions(columns, slices, real)
     found = distributions.errors(synthetic)
     fresh = None if reference is None else distributions.errors(reference)
@@ -157,11 +147,12 @@ def rare_slice_scores(
         ],
     }
     return [
-        replace(
-            score,
-            value=value,
+        Score.of(
+            "rare_slices",
+            value,
             interval=centred_interval(value, drawn, lowest=0.0, highest=100.0),
             reference=None if fresh is None else 100.0 * float(fresh.both.mean()),
+            note=note,
             details=details,
         )
     ]
