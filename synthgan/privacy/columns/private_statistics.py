@@ -19,7 +19,7 @@ from synthgan.errors import SettingsError
 from synthgan.privacy.columns import RELEASES
 from synthgan.privacy.columns.identifier_release import generic_templates
 from synthgan.privacy.columns.protocol import DOOR, EXACT_KEYS, Budget, ColumnRelease, Counter, CountMechanisms
-from synthgan.privacy.columns.released_columns import ReleasedColumn, in_words
+from synthgan.privacy.columns.released_columns import ReleasedColumn
 from synthgan.tables.arrow_types import parse_type
 from synthgan.tables.constraints import Reparametrisation, reparametrise
 from synthgan.tables.schema.schema import ColumnSchema, Provenance, TableSchema
@@ -127,7 +127,9 @@ class PrivateStatistics:
             {name: made for name, made in released.items() if isinstance(made, Histogram)},
             {name: made for name, made in released.items() if isinstance(made, Templates)},
             tuple(
-                in_words(column, released[column.name]) for column in rules.internal.columns if column.name in weights
+                _release_of(column).in_words(column, released[column.name])
+                for column in rules.internal.columns
+                if column.name in weights
             ),
         )
 

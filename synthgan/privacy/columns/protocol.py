@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from synthgan.privacy.columns.released_columns import ReleasedColumn
 from synthgan.tables.schema.schema import ColumnSchema
 
 DOOR = 1
@@ -106,6 +107,7 @@ class ColumnRelease:
     Attributes:
         release: the release itself: gives `LevelCounts`, a `Histogram` or `Templates`, as the kind's ``counted_as``
             says.
+        in_words: what was released of a column, told from that and the declaration only.
         n_cells: how many cells are counted, as far as the declaration tells; the column's share of the budget goes by
             it.
         discovers: whether the release may discover values, which takes a part of the delta.
@@ -113,6 +115,7 @@ class ColumnRelease:
     """
 
     release: Callable[[ColumnSchema, Budget], Release[Any]]
+    in_words: Callable[[ColumnSchema, Any], ReleasedColumn]
     n_cells: Callable[[ColumnSchema], float]
     discovers: Callable[[ColumnSchema], bool] = _never
     needs_discovery: Callable[[ColumnSchema], bool] = _never
