@@ -16,9 +16,10 @@ import pyarrow as pa
 import pyarrow.types as pat
 
 from synthgan.errors import SettingsError
+from synthgan.privacy.account.entries import STATISTICS
 from synthgan.privacy.columns.level_release import generic_templates, public_levels, release_identifiers, release_levels
 from synthgan.privacy.columns.number_release import discovers_values, n_cells_expected, release_numbers
-from synthgan.privacy.columns.protocol import DOOR, EXACT_KEYS, Budget, Counter, CountMechanisms
+from synthgan.privacy.columns.protocol import EXACT_KEYS, Budget, Counter, CountMechanisms
 from synthgan.privacy.columns.released_columns import Released, ReleasedColumn, in_words
 from synthgan.tables.arrow_types import parse_type
 from synthgan.tables.constraints import Reparametrisation, reparametrise
@@ -108,7 +109,7 @@ class PrivateStatistics:
         _check_budget(rho, delta, counted)
         first = rho * (COUNT_SHARE if any(weights.values()) else 1.0)
         exact = np.array([_count_rows(source)], dtype=np.int64)
-        n_rows = max(1.0, float(mechanisms.counts(exact, rho=first, door=DOOR, what="number of rows")[0]))
+        n_rows = max(1.0, float(mechanisms.counts(exact, rho=first, door=STATISTICS, what="number of rows")[0]))
         of_weight = (rho - first) / max(sum(weights.values()), 1e-300)
         n_discoveries = max(1, sum(_discovers(column, n_rows) for column in counted))
         running = {}
