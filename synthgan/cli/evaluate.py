@@ -111,6 +111,7 @@ def evaluate(
         random_state=seed,
         n_jobs=jobs,
         secrets=secrets or None,
+        evidence=json_file is not None or output is not None,
         csv_format=csv_format,
     )
     if augmentation:

@@ -17,7 +17,7 @@ from synthgan.evaluation.compared.column_roles import kinds_of
 from synthgan.evaluation.compared.tables import compare
 from synthgan.evaluation.compared.written_values import read_written
 from synthgan.evaluation.disclosure.copies import copies_warning
-from synthgan.evaluation.evidence import evidence
+from synthgan.evaluation.evidence_of_tables import evidence_of
 from synthgan.evaluation.part_progress import ProgressMode, each_part
 from synthgan.evaluation.parts import DEFAULT_PARTS, DETECTION_ROWS, FRECHET_ROWS, PARTS, Part, Request, measure
 from synthgan.evaluation.scores import Score, Scores
@@ -40,6 +40,7 @@ def evaluate(
     secrets: Sequence[str] | None = None,
     n_jobs: int | None = None,
     progress: ProgressMode = "auto",
+    evidence: bool = False,
     csv_format: CsvFormat | None = None,
 ) -> Scores:
     """Score a synthetic table against the real one it stands for.
@@ -70,6 +71,8 @@ def evaluate(
         secrets: columns that attribute inference tries to guess; None lets it choose.
         n_jobs: most threads; None or -1 for all cores. Scores do not depend on it, but for the last digits of sums.
         progress: "on", "off", or "auto" for a line on a terminal and silence elsewhere.
+        evidence: whether to count what a report draws, each column's distribution and each pair's association
+            (`Scores.evidence`).
         csv_format: how those of the tables are written that are CSV files. The synthetic one is taken for UTF-8, which
             synthgan writes, where it can be.
 
@@ -123,7 +126,7 @@ def evaluate(
             found, said = measure(name, request, np.random.default_rng(seeds[name]))
             scores += found
             notes += said
-        drawn = evidence(tables)
+        drawn = evidence_of(tables) if evidence else None
     copied = next((copies_warning(score) for score in scores if score.name == "exact_copies"), None)
     if copied is not None:
         notes.insert(0, copied)

@@ -1,192 +1,173 @@
-"""What a report draws besides the figures: every column's distribution and every pair's association, as JSON values."""
+"""What a report draws besides the figures: every column's distribution and every pair's association.
+
+Made by `synthgan.evaluation.evidence_of_tables`, kept in `Scores`, written as JSON and read back by whoever draws it.
+"""
 
 from __future__ import annotations
 
-import math
-from itertools import combinations
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any, Final, Literal
 
 import numpy as np
 
-from synthgan.evaluation.compared.column_roles import Clock
-from synthgan.evaluation.compared.contingency import Cells
-from synthgan.evaluation.compared.tables import Codes, ComparedTables, Floats
-from synthgan.evaluation.compared.value_texts import OTHER, instant_text, level_texts
-from synthgan.evaluation.fidelity.correlations import correlation_matrix
-from synthgan.evaluation.fidelity.shapes import shape_errors
-from synthgan.evaluation.fidelity.trends import trend_errors
+from synthgan.evaluation.compared.value_texts import instant_text
+from synthgan.loose_json import finite, mapping, numbers, sequence
+from synthgan.tables.arrow_types import NANOSECONDS
 
-N_BINS = 30
-"""Most bins of a number."""
+Matrix = tuple[tuple[float | None, ...], ...]
+"""Square; None where undefined."""
 
-N_LEVELS = 20
-"""Most levels that are named; the others are counted together."""
-
-MOST_COLUMNS = 60
-"""Most columns of the pair matrices."""
-
-_TRIMMED = 0.005
-_SECOND = 1e9
-_DAY = 86_400 * _SECOND
-_MOST_STEPS = 1e12
+_TABLES: Final = ("real", "synthetic", "holdout")
 
 
-def evidence(tables: ComparedTables, *, real: str = "real", synthetic: str = "synthetic") -> dict[str, Any]:
-    """Distributions of all columns and associations of pairs, as JSON values.
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ColumnEvidence:
+    """The distribution of one column in each table.
 
-    ``columns``: per column its ``kind`` ("numeric", "time" or "categorical"), ``edges`` of the bins that all tables
-    share (ISO 8601 texts for instants, seconds for durations; values beyond count in the outermost bins) or ``levels``
-    as texts (the most frequent in either table, then "(other)"), ``shares`` of the present values per table (the
-    holdout too where there is one), shares that are ``missing``, and the ``shape_error`` in percent.
-
-    ``pairs``: ``columns``, and square matrices in their order: association in the ``real`` and in the ``synthetic``
-    table, between 0 and 1 (absolute Pearson correlation of two numbers, Cramer's V of two categories, correlation
-    ratio of a number and a category), and the trend ``error`` with shared bins in percent; None where undefined. Of
-    more than 60 columns those with the largest mean error take part; ``left_out`` names the others.
+    Attributes:
+        name: of the column.
+        kind: "numeric", "time" or "categorical".
+        edges: of the bins that all tables share, one more than bins: numbers, seconds of a duration, or for instants
+            nanoseconds since 1970; empty for a categorical column.
+        levels: as texts, the most frequent in either table, then "(other)"; empty for a numeric column.
+        shares: of the present values in each bin or at each level, per table; "real" and "synthetic" are always there.
+        missing: share of missing values of "real" and of "synthetic", as far as known.
+        shape_error: in percent; None where undefined.
     """
-    errors = shape_errors(tables, real=real, synthetic=synthetic)
-    return {
-        "columns": {
-            column: (_numeric if role == "numeric" else _categorical)(tables, column, real, synthetic)
-            | {"shape_error": _finite(errors[column])}
-            for column, role in tables.roles.items()
-        },
-        "pairs": _pairs(tables, real, synthetic),
-    }
+
+    name: str
+    kind: Literal["numeric", "time", "categorical"]
+    edges: tuple[float, ...]
+    levels: tuple[str, ...]
+    shares: Mapping[str, tuple[float, ...]]
+    missing: Mapping[str, float]
+    shape_error: float | None
+
+    @property
+    def n_parts(self) -> int:
+        """Number of bins or levels."""
+        return len(self.shares["real"])
+
+    def to_json(self) -> dict[str, Any]:
+        """JSON values; instants are ISO 8601 texts."""
+        edges = [instant_text(edge) for edge in self.edges] if self.kind == "time" else list(self.edges)
+        return {
+            "kind": self.kind,
+            "edges": None if self.kind == "categorical" else edges,
+            "levels": list(self.levels) if self.kind == "categorical" else None,
+            "shares": {table: list(shares) for table, shares in self.shares.items()},
+            "missing": dict(self.missing),
+            "shape_error": self.shape_error,
+        }
+
+    @classmethod
+    def from_json(cls, name: str, content: Any) -> ColumnEvidence | None:
+        """The column that `to_json` wrote; None where its distribution cannot be made out."""
+        values = mapping(content)
+        edges, levels = _edges(values.get("edges")), tuple(str(level) for level in sequence(values.get("levels")))
+        n_parts = len(edges) - 1 if edges else len(levels)
+        shares = {}
+        for table in _TABLES:
+            parts = tuple(min(max(s or 0.0, 0.0), 1.0) for s in numbers(mapping(values.get("shares")).get(table)))
+            if len(parts) == n_parts:
+                shares[table] = parts
+        if not {"real", "synthetic"} <= shares.keys():
+            return None
+        missing = {table: finite(mapping(values.get("missing")).get(table)) for table in ("real", "synthetic")}
+        return cls(
+            name=name,
+            kind="categorical" if not edges else "time" if values.get("kind") == "time" else "numeric",
+            edges=edges,
+            levels=() if edges else levels,
+            shares=shares,
+            missing={table: share for table, share in missing.items() if share is not None},
+            shape_error=finite(values.get("shape_error")),
+        )
 
 
-def _numeric(tables: ComparedTables, column: str, real: str, synthetic: str) -> dict[str, Any]:
-    clock = tables.clocks.get(column)
-    edges = _edges(tables.numbers[real][column], clock)
-    shares, missing = {}, {}
-    for name in tables.n_rows:
-        values = tables.numbers[name][column]
-        present = values[~np.isnan(values)]
-        counts = np.bincount(np.digitize(present, edges[1:-1]), minlength=len(edges) - 1)
-        shares[name] = (counts / max(len(present), 1)).tolist()
-        missing[name] = 1.0 - len(present) / len(values)
-    texts: list[Any] = (edges / _SECOND if clock == "duration" else edges).tolist()
-    if clock == "instant":
-        texts = [instant_text(edge) for edge in edges]
-    return {
-        "kind": "time" if clock == "instant" else "numeric",
-        "edges": texts,
-        "levels": None,
-        "shares": shares,
-        "missing": {"real": missing[real], "synthetic": missing[synthetic]},
-    }
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PairEvidence:
+    """The associations of pairs of columns.
 
-
-def _edges(values: Floats, clock: Clock | None) -> Floats:
-    """Bins of equal width over the middle 99% of the real values; whole numbers keep whole bins, days whole days."""
-    own = values[np.isfinite(values)]
-    if not len(own):
-        return np.array([0.0, 1.0])
-    low, high = np.quantile(own, [_TRIMMED, 1 - _TRIMMED], method="nearest")
-    if low == high:
-        low, high = own.min(), own.max()
-    step = 1.0 if clock is None else _DAY
-    if bool((np.mod(own, step) == 0).all()) and (high - low) / step < _MOST_STEPS:
-        n_steps = (high - low) / step + 1
-        width = math.ceil(n_steps / N_BINS)
-        start = low - 0.5 if clock is None else low
-        edges: Floats = start + width * step * np.arange(math.ceil(n_steps / width) + 1)
-        return edges
-    if low == high:
-        low, high = low - 0.5, high + 0.5
-    return np.linspace(low, high, N_BINS + 1)
-
-
-def _categorical(tables: ComparedTables, column: str, real: str, synthetic: str) -> dict[str, Any]:
-    n_levels = tables.n_levels[column]
-    counts = {name: _level_counts(tables.codes[name][column], n_levels) for name in tables.n_rows}
-    present = {name: part / max(int(part.sum()), 1) for name, part in counts.items()}
-    largest = np.argsort(-np.maximum(present[real], present[synthetic]), kind="stable")[:N_LEVELS]
-    shown = largest[np.argsort(-present[real][largest], kind="stable")]
-    others = n_levels > len(shown)
-    return {
-        "kind": "categorical",
-        "edges": None,
-        "levels": level_texts(tables, column, shown.tolist()) + [OTHER] * others,
-        "shares": {
-            name: part[shown].tolist() + [max(0.0, 1.0 - float(part[shown].sum()))] * others
-            for name, part in present.items()
-        },
-        "missing": {
-            "real": 1.0 - float(counts[real].sum()) / tables.n_rows[real],
-            "synthetic": 1.0 - float(counts[synthetic].sum()) / tables.n_rows[synthetic],
-        },
-    }
-
-
-def _level_counts(codes: Codes, n_levels: int) -> Codes:
-    return np.bincount(codes[codes >= 0], minlength=n_levels)
-
-
-def _pairs(tables: ComparedTables, real: str, synthetic: str) -> dict[str, Any]:
-    trend = trend_errors(tables, real=real, synthetic=synthetic)
-    place = {column: index for index, column in enumerate(tables.columns)}
-    error = np.full((len(place), len(place)), np.nan)
-    for (left, right), value in zip(trend.pairs, trend.errors, strict=True):
-        error[place[left], place[right]] = error[place[right], place[left]] = value
-    means = np.nan_to_num(error).sum(axis=1)
-    kept = np.sort(np.argsort(-means, kind="stable")[:MOST_COLUMNS])
-    columns = [tables.columns[index] for index in kept]
-    shown = set(columns)
-    associations = _associations(tables, columns, real, synthetic)
-    return {
-        "columns": columns,
-        "real": _matrix(associations[0]),
-        "synthetic": _matrix(associations[1]),
-        "error": _matrix(error[np.ix_(kept, kept)]),
-        "left_out": [column for column in tables.columns if column not in shown],
-    }
-
-
-def _associations(tables: ComparedTables, columns: list[str], real: str, synthetic: str) -> tuple[Floats, Floats]:
-    """Association of each pair in both tables: twice ``(n_columns, n_columns)``, 1 on the diagonal."""
-    cells = Cells(tables, real, synthetic, "shared")
-    numeric = {column: index for index, column in enumerate(tables.numeric)}
-    found = np.eye(len(columns)), np.eye(len(columns))
-    for which, (name, matrix) in enumerate(zip((real, synthetic), found, strict=True)):
-        correlations = np.abs(correlation_matrix(tables, name))
-        for i, j in combinations(range(len(columns)), 2):
-            left, right = columns[i], columns[j]
-            if left in numeric and right in numeric:
-                value = correlations[numeric[left], numeric[right]]
-            elif left in numeric or right in numeric:
-                number, category = (left, right) if left in numeric else (right, left)
-                levels = tables.codes[name][category] + 1
-                value = correlation_ratio(tables.numbers[name][number], levels)
-            else:
-                value = cells.association(left, right, which=0 if which == 0 else 1)
-            matrix[i, j] = matrix[j, i] = min(value, 1.0) if not np.isnan(value) else np.nan
-    return found
-
-
-def correlation_ratio(numbers: Floats, levels: Codes) -> float:
-    """Root of the share of a number's variance that lies between levels (Pearson's eta); NaN where it has no variance.
-
-    Args:
-        numbers: ``(n_rows,)``; rows where it is missing are left aside.
-        levels: ``(n_rows,)`` from 0.
+    Attributes:
+        columns: the columns of the matrices, in their order.
+        real: association in the real table, between 0 and 1: absolute Pearson correlation of two numbers, Cramer's V of
+            two categories, correlation ratio of a number and a category.
+        synthetic: the same in the synthetic table.
+        error: trend error with shared bins, in percent.
+        left_out: columns beyond `synthgan.evaluation.evidence_of_tables.MOST_COLUMNS`, those with the smallest errors.
     """
-    known = np.isfinite(numbers)
-    values, groups = numbers[known], levels[known]
-    if len(values) < 2:
-        return float("nan")
-    values = values / (np.abs(values).max() or 1.0)
-    values = values - values.mean()
-    total = float(values @ values)
-    if total <= 0 or groups.min() == groups.max():
-        return float("nan")
-    counts, sums = np.bincount(groups), np.bincount(groups, weights=values)
-    return math.sqrt(min(float((sums**2 / np.maximum(counts, 1)).sum()) / total, 1.0))
+
+    columns: tuple[str, ...]
+    real: Matrix
+    synthetic: Matrix
+    error: Matrix
+    left_out: tuple[str, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """JSON values."""
+        return {
+            "columns": list(self.columns),
+            "real": [list(row) for row in self.real],
+            "synthetic": [list(row) for row in self.synthetic],
+            "error": [list(row) for row in self.error],
+            "left_out": list(self.left_out),
+        }
+
+    @classmethod
+    def from_json(cls, content: Any) -> PairEvidence:
+        """The pairs that `to_json` wrote; what is odd in a matrix is undefined."""
+        values = mapping(content)
+        columns = tuple(str(name) for name in sequence(values.get("columns")))
+        real, synthetic, error = (_matrix(values.get(part), len(columns)) for part in ("real", "synthetic", "error"))
+        left_out = tuple(str(name) for name in sequence(values.get("left_out")))
+        return cls(columns=columns, real=real, synthetic=synthetic, error=error, left_out=left_out)
 
 
-def _matrix(values: Floats) -> list[list[float | None]]:
-    return [[_finite(value) for value in row] for row in values.tolist()]
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Evidence:
+    """Distributions of all columns, in the table's order, and associations of pairs."""
+
+    columns: tuple[ColumnEvidence, ...]
+    pairs: PairEvidence
+
+    def to_json(self) -> dict[str, Any]:
+        """JSON values: ``columns`` by name, and ``pairs``."""
+        return {"columns": {column.name: column.to_json() for column in self.columns}, "pairs": self.pairs.to_json()}
+
+    @classmethod
+    def from_json(cls, content: Any) -> Evidence | None:
+        """The evidence that `to_json` wrote; None for an empty object. What cannot be made out is left out."""
+        values = mapping(content)
+        if not values:
+            return None
+        columns = [ColumnEvidence.from_json(str(name), each) for name, each in mapping(values.get("columns")).items()]
+        return cls(
+            columns=tuple(column for column in columns if column is not None),
+            pairs=PairEvidence.from_json(values.get("pairs")),
+        )
 
 
-def _finite(value: float) -> float | None:
-    return float(value) if math.isfinite(value) else None
+def _edges(content: Any) -> tuple[float, ...]:
+    """Rising edges; texts are read as instants."""
+    values = sequence(content)
+    edges = [instant_of(value) if isinstance(value, str) else finite(value) for value in values]
+    read = tuple(edge for edge in edges if edge is not None)
+    rising = all(left < right for left, right in pairwise(read))
+    return read if len(read) == len(values) > 1 and rising else ()
+
+
+def instant_of(text: str) -> float | None:
+    """An ISO 8601 text, of any year, as nanoseconds since 1970; None for another text."""
+    try:
+        seconds = np.datetime64(text.removesuffix("Z"), "s")
+    except (ValueError, TypeError, OverflowError):
+        return None
+    return None if np.isnat(seconds) else float(NANOSECONDS["s"]) * float(seconds.astype(np.int64))
+
+
+def _matrix(content: Any, size: int) -> Matrix:
+    rows = [(*numbers(row), *[None] * size)[:size] for row in sequence(content)[:size]]
+    return (*rows, *[(None,) * size] * (size - len(rows)))

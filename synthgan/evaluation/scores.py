@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from synthgan.evaluation.catalogue import GROUPS, Direction, Group, Unit, definition
 from synthgan.evaluation.compared.harmless_text import harmless
+from synthgan.evaluation.evidence import Evidence
 from synthgan.evaluation.glossary import words_of
 
 if TYPE_CHECKING:
@@ -108,8 +109,8 @@ class Scores:
         n_rows: rows of each table that took part.
         settings: what the evaluation was asked for (target, seed, row caps).
         notes: what a reader must know besides the figures: columns left out, rows capped, scores not computed and why.
-        evidence: what a report draws besides the figures: each column's distribution, each pair's association. JSON
-            values only.
+        evidence: what a report draws besides the figures: each column's distribution, each pair's association. None
+            where `evaluate` was not asked for it.
 
     Example:
         >>> from synthgan.evaluation.scores import Score, Scores
@@ -127,7 +128,7 @@ class Scores:
     n_rows: Mapping[str, int] = field(default_factory=dict)
     settings: Mapping[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
-    evidence: Mapping[str, Any] = field(default_factory=dict)
+    evidence: Evidence | None = None
 
     def __repr__(self) -> str:
         rows = ", ".join(f"{count:,} {table}" for table, count in self.n_rows.items())
@@ -155,14 +156,15 @@ class Scores:
             "n_rows": _plain(self.n_rows),
             "settings": _plain(self.settings),
             "notes": list(self.notes),
-            "evidence": _plain(self.evidence),
+            "evidence": {} if self.evidence is None else self.evidence.to_json(),
         }
 
     @classmethod
     def from_dict(cls, content: Mapping[str, Any]) -> Scores:
         """The scores that `to_dict` wrote."""
         scores = tuple(Score.from_dict(score) for score in content["scores"])
-        return cls(**{**content, "scores": scores, "notes": tuple(content["notes"])})
+        evidence = Evidence.from_json(content["evidence"])
+        return cls(**{**content, "scores": scores, "notes": tuple(content["notes"]), "evidence": evidence})
 
     def to_json(self, indent: int | None = 2) -> str:
         """Everything as JSON text."""

@@ -13,9 +13,10 @@ from typing import Any, Final, NamedTuple
 from synthgan.evaluation.catalogue import CATALOGUE
 from synthgan.evaluation.compared.intervals import difference
 from synthgan.evaluation.scores import Score, Scores
+from synthgan.loose_json import finite
 from synthgan.review.policy import Gate, Policy
 from synthgan.review.verdicts import EXIT_CODES, HEADINGS, Outcome, Verdict, Verdicts
-from synthgan.review.wording import beside, finite
+from synthgan.review.wording import beside
 
 __all__ = ["EXIT_CODES", "HEADINGS", "Outcome", "Verdict", "Verdicts", "apply", "judge"]
 

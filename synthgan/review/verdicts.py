@@ -12,8 +12,9 @@ from enum import Enum
 from typing import Any, Final
 
 from synthgan.errors import PolicyError, did_you_mean
+from synthgan.loose_json import finite
 from synthgan.review.policy import Gate, check_keys
-from synthgan.review.wording import counted, finite
+from synthgan.review.wording import counted
 from synthgan.visible_text import shown
 
 HEADINGS: Final = ("Gate", "Verdict", "Why")

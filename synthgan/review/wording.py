@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable
-from numbers import Real
 from typing import Any
 
 from synthgan.evaluation.compared.harmless_text import harmless, short
+from synthgan.loose_json import finite, numbers
 
 __all__ = [
     "beside",
@@ -24,17 +22,6 @@ __all__ = [
 ]
 
 _SPACE = "\N{NO-BREAK SPACE}"
-
-
-def finite(value: Any) -> float | None:
-    """The number as a float; None for everything else, and for numbers that are not finite."""
-    if isinstance(value, bool) or not isinstance(value, Real):
-        return None
-    try:
-        number = float(value)
-    except (OverflowError, TypeError, ValueError):
-        return None
-    return number if math.isfinite(number) else None
 
 
 def figure(value: Any, unit: str = "", *, more: int = 0) -> str:
@@ -86,13 +73,6 @@ def span(interval: Any, unit: str = "") -> str:
         return ""
     low, high = (figure(end, unit).removesuffix(f"{_SPACE}{unit}") for end in ends)
     return f"{low} to {high}{_SPACE + unit if unit else ''}"
-
-
-def numbers(values: Any) -> list[float | None]:
-    """Each value as a finite float or None; an empty list for what is no list."""
-    if not isinstance(values, Iterable) or isinstance(values, str | bytes | dict):
-        return []
-    return [finite(value) for value in values]
 
 
 def counted(n: int, one: str, many: str | None = None) -> str:

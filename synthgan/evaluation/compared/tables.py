@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Hashable, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -21,6 +21,9 @@ Codes = NDArray[np.int64]
 
 _IDENTIFIER_SHARE = 0.5
 _IDENTIFIER_MIN_LEVELS = 50
+
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -46,6 +49,15 @@ class ComparedTables:
     n_levels: dict[str, int]
     levels: dict[str, NDArray[np.object_]] = field(default_factory=dict)
     clocks: dict[str, Clock] = field(default_factory=dict)
+    _measured: dict[Hashable, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
+
+    def once(self, measure: Callable[..., T], *args: Hashable) -> T:
+        """``measure(self, *args)``, computed when it is first asked for: scores and what a report draws share some."""
+        key = (measure, *args)
+        if key not in self._measured:
+            self._measured[key] = measure(self, *args)
+        measured: T = self._measured[key]
+        return measured
 
     @property
     def columns(self) -> tuple[str, ...]:

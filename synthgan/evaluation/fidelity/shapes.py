@@ -22,6 +22,10 @@ def shape_errors(tables: ComparedTables, *, real: str = "real", synthetic: str =
 
     Missing values are left aside, as sdmetrics does (see `synthgan.evaluation.fidelity.missingness`).
     """
+    return tables.once(_shape_errors, real, synthetic)
+
+
+def _shape_errors(tables: ComparedTables, real: str, synthetic: str) -> dict[str, float]:
     errors = {}
     for column, role in tables.roles.items():
         if role == "numeric":

@@ -67,6 +67,14 @@ def trend_errors(
     own; values beyond the real range belong to the outermost bins. A numeric column that is constant in one of the two
     tables counts as uncorrelated there, so that collapse costs.
     """
+    pairs = tables.once(_trend_errors, real, synthetic, edges)
+    if resamples is None:
+        return pairs
+    cells, correlations = Cells(tables, real, synthetic, edges), _correlations(tables, real, synthetic)
+    return _with_resamples(pairs, tables, cells, correlations[0], resamples)
+
+
+def _trend_errors(tables: ComparedTables, real: str, synthetic: str, edges: Edges) -> PairErrors:
     cells = Cells(tables, real, synthetic, edges)
     correlations = _correlations(tables, real, synthetic)
     pairs = tuple(combinations(tables.columns, 2))
@@ -78,7 +86,7 @@ def trend_errors(
             errors[index] = 50.0 * abs(first - second)
         else:
             errors[index] = 100.0 * cells.total_variation(left, right)
-    return _with_resamples(PairErrors(pairs=pairs, errors=errors), tables, cells, correlations[0], resamples)
+    return PairErrors(pairs=pairs, errors=errors)
 
 
 def strong_pair_errors(
@@ -109,7 +117,7 @@ def strong_pair_errors(
 
 
 def _correlations(tables: ComparedTables, real: str, synthetic: str) -> tuple[Floats, Floats]:
-    return correlation_matrix(tables, real), correlation_matrix(tables, synthetic)
+    return tables.once(correlation_matrix, real), tables.once(correlation_matrix, synthetic)
 
 
 def _with_resamples(

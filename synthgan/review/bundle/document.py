@@ -9,13 +9,14 @@ from dataclasses import dataclass
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any, Final
 
+from synthgan.loose_json import finite
 from synthgan.privacy.account.ledger import Ledger
 from synthgan.review.bundle.deployment_record import deployment_record
 from synthgan.review.bundle.environment import environment
 from synthgan.review.bundle.occasion import Occasion
 from synthgan.review.bundle.release import Release
 from synthgan.review.file_names import CSV, INTERNAL, PARQUET, SHAREABLE, Tier
-from synthgan.review.wording import figure, finite
+from synthgan.review.wording import figure
 
 if TYPE_CHECKING:
     from synthgan.evaluation import Scores
@@ -94,7 +95,7 @@ class Findings:
     def without_details(self) -> Findings:
         """The figures alone, without the parts that name values of the table; counts that gates rest on stay."""
         bare = tuple(dataclasses.replace(score, details=_public(score.details)) for score in self.scores)
-        return dataclasses.replace(self, scores=dataclasses.replace(self.scores, scores=bare, evidence={}))
+        return dataclasses.replace(self, scores=dataclasses.replace(self.scores, scores=bare, evidence=None))
 
 
 def _public(details: Mapping[str, Any]) -> dict[str, Any]:

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from synthgan.review.bundle.document import EVIDENCE, Findings, TierContent
+from synthgan.review.bundle.publication import EVALUATED, publication_of
 from synthgan.review.bundle.real_rows import RealRows
 from synthgan.review.file_names import INTERNAL
-from synthgan.review.report.publication import EVALUATED, publication_of
 from synthgan.version import __version__
 
 if TYPE_CHECKING:
@@ -49,7 +49,8 @@ def findings(
     """
     from synthgan.evaluation import evaluate
 
-    scores = evaluate(real.training, synthetic, holdout=real.holdout, target=target, schema=schema, **options)
+    options |= {"holdout": real.holdout, "target": target, "schema": schema, "evidence": True}
+    scores = evaluate(real.training, synthetic, **options)
     return Findings(scores, verdicts_on(scores, policy), real.limits)
 
 

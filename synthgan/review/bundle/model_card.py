@@ -10,8 +10,8 @@ from collections.abc import Iterable, Sequence
 from synthgan.evaluation.scores import HEADINGS
 from synthgan.privacy.account.entries import NEURAL
 from synthgan.review.bundle.document import TierContent
+from synthgan.review.bundle.publication import publication_of
 from synthgan.review.bundle.release import Release
-from synthgan.review.report.publication import publication_of
 
 CARD_HEADINGS = (
     "Model Details",

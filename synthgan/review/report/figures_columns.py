@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 from markupsafe import Markup
 
-from synthgan.review.evidence import MOST_BARS, Column, Pairs
+from synthgan.evaluation.evidence import ColumnEvidence, PairEvidence
 from synthgan.review.report.svg import FONT_SIZE, Anchor, Picture, fitted, text_width
 from synthgan.review.wording import figure, percent, short
 
@@ -24,13 +24,16 @@ _ENDS: tuple[tuple[float, int, Anchor], ...] = ((0.0, 0, "start"), (1.0, -1, "en
 _NEAR = 1e-9
 """A number so near to the end of the range, in steps, is in it."""
 
+MOST_BARS = 12
+"""Levels that are drawn; the others are one bar."""
 
-def column_picture(column: Column) -> Markup:
+
+def column_picture(column: ColumnEvidence) -> Markup:
     """Shares of the bins as steps, or of the levels as bars: real filled, synthetic as a line or a dark bar."""
-    return _steps(column) if column.kind == "numeric" else _bars(column)
+    return _bars(column) if column.kind == "categorical" else _steps(column)
 
 
-def heatmap(pairs: Pairs, values: Sequence[Sequence[float | None]], most: float, label: str) -> Markup:
+def heatmap(pairs: PairEvidence, values: Sequence[Sequence[float | None]], most: float, label: str) -> Markup:
     """A square per pair of columns, the stronger the larger; grey where undefined, none on the diagonal.
 
     Args:
@@ -74,7 +77,7 @@ def _heat(value: float | None, most: float) -> str:
     return f"heat-{int(min(_STEPS - 1.0, max(0.0, _STEPS * (value / most))))}" if most > 0 else "heat-0"
 
 
-def _steps(column: Column) -> Markup:
+def _steps(column: ColumnEvidence) -> Markup:
     low, high = column.edges[0], column.edges[-1]
     span = high - low
     if math.isfinite(span) and span > 0:
@@ -132,10 +135,10 @@ def _multiples(low: float, high: float, digit: int, exponent: int) -> list[float
     return [float(f"{count * digit}e{exponent}") for count in range(first, last + 1)]
 
 
-def _axis(picture: Picture, column: Column, left: float, right: float, y: float) -> None:
+def _axis(picture: Picture, column: ColumnEvidence, left: float, right: float, y: float) -> None:
     """Numbers below the line at ``y``, or the two ends of times; as many as do not touch each other."""
     low, high = column.edges[0], column.edges[-1]
-    if column.is_time or not 1e-12 * max(abs(low), 1e-280) < high - low < 1e290:
+    if column.kind == "time" or not 1e-12 * max(abs(low), 1e-280) < high - low < 1e290:
         for x, place, anchor in _ENDS:
             picture.write(left + (right - left) * x, y + 13, _edge(column, place), anchor=anchor)
         return
@@ -156,9 +159,9 @@ def _axis(picture: Picture, column: Column, left: float, right: float, y: float)
             picture.write(min(max(x, half), picture.width - half), y + 13, texts[place], anchor="middle")
 
 
-def _edge(column: Column, place: int) -> str:
+def _edge(column: ColumnEvidence, place: int) -> str:
     edge = column.edges[place]
-    return _instant(edge, column.edges[-1] - column.edges[0]) if column.is_time else figure(edge)
+    return _instant(edge, column.edges[-1] - column.edges[0]) if column.kind == "time" else figure(edge)
 
 
 def _tick(value: float, step: float) -> str:
@@ -186,7 +189,7 @@ def _instant(nanoseconds: float, span: float) -> str:
     return str(np.datetime_as_string(np.datetime64(math.floor(seconds), "s"), unit=unit)).replace("T", " ")
 
 
-def _bars(column: Column) -> Markup:
+def _bars(column: ColumnEvidence) -> Markup:
     shown = _few_levels(column)
     row, names, size = 20.0, 116.0, 10.0
     numbers = max(46.0, *(5 + text_width(percent(synthetic), size) for *_, synthetic in shown))
@@ -202,7 +205,7 @@ def _bars(column: Column) -> Markup:
     return picture.svg(_description(column))
 
 
-def _few_levels(column: Column) -> list[tuple[str, float, float]]:
+def _few_levels(column: ColumnEvidence) -> list[tuple[str, float, float]]:
     """Level, real and synthetic share of each bar; of many levels the last ones together."""
     levels = list(zip(column.levels, column.shares["real"], column.shares["synthetic"], strict=True))
     if len(levels) <= MOST_BARS:
@@ -211,15 +214,15 @@ def _few_levels(column: Column) -> list[tuple[str, float, float]]:
     return [*shown, (f"({len(rest)} others)", sum(r for _, r, _ in rest), sum(s for _, _, s in rest))]
 
 
-def _description(column: Column) -> str:
+def _description(column: ColumnEvidence) -> str:
     """The figure in words: where the two differ most."""
     real, synthetic = column.shares["real"], column.shares["synthetic"]
     place = max(range(len(real)), key=lambda index: abs(real[index] - synthetic[index]))
-    if column.kind == "numeric":
+    if column.kind != "categorical":
         where = f"from {_edge(column, place)} to {_edge(column, place + 1)}"
     else:
         where = f"at {short(column.levels[place], 40)}"
-    error = "" if column.error is None else f" Shape error {figure(column.error, '%')}."
+    error = "" if column.shape_error is None else f" Shape error {figure(column.shape_error, '%')}."
     return (
         f"Distribution of {short(column.name, 40)}, real and synthetic.{error} They differ most {where}: "
         f"{percent(real[place])} of the real and {percent(synthetic[place])} of the synthetic rows."

@@ -9,7 +9,7 @@ from itertools import pairwise
 
 from markupsafe import Markup
 
-from synthgan.review.evidence import Curve
+from synthgan.review.report.details import Curve
 from synthgan.review.report.svg import Anchor, Picture, Point
 from synthgan.review.wording import figure, percent, short
 

@@ -11,15 +11,14 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib.resources import files
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from markupsafe import Markup
 
 from synthgan.evaluation.catalogue import ATTACKING
-from synthgan.review.evidence import mapping
+from synthgan.loose_json import finite, mapping
 from synthgan.review.report.blocks import Block, Form, Points, Section, marked, named, table
 from synthgan.review.report.glossary import glossary_section
-from synthgan.review.report.publication import DECISIONS, SIGNED
 from synthgan.review.report.risks import (
     attacks_section,
     disclosure_section,
@@ -28,13 +27,14 @@ from synthgan.review.report.risks import (
     unprotected_section,
 )
 from synthgan.review.report.tables import columns_section, detection_section, pairs_section, utility_section
-from synthgan.review.report.verdict import Verdicts, gates_table, headline, key_figures
-from synthgan.review.wording import figure, finite, harmless, short
+from synthgan.review.report.verdict import gates_table, headline, key_figures
+from synthgan.review.wording import figure, harmless, short
 
 if TYPE_CHECKING:
     import jinja2
 
     from synthgan.evaluation.scores import Scores
+    from synthgan.review.verdicts import Verdicts
 
 LIMITS = (
     "The attacks are those that we know and could afford to run. Others may do better: a failed attack proves nothing.",
@@ -46,6 +46,10 @@ LIMITS = (
     "Synthetic rows are not people. Nothing that is decided about a person may rest on them.",
 )
 """What a report says of itself when its caller gives no limits."""
+
+DECISIONS: Final = ("Publish shareable/", "Publish under conditions", "Do not publish")
+SIGNED: Final = ("Conditions", "Name", "Role", "Date", "Signature")
+"""The lines for the person who decides."""
 
 
 def render_report(
@@ -102,7 +106,7 @@ def render_report(
             policy=f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'",
             headline=headline(verdicts, is_withheld=scores is None),
             gates=gates_table(verdicts, scores),
-            policy_name=short(getattr(verdicts, "policy", "") or "", 80) if getattr(verdicts, "policy", "") else "",
+            policy_name=short(verdicts.policy, 80) if verdicts is not None and verdicts.policy else "",
             sections=[section for section in sections if section is not None],
             heading=[(short(name, 60), short(text, 500)) for name, text in (heading or {}).items()],
             publication=[str(text) for text in publication],

@@ -10,8 +10,8 @@ from markupsafe import Markup
 
 from synthgan.errors import PrivacyError
 from synthgan.evaluation.catalogue import CATALOGUE
+from synthgan.loose_json import finite, mapping, sequence
 from synthgan.privacy.account.entries import DOOR_NAMES
-from synthgan.review.evidence import mapping, read_curves, records, sequence
 from synthgan.review.report.blocks import (
     Block,
     Drawing,
@@ -26,9 +26,10 @@ from synthgan.review.report.blocks import (
     parts_table,
     table,
 )
+from synthgan.review.report.details import read_curves, records
 from synthgan.review.report.figures import MOST_ROWS, Estimate, Pair, compared_bars
 from synthgan.review.report.figures_risk import MOST_CURVES, Segment, budget_picture, line_key, roc_picture, shades
-from synthgan.review.wording import counted, figure, finite, percent, short, span
+from synthgan.review.wording import counted, figure, percent, short, span
 
 if TYPE_CHECKING:
     from synthgan.evaluation.scores import Score, Scores

@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from synthgan.review.evidence import Column, Pairs, mapping, read_columns, read_pairs, records
+from synthgan.evaluation.evidence import ColumnEvidence, Evidence, Matrix, PairEvidence
+from synthgan.loose_json import finite, mapping, numbers
 from synthgan.review.report.blocks import Block, Drawing, Gallery, Legend, Prose, Section, named, parts_table, table
+from synthgan.review.report.details import records
 from synthgan.review.report.figures import Estimate, Pair, bars, compared_bars
 from synthgan.review.report.figures_columns import column_picture, heat_scale, heatmap
-from synthgan.review.wording import counted, figure, finite, numbers, percent, short, span
+from synthgan.review.wording import counted, figure, percent, short, span
 
 if TYPE_CHECKING:
     from synthgan.evaluation.scores import Score, Scores
@@ -32,7 +34,7 @@ _MEASURES = ("auc", "balanced_accuracy", "r2")
 
 def columns_section(scores: Scores) -> Section | None:
     """Each column's distribution, worst first."""
-    columns = read_columns(scores.evidence)
+    columns = _worst_first(scores.evidence)
     if not columns:
         return None
     drawn = [_column_drawing(column) for column in columns[:DRAWN_COLUMNS]]
@@ -52,8 +54,8 @@ def columns_section(scores: Scores) -> Section | None:
     rows = [
         (
             named(column.name),
-            "time" if column.is_time else column.kind,
-            figure(column.error, "%"),
+            column.kind,
+            figure(column.shape_error, "%"),
             percent(column.missing.get("real")),
             percent(column.missing.get("synthetic")),
         )
@@ -82,8 +84,8 @@ def columns_section(scores: Scores) -> Section | None:
 
 def pairs_section(scores: Scores) -> Section | None:
     """How columns hang together: real, synthetic, and the difference."""
-    pairs = read_pairs(scores.evidence)
-    if pairs is None:
+    pairs = None if scores.evidence is None else scores.evidence.pairs
+    if pairs is None or not _can_be_drawn(pairs):
         return None
     shown = _worst_columns(pairs)
     errors = [value for row in shown.error for value in row if value is not None]
@@ -184,31 +186,43 @@ def utility_section(scores: Scores) -> Section | None:
     )
 
 
-def _column_drawing(column: Column) -> Drawing:
+def _worst_first(evidence: Evidence | None) -> list[ColumnEvidence]:
+    """The columns that can be drawn; those without an error come last."""
+    drawn = [column for column in (evidence.columns if evidence is not None else ()) if column.n_parts]
+    return sorted(drawn, key=lambda each: -1.0 if each.shape_error is None else each.shape_error, reverse=True)
+
+
+def _can_be_drawn(pairs: PairEvidence) -> bool:
+    """Whether there are two columns, and anything is known of them."""
+    rows = (*pairs.real, *pairs.synthetic, *pairs.error)
+    return len(pairs.columns) > 1 and any(value is not None for row in rows for value in row)
+
+
+def _column_drawing(column: ColumnEvidence) -> Drawing:
     missing = [column.missing.get(part) for part in ("real", "synthetic")]
     return Drawing(
         svg=column_picture(column),
         title=named(column.name, 34),
-        aside="" if column.error is None else figure(column.error, "%"),
+        aside="" if column.shape_error is None else figure(column.shape_error, "%"),
         detail=f"Missing: {percent(missing[0])} real, {percent(missing[1])} synthetic" if any(missing) else "",
     )
 
 
-def _worst_columns(pairs: Pairs) -> Pairs:
+def _worst_columns(pairs: PairEvidence) -> PairEvidence:
     """At most as many columns as a heatmap can hold, those with the largest errors, in the table's order."""
     if len(pairs.columns) <= DRAWN_PAIRS:
         return pairs
     worst = [max((value for value in row if value is not None), default=-1.0) for row in pairs.error]
     chosen = sorted(np.argsort(worst, kind="stable")[::-1][:DRAWN_PAIRS].tolist())
 
-    def cut(rows: list[list[float | None]]) -> list[list[float | None]]:
-        return [[rows[i][j] for j in chosen] for i in chosen]
+    def cut(rows: Matrix) -> Matrix:
+        return tuple(tuple(rows[i][j] for j in chosen) for i in chosen)
 
     names = tuple(pairs.columns[place] for place in chosen)
-    return Pairs(columns=names, real=cut(pairs.real), synthetic=cut(pairs.synthetic), error=cut(pairs.error))
+    return PairEvidence(columns=names, real=cut(pairs.real), synthetic=cut(pairs.synthetic), error=cut(pairs.error))
 
 
-def _worst_pairs(pairs: Pairs) -> Iterator[tuple[Any, ...]]:
+def _worst_pairs(pairs: PairEvidence) -> Iterator[tuple[Any, ...]]:
     size = len(pairs.columns)
     errors = [(pairs.error[i][j], i, j) for i in range(size) for j in range(i + 1, size)]
     known = sorted(((error, i, j) for error, i, j in errors if error is not None), reverse=True)
@@ -217,7 +231,7 @@ def _worst_pairs(pairs: Pairs) -> Iterator[tuple[Any, ...]]:
         yield name, figure(pairs.real[i][j]), figure(pairs.synthetic[i][j]), figure(error, "%")
 
 
-def _heatmap_words(pairs: Pairs, values: list[list[float | None]], title: str, unit: str) -> str:
+def _heatmap_words(pairs: PairEvidence, values: Matrix, title: str, unit: str) -> str:
     size = len(pairs.columns)
     cells = [(values[i][j], i, j) for i in range(size) for j in range(i + 1, size)]
     known = sorted(((value, i, j) for value, i, j in cells if value is not None), reverse=True)[:3]

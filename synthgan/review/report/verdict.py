@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal
 
 from markupsafe import Markup
 
 from synthgan.evaluation.catalogue import GROUPS, Group
+from synthgan.loose_json import finite, numbers
 from synthgan.review.report.blocks import Heading, Legend, Points, Section, Table, Text, marked, named
 from synthgan.review.report.figures import Estimate, strip
 from synthgan.review.report.glossary import terms_of
-from synthgan.review.wording import beside, counted, exactly, figure, finite, listed, numbers, short, span
+from synthgan.review.wording import beside, counted, exactly, figure, listed, short, span
 
 if TYPE_CHECKING:
     from synthgan.evaluation.scores import Score, Scores
+    from synthgan.review.policy import Gate
+    from synthgan.review.verdicts import Outcome, Verdict, Verdicts
 
 State = Literal["pass", "fail", "inconclusive", "none"]
 
@@ -34,18 +37,6 @@ _MEANING: Mapping[State, str] = {
     "none": "No policy was applied, so nothing here says that the table may be released.",
 }
 _LISTED = 3
-
-
-class Verdicts(Protocol):
-    """What the gates came to: see `synthgan.review.gates`."""
-
-    @property
-    def outcome(self) -> Any:
-        """Of all gates together."""
-
-    @property
-    def verdicts(self) -> Sequence[Any]:
-        """Of each gate."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -77,8 +68,7 @@ def _meaning(state: State, verdicts: Verdicts | None) -> str:
     if state != "pass" or not undecided:
         return _MEANING[state]
     names = [
-        f"\N{LEFT DOUBLE QUOTATION MARK}{short(getattr(v.gate, 'name', ''), 60)}\N{RIGHT DOUBLE QUOTATION MARK}"
-        for v in undecided
+        f"\N{LEFT DOUBLE QUOTATION MARK}{short(v.gate.name, 60)}\N{RIGHT DOUBLE QUOTATION MARK}" for v in undecided
     ]
     more = [] if len(names) <= _LISTED else [counted(len(names) - _LISTED, "other")]
     verb = "is" if len(names) == 1 else "are"
@@ -93,7 +83,7 @@ def gates_table(verdicts: Verdicts | None, scores: Scores | None) -> Table | Non
     if verdicts is None or not verdicts.verdicts:
         return None
     units = {} if scores is None else {score.name: score.unit for score in scores}
-    ranked = sorted(verdicts.verdicts, key=lambda verdict: _ORDER.index(_state(getattr(verdict, "outcome", None))))
+    ranked = sorted(verdicts.verdicts, key=lambda verdict: _ORDER.index(_state(verdict.outcome)))
     return Table(
         caption="Every gate of the policy",
         stacked=True,
@@ -212,15 +202,14 @@ def _best(score: Score, ideal: float | None) -> str:
     return score.direction if score.direction in ("lower", "higher") else ""
 
 
-def _gate_row(verdict: Any, units: Mapping[str, str]) -> tuple[Text, ...]:
-    gate = getattr(verdict, "gate", None)
-    state = _state(getattr(verdict, "outcome", None))
-    unit = units.get(str(getattr(gate, "score", "")), "")
-    name, reason = named(getattr(gate, "name", "unnamed")), str(getattr(gate, "reason", "") or "")
-    why = str(getattr(verdict, "because", "") or getattr(verdict, "why", "")).removesuffix(".")
-    required = "" if getattr(gate, "required", True) else Markup('<span class="aside">not required</span>')
+def _gate_row(verdict: Verdict, units: Mapping[str, str]) -> tuple[Text, ...]:
+    gate, state = verdict.gate, _state(verdict.outcome)
+    unit = units.get(gate.score, "")
+    name = named(gate.name)
+    why = (verdict.because or verdict.why).removesuffix(".")
+    required = "" if gate.required else Markup('<span class="aside">not required</span>')
     return (
-        marked('{}<span class="aside">{}</span>', name, reason) if reason else name,
+        marked('{}<span class="aside">{}</span>', name, gate.reason) if gate.reason else name,
         badge(state) + required,
         _measured(verdict, unit),
         _limit_text(gate, unit),
@@ -228,15 +217,14 @@ def _gate_row(verdict: Any, units: Mapping[str, str]) -> tuple[Text, ...]:
     )
 
 
-def _measured(verdict: Any, unit: str) -> Text:
+def _measured(verdict: Verdict, unit: str) -> Text:
     """What a gate judged: the figure, or what it is above its reference, with the interval of that."""
-    value, reference, excess = (finite(getattr(verdict, name, None)) for name in ("value", "reference", "excess"))
+    value, reference, excess = (finite(each) for each in (verdict.value, verdict.reference, verdict.excess))
     judged = value if excess is None else excess
     if judged is None:
         return ""
-    limit = finite(getattr(verdict.gate, "threshold", None))
-    text = figure(judged, unit) if limit is None else beside(judged, limit, unit)
-    interval = span(getattr(verdict, "interval" if excess is None else "excess_interval", None), unit)
+    text = beside(judged, verdict.gate.threshold, unit)
+    interval = span(verdict.interval if excess is None else verdict.excess_interval, unit)
     parts = [interval] if interval else []
     if excess is not None:
         parts.append(f"{figure(value, unit)} less {figure(reference, unit)} of real rows")
@@ -252,13 +240,9 @@ def badge(state: State) -> Markup:
     )
 
 
-def _limit_text(gate: Any, unit: str) -> str:
-    at_most, at_least = (finite(getattr(gate, side, None)) for side in ("at_most", "at_least"))
-    limit = at_least if at_most is None else at_most
-    if limit is None:
-        return ""
-    above = " above real rows" if getattr(gate, "against", "") == "excess" else ""
-    is_upper = at_most is not None
+def _limit_text(gate: Gate, unit: str) -> str:
+    limit, is_upper = gate.threshold, gate.at_most is not None
+    above = " above real rows" if gate.against == "excess" else ""
     if above and limit < 0:  # "at least -0.15 above" is at most 0.15 below
         limit, above, is_upper = -limit, " below real rows", not is_upper
     return f"{'at most' if is_upper else 'at least'} {exactly(limit, unit)}{above}"
@@ -266,33 +250,26 @@ def _limit_text(gate: Any, unit: str) -> str:
 
 def _limits(verdicts: Verdicts | None) -> dict[str, float]:
     """The limit on each score itself; one on its excess over the reference has another scale."""
-    found: dict[str, float] = {}
-    for verdict in [] if verdicts is None else verdicts.verdicts:
-        gate = getattr(verdict, "gate", None)
-        limit = finite(getattr(gate, "at_most", None))
-        limit = finite(getattr(gate, "at_least", None)) if limit is None else limit
-        if limit is not None and getattr(gate, "against", "value") != "excess":
-            found.setdefault(str(getattr(gate, "score", "")), limit)
-    return found
+    limits: dict[str, float] = {}
+    for verdict in verdicts or ():
+        if verdict.gate.against != "excess":
+            limits.setdefault(verdict.gate.score, verdict.gate.threshold)
+    return limits
 
 
-def _state(outcome: Any) -> State:
-    value = getattr(outcome, "value", outcome)
-    for state in ("pass", "fail", "inconclusive"):
-        if value == state:
-            return state
-    return "none"
+def _state(outcome: Outcome) -> State:
+    return outcome.value
 
 
 def _sentence(verdicts: Verdicts | None) -> str:
     if verdicts is None or not verdicts.verdicts:
         return "No gate was applied."
-    states = [_state(getattr(verdict, "outcome", None)) for verdict in verdicts.verdicts]
+    states = [_state(verdict.outcome) for verdict in verdicts.verdicts]
     if set(states) == {"pass"}:
         return f"All {len(states)} gates are passed." if len(states) > 1 else "The one gate is passed."
     words = {"fail": "failed", "inconclusive": "inconclusive", "pass": "passed"}
     waived = sum(
-        state == "inconclusive" and not getattr(verdict.gate, "required", True)
+        state == "inconclusive" and not verdict.gate.required
         for state, verdict in zip(states, verdicts.verdicts, strict=True)
     )
     notes = {"inconclusive": f" ({waived} of them not required)" if waived else ""}

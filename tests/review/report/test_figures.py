@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from markupsafe import Markup
-
 from synthgan.review.evidence import Column, Curve, Pairs
+
 from synthgan.review.report.figures import MOST_ROWS, Estimate, Pair, bars, compared_bars, strip
 from synthgan.review.report.figures_columns import _heights, column_picture, heat_scale, heatmap, ticks
 from synthgan.review.report.figures_risk import Segment, budget_picture, line_key, roc_picture

@@ -1,4 +1,4 @@
-"""What may be published and what not, and the lines that the person signs who decides it."""
+"""What may be published of a release and what not."""
 
 from __future__ import annotations
 
@@ -10,8 +10,6 @@ if TYPE_CHECKING:
     from synthgan.review.bundle.document import TierContent
 
 EVALUATED: Final = "Do not publish this page: it was computed from real rows, and tells about them."
-DECISIONS: Final = ("Publish shareable/", "Publish under conditions", "Do not publish")
-SIGNED: Final = ("Conditions", "Name", "Role", "Date", "Signature")
 
 _PAGE_INSIDE: Final = (
     "Do not publish this page or anything else in internal/: it was computed from real rows and tells about them. Keep "
