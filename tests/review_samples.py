@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from enum import Enum
+import dataclasses
 from typing import Any
 
 import numpy as np
 
+from synthgan.evaluation.evidence import Evidence
 from synthgan.evaluation.scores import Score, Scores
 from synthgan.privacy.account.ledger import Ledger
+from synthgan.review.policy import Against, Gate
+from synthgan.review.verdicts import Outcome, Verdict, Verdicts
 
 LEVELS = {
     "workclass": ["Private", "Self-emp-not-inc", "Local-gov", "State-gov", "Self-emp-inc", "Federal-gov", "(other)"],
@@ -46,44 +48,41 @@ NUMBERS = {
 }
 
 
-class Outcome(str, Enum):
-    PASS = "pass"
-    FAIL = "fail"
-    INCONCLUSIVE = "inconclusive"
+def gate(
+    name: str,
+    score: str,
+    *,
+    at_most: float | None = None,
+    at_least: float | None = None,
+    against: Against = "value",
+    reason: str = "It is one.",
+    required: bool = True,
+) -> Gate:
+    """A gate of the product, without its checks: a page must stand names that no policy may have."""
+    bare = object.__new__(Gate)
+    values = {"at_most": at_most, "at_least": at_least, "against": against, "reason": reason, "required": required}
+    for field in dataclasses.fields(Gate):
+        default = None if field.default is dataclasses.MISSING else field.default
+        object.__setattr__(bare, field.name, ({"name": name, "score": score} | values).get(field.name, default))
+    return bare
 
 
-@dataclass(frozen=True)
-class Gate:
-    name: str
-    score: str
-    at_most: float | None = None
-    at_least: float | None = None
-    against: str = "value"
-    reason: str = ""
-    required: bool = True
+def verdict(
+    judged: Gate,
+    outcome: Outcome,
+    why: str,
+    value: float | None = None,
+    interval: tuple[float, float] | None = None,
+) -> Verdict:
+    return Verdict(gate=judged, outcome=outcome, why=why, value=value, interval=interval)
 
 
-@dataclass(frozen=True)
-class Verdict:
-    gate: Gate
-    outcome: Outcome
-    why: str
-    value: float | None = None
-    interval: tuple[float, float] | None = None
+def evidence(names: dict[str, list[str] | tuple[float, float]] | None = None, seed: int = 0) -> Evidence | None:
+    """The same as the report draws it."""
+    return Evidence.from_json(evidence_as_json(names, seed))
 
 
-@dataclass(frozen=True)
-class Verdicts:
-    verdicts: tuple[Verdict, ...]
-    policy: str = "synthgan default"
-
-    @property
-    def outcome(self) -> Outcome:
-        found = {verdict.outcome for verdict in self.verdicts}
-        return next((o for o in (Outcome.FAIL, Outcome.INCONCLUSIVE) if o in found), Outcome.PASS)
-
-
-def evidence(names: dict[str, list[str] | tuple[float, float]] | None = None, seed: int = 0) -> dict[str, Any]:
+def evidence_as_json(names: dict[str, list[str] | tuple[float, float]] | None = None, seed: int = 0) -> dict[str, Any]:
     """Distributions and associations; a list of levels or a pair of bounds for each name."""
     rng = np.random.default_rng(seed)
     names = names if names is not None else {**NUMBERS, **LEVELS}
@@ -157,7 +156,7 @@ def _models(real: float) -> dict[str, Any]:
 
 def scores() -> Scores:
     """Of a good table, with everything that the report can draw."""
-    found = evidence()
+    found = evidence_as_json()
     errors = {name: column["shape_error"] for name, column in found["columns"].items()}
     drops = {name: 0.04 * 0.7**place for place, name in enumerate(["fnlwgt", "capital_gain", *LEVELS, "age"])}
     attacks = {name: curve(power) for name, power in (("density_ratio", 0.9), ("classifier", 0.97), ("distance", 0.99))}
@@ -351,15 +350,15 @@ def scores() -> Scores:
             "detection_rows": 50_000,
         },
         notes=("Closeness to training rows was measured on 10,000 synthetic rows drawn at random.",),
-        evidence=found,
+        evidence=Evidence.from_json(found),
     )
 
 
 def verdicts() -> Verdicts:
     return Verdicts(
         verdicts=(
-            Verdict(
-                Gate(
+            verdict(
+                gate(
                     "membership",
                     "membership_tpr_1",
                     at_most=0.02,
@@ -371,8 +370,8 @@ def verdicts() -> Verdicts:
                 0.013,
                 (0.009, 0.017),
             ),
-            Verdict(
-                Gate(
+            verdict(
+                gate(
                     "worst-case members",
                     "membership_auc_worst",
                     at_most=0.55,
@@ -384,8 +383,8 @@ def verdicts() -> Verdicts:
                 0.531,
                 (0.505, 0.557),
             ),
-            Verdict(
-                Gate(
+            verdict(
+                gate(
                     "fidelity of single columns",
                     "shape",
                     at_most=1.0,
@@ -396,15 +395,15 @@ def verdicts() -> Verdicts:
                 "the score above its reference, 0.16 %, is on the good side of the threshold, 1.00 %.",
                 0.52,
             ),
-            Verdict(
-                Gate("strong pairs", "strong_pairs", at_most=1.5, reason="Relations that users see at once."),
+            verdict(
+                gate("strong pairs", "strong_pairs", at_most=1.5, reason="Relations that users see at once."),
                 Outcome.FAIL,
                 "the score, 1.90 % with the interval 1.75 to 2.05, is on the bad side of the threshold, 1.50 %.",
                 1.90,
                 (1.75, 2.05),
             ),
-            Verdict(
-                Gate("augmentation", "augmentation_uplift", at_least=0.0, required=False),
+            verdict(
+                gate("augmentation", "augmentation_uplift", at_least=0.0, required=False),
                 Outcome.INCONCLUSIVE,
                 "the score 'augmentation_uplift' was not computed.",
             ),

@@ -15,6 +15,7 @@ import pytest
 import synthgan.evaluation
 from synthgan import Privacy, Synthesizer
 from synthgan.config import GeneratorSettings, TrainingSettings
+from synthgan.evaluation.evidence import Evidence
 from synthgan.evaluation.scores import Score, Scores
 from synthgan.review.bundle import findings
 from synthgan.review.gates import Outcome, Verdicts, apply
@@ -100,7 +101,9 @@ def real_scores(real: pd.DataFrame, synthetic: pd.DataFrame, holdout: pd.DataFra
         n_rows=n_rows,
         settings={"target": None},
         notes=("Column 'x' takes no part.",),
-        evidence={"columns": {"colour": {"levels": ["red"], "shares": {"real": [value / 100]}}}},
+        evidence=Evidence.from_json(
+            {"columns": {"colour": {"levels": ["red"], "shares": {"real": [value / 100], "synthetic": [1.0]}}}}
+        ),
     )
 
 

@@ -13,16 +13,22 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from synthgan.evaluation import Scores, evaluate
 from synthgan.evaluation.compared.tables import compare
-from synthgan.evaluation.evidence import correlation_ratio, evidence
+from synthgan.evaluation.evidence import Evidence
+from synthgan.evaluation.evidence_of_tables import correlation_ratio, evidence_of
+from synthgan.evaluation.fidelity import shapes, trends
+
+TABLES = ("real", "synthetic")
 
 
 def drawn(real: dict[str, Any], synthetic: dict[str, Any], holdout: dict[str, Any] | None = None) -> dict[str, Any]:
     frames = {"real": pd.DataFrame(real), "synthetic": pd.DataFrame(synthetic)}
     if holdout is not None:
         frames["holdout"] = pd.DataFrame(holdout)
-    found = evidence(compare(frames, leave_out_identifiers=False))
-    again: dict[str, Any] = json.loads(json.dumps(found, allow_nan=False))
+    found = evidence_of(compare(frames, leave_out_identifiers=False))
+    again: dict[str, Any] = json.loads(json.dumps(found.to_json(), allow_nan=False))
+    assert Evidence.from_json(again) == found
     return again
 
 
@@ -133,7 +139,7 @@ def test_of_many_columns_those_with_the_largest_error_are_shown() -> None:
     synthetic = real.copy()
     for name in ("x5", "x62"):
         synthetic[name] = "a"
-    found = evidence(compare({"real": real, "synthetic": synthetic}))["pairs"]
+    found = evidence_of(compare({"real": real, "synthetic": synthetic})).to_json()["pairs"]
     assert len(found["columns"]) == len(found["real"]) == len(found["error"]) == 60
     assert {"x5", "x62"} <= set(found["columns"])
     assert len(found["left_out"]) == 3
@@ -168,9 +174,9 @@ def test_every_dtype_gives_the_same_evidence(kind: str) -> None:
         other = pa.Table.from_pandas(frame, preserve_index=False).to_pandas(types_mapper=pd.ArrowDtype)
     else:
         other = frame
-    expected, found = (evidence(compare({"real": part, "synthetic": part})) for part in (frame, other))
+    expected, found = (evidence_of(compare({"real": part, "synthetic": part})) for part in (frame, other))
     assert found == expected
-    assert found["columns"]["t"]["edges"][0] == "2020-01-01T00:00:00"
+    assert found.to_json()["columns"]["t"]["edges"][0] == "2020-01-01T00:00:00"
 
 
 mixed = st.integers(min_value=2, max_value=30).flatmap(
@@ -190,9 +196,9 @@ mixed = st.integers(min_value=2, max_value=30).flatmap(
 @given(real=mixed, synthetic=mixed)
 def test_shares_add_up_and_associations_lie_between_0_and_1(real: dict[str, Any], synthetic: dict[str, Any]) -> None:
     frames = [pd.DataFrame(part).astype({"x": "Float64", "k": "Int64", "c": "string"}) for part in (real, synthetic)]
-    found = evidence(
+    found = evidence_of(
         compare({"real": frames[0], "synthetic": frames[1]}, numeric=["x", "k"], leave_out_identifiers=False)
-    )
+    ).to_json()
     json.dumps(found, allow_nan=False)
     for column in found["columns"].values():
         size = len(column["levels"]) if column["edges"] is None else len(column["edges"]) - 1
@@ -202,3 +208,46 @@ def test_shares_add_up_and_associations_lie_between_0_and_1(real: dict[str, Any]
     for name in ("real", "synthetic"):
         values = [value for row in found["pairs"][name] for value in row if value is not None]
         assert all(0.0 <= value <= 1.0 for value in values)
+
+
+def test_it_is_made_only_when_asked_for() -> None:
+    rows = pd.DataFrame({"x": np.tile(np.arange(10.0), 4), "c": list("ab") * 20})
+    quiet = evaluate(rows, rows, parts=["fidelity"])
+    assert quiet.evidence is None
+    assert quiet.to_dict()["evidence"] == {}
+    asked = evaluate(rows, rows, parts=["fidelity"], evidence=True)
+    assert asked.evidence is not None
+    assert [column.name for column in asked.evidence.columns] == ["x", "c"]
+    assert Scores.from_dict(json.loads(asked.to_json())) == asked
+    assert Scores.from_dict(json.loads(quiet.to_json())) == quiet
+    assert [score.value for score in asked] == [score.value for score in quiet]
+
+
+def test_shape_and_trend_are_computed_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    computed = []
+    for module, name in ((shapes, "_shape_errors"), (trends, "_trend_errors"), (trends, "correlation_matrix")):
+        measure = getattr(module, name)
+
+        def counted(tables: Any, *args: Any, measure: Any = measure, name: str = name) -> Any:
+            computed.append((name, *args))
+            return measure(tables, *args)
+
+        monkeypatch.setattr(module, name, counted)
+    rows = pd.DataFrame({"x": np.arange(40.0), "y": np.arange(40.0) ** 2, "c": list("ab") * 20})
+    evaluate(rows, rows, parts=["fidelity"], evidence=True)
+    assert ("_shape_errors", "real", "synthetic") in computed
+    assert ("_trend_errors", "real", "synthetic", "shared") in computed
+    assert len(set(computed)) == len(computed)
+
+
+def test_what_is_odd_in_a_file_is_left_out() -> None:
+    whole = evidence_of(compare({name: pd.DataFrame({"x": [1.0, 2.0], "c": ["a", "b"]}) for name in TABLES}))
+    content = whole.to_json()
+    content["columns"]["x"]["edges"] = [2.0, 1.0, None]
+    content["columns"]["c"]["shares"]["holdout"] = [0.5]
+    content["pairs"]["error"] = [["?", 1.0]]
+    read = Evidence.from_json(content)
+    assert read is not None
+    assert read.columns == tuple(column for column in whole.columns if column.name == "c")
+    assert read.pairs.error == ((None, 1.0), (None, None))
+    assert Evidence.from_json({}) is None

@@ -127,7 +127,7 @@ def test_what_a_console_echoes_is_one_line_without_details() -> None:
     score = Score(
         name="shape", label="Shape error", value=1.0, direction="lower", group="fidelity", details={"secret": 7}
     )
-    found = Scores(scores=(score,), n_rows={"real": 1000, "synthetic": 50}, evidence={"columns": {"secret": 7}})
+    found = Scores(scores=(score,), n_rows={"real": 1000, "synthetic": 50}, settings={"secret": 7})
     assert repr(found) == "<Scores: 1 of 1,000 real, 50 synthetic rows; print them for the table>"
     assert repr(Scores(scores=())) == "<Scores: 0 of no rows; print them for the table>"
     assert "secret" not in repr(score)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
 from xml.etree import ElementTree
@@ -11,8 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from markupsafe import Markup
-from synthgan.review.evidence import Column, Curve, Pairs
 
+from synthgan.evaluation.evidence import ColumnEvidence, Matrix, PairEvidence
+from synthgan.review.report.details import Curve
 from synthgan.review.report.figures import MOST_ROWS, Estimate, Pair, bars, compared_bars, strip
 from synthgan.review.report.figures_columns import _heights, column_picture, heat_scale, heatmap, ticks
 from synthgan.review.report.figures_risk import Segment, budget_picture, line_key, roc_picture
@@ -110,15 +112,32 @@ def test_a_strip_stays_within(numbers: list[float]) -> None:
     inside(strip(Estimate(value), "label"))
 
 
-def numeric(edges: list[float], real: list[float], *, is_time: bool = False) -> Column:
-    shares = {"real": tuple(real), "synthetic": tuple(real[::-1]), "holdout": tuple(real)}
-    return Column("x" * 90, "numeric", tuple(edges), is_time, (), shares, {}, None)
-
-
-def categorical(levels: list[str], real: list[float]) -> Column:
-    return Column(
-        "</svg>", "categorical", (), False, tuple(levels), {"real": tuple(real), "synthetic": tuple(real)}, {}, 1
+def numeric(edges: list[float], real: list[float], *, is_time: bool = False) -> ColumnEvidence:
+    return ColumnEvidence(
+        name="x" * 90,
+        kind="time" if is_time else "numeric",
+        edges=tuple(edges),
+        levels=(),
+        shares={"real": tuple(real), "synthetic": tuple(real[::-1]), "holdout": tuple(real)},
+        missing={},
+        shape_error=None,
     )
+
+
+def categorical(levels: list[str], real: list[float]) -> ColumnEvidence:
+    return ColumnEvidence(
+        name="</svg>",
+        kind="categorical",
+        edges=(),
+        levels=tuple(levels),
+        shares={"real": tuple(real), "synthetic": tuple(real)},
+        missing={},
+        shape_error=1.0,
+    )
+
+
+def pairs_of(columns: Sequence[str], values: Matrix) -> PairEvidence:
+    return PairEvidence(columns=tuple(columns), real=values, synthetic=values, error=values)
 
 
 @pytest.mark.parametrize(
@@ -149,8 +168,8 @@ def test_levels_stay_within(n: int) -> None:
 
 @pytest.mark.parametrize("n", [1, 2, 16, 60])
 def test_heatmaps_stay_within(n: int) -> None:
-    values = [[None if i in (j, 1) else i / n for j in range(n)] for i in range(n)]
-    pairs = Pairs(tuple(NAMES[place % len(NAMES)] for place in range(n)), values, values, values)
+    values = tuple(tuple(None if i in (j, 1) else i / n for j in range(n)) for i in range(n))
+    pairs = pairs_of([NAMES[place % len(NAMES)] for place in range(n)], values)
     root = inside(heatmap(pairs, values, 1.0, "label"))
     assert len(root.findall("rect")) == n * n - n
     for most in ("1", "100.0\N{NO-BREAK SPACE}%", "1.23e+300"):
@@ -158,8 +177,8 @@ def test_heatmaps_stay_within(n: int) -> None:
 
 
 def test_the_largest_value_is_the_darkest() -> None:
-    values: list[list[float | None]] = [[None, 1.0], [0.0, None]]
-    picture = heatmap(Pairs(("a", "b"), values, values, values), values, 1.0, "label")
+    values: Matrix = ((None, 1.0), (0.0, None))
+    picture = heatmap(pairs_of(("a", "b"), values), values, 1.0, "label")
     assert [each.attrib["fill"] for each in ElementTree.fromstring(picture).iter("rect")] == [
         "var(--heat-8)",
         "var(--heat-0)",

@@ -15,6 +15,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
+from synthgan.evaluation.evidence import Evidence
 from synthgan.evaluation.scores import Score, Scores
 from synthgan.review.report.figures_risk import Segment, shades
 from synthgan.review.report.page import render_report
@@ -254,14 +255,14 @@ def test_outcomes_are_named() -> None:
 
 
 def gate(name: str, outcome: samples.Outcome, *, required: bool = True) -> samples.Verdict:
-    return samples.Verdict(samples.Gate(name, "shape", at_most=1.0, required=required), outcome, "so it is.")
+    return samples.verdict(samples.gate(name, "shape", at_most=1.0, required=required), outcome, "so it is.")
 
 
 @pytest.mark.parametrize("n_open", [1, 2, 5])
 def test_a_pass_does_not_speak_for_what_is_undecided(n_open: int) -> None:
     """Verdict and sentence may not contradict each other: not every limit is met where the data do not decide."""
     undecided = [gate(f"open {i}", samples.Outcome.INCONCLUSIVE, required=False) for i in range(n_open)]
-    verdicts = PassedVerdicts((gate("sure", samples.Outcome.PASS), *undecided))
+    verdicts = samples.Verdicts(verdicts=(gate("sure", samples.Outcome.PASS), *undecided))
     text = harmless_page(render_report(**empty(verdicts=verdicts))).text
     assert "Verdict Passed" in text
     assert f"{n_open} inconclusive ({n_open} of them not required) and 1 passed." in text
@@ -269,16 +270,9 @@ def test_a_pass_does_not_speak_for_what_is_undecided(n_open: int) -> None:
     assert "Every gate that the policy requires is passed." in text
     assert "the evidence does not decide" in text
     assert ("and 2 others" in text) == (n_open == 5)
-    all_passed = harmless_page(render_report(**empty(verdicts=PassedVerdicts((gate("a", samples.Outcome.PASS),))))).text
+    sure = samples.Verdicts(verdicts=(gate("a", samples.Outcome.PASS),))
+    all_passed = harmless_page(render_report(**empty(verdicts=sure))).text
     assert "The evidence keeps to every limit of the policy." in all_passed
-
-
-class PassedVerdicts(samples.Verdicts):
-    """Of a policy that asks for a pass of its required gates only."""
-
-    @property
-    def outcome(self) -> samples.Outcome:
-        return samples.Outcome.PASS
 
 
 def test_signs_are_drawn_and_differ(report: str, page: Page) -> None:
@@ -415,7 +409,7 @@ def test_provenance_counts_what_was_read_off_the_data(page: Page) -> None:
     )
 
 
-def scores_of(evidence: Any, *scores: Score, notes: tuple[str, ...] = ()) -> Scores:
+def scores_of(evidence: Evidence | None, *scores: Score, notes: tuple[str, ...] = ()) -> Scores:
     first = samples.score("shape", "Shape error", 1.0, "fidelity", unit="%")
     return Scores(scores=scores or (first,), evidence=evidence, notes=notes, n_rows={"real": 10})
 
@@ -454,8 +448,10 @@ def test_hostile_names_do_no_harm(name: str) -> None:
         ),
         notes=(name,),
     )
-    gate = samples.Gate(name, "auc", at_most=0.5, reason=name)
-    verdicts = samples.Verdicts((samples.Verdict(gate, samples.Outcome.FAIL, name, 0.9, (0.8, 1.0)),), policy=name)
+    gate = samples.gate(name, "auc", at_most=0.5, reason=name)
+    verdicts = samples.Verdicts(
+        verdicts=(samples.verdict(gate, samples.Outcome.FAIL, name, 0.9, (0.8, 1.0)),), policy=name
+    )
     ledger = samples.ledger()
     ledger["unit"] = name
     ledger["unprotected"] = [name]
@@ -492,8 +488,8 @@ def test_hostile_names_do_no_harm_in_the_page_of_scores() -> None:
 def test_of_sixty_columns_the_worst_are_drawn_and_the_page_stays_small() -> None:
     domain: dict[str, Any] = {f"number {i}": (0.0, 1e6) for i in range(30)}
     domain |= {f"category {i}": [f"level {j} of a long name" for j in range(21)] for i in range(30)}
-    evidence = samples.evidence(domain)
-    text = render_report(**empty(scores=scores_of(evidence)))
+    evidence = samples.evidence_as_json(domain)
+    text = render_report(**empty(scores=scores_of(Evidence.from_json(evidence))))
     page = harmless_page(text)
     assert len(text.encode()) < 1_000_000
     assert len(page.of("figure")) == 36 + 3
@@ -511,13 +507,17 @@ def test_times_have_dates_below_them() -> None:
         "edges": ["1969-12-30T00:00:00", "2020-01-01T00:00:00", "12020-01-01T00:00:00"],
         "shares": {"real": [0.5, 0.5], "synthetic": [0.4, 0.6]},
     }
-    text = harmless_page(render_report(**empty(scores=scores_of({"columns": {"seen": column}})))).text
+    text = harmless_page(
+        render_report(**empty(scores=scores_of(Evidence.from_json({"columns": {"seen": column}}))))
+    ).text
     assert "1969-12-30" in text
     assert "12020-01-01" in text
     column["edges"] = ["2020-01-01T00:00:00", "2020-01-01T12:00:00", "2020-01-02T06:30:00"]
     assert (
         "2020-01-02 06:30"
-        in harmless_page(render_report(**empty(scores=scores_of({"columns": {"seen": column}})))).text
+        in harmless_page(
+            render_report(**empty(scores=scores_of(Evidence.from_json({"columns": {"seen": column}}))))
+        ).text
     )
 
 
@@ -530,18 +530,16 @@ def test_times_have_dates_below_them() -> None:
     ],
 )
 def test_a_limit_is_said_without_a_double_negative(keys: dict[str, Any], words: str) -> None:
-    from types import SimpleNamespace
-
     from synthgan.review.report.verdict import _limit_text
 
-    assert _limit_text(SimpleNamespace(**keys), "").replace("\xa0", " ") == words
+    assert _limit_text(samples.gate("gap", "shape", **keys), "").replace("\xa0", " ") == words
 
 
 @pytest.mark.parametrize(("n_holdout", "few"), [(499, True), (500, False), (0, False)])
 def test_a_small_holdout_is_said_where_it_is_the_yardstick(n_holdout: int, few: bool) -> None:
     from synthgan.review.report.verdict import key_figures
 
-    found = scores_of({}, samples.score("shape", "Shape", 1.0, "fidelity"))
+    found = scores_of(None, samples.score("shape", "Shape", 1.0, "fidelity"))
     found = dataclasses.replace(found, n_rows={"real": 1000, "synthetic": 1000, "holdout": n_holdout})
     assert ("Here they are few" in str(key_figures(found, None).lead)) is few
 
@@ -550,7 +548,7 @@ def test_risks_are_found_wherever_an_attack_keeps_them() -> None:
     flat = {"attack_rate": 0.25, "control_rate": 0.2, "baseline": 0.1, "n_attacks": 100}
     counts = {"columns": {"town": {"rare": 5, "recurring": 2}}, "levels": {"rare": 5}}
     scores = scores_of(
-        {},
+        None,
         samples.score("linkability", "Linkability", 0.0625, "disclosure", details=flat),
         samples.score("rare_categories", "Rare categories disclosed", 0.1, "disclosure", details=counts),
     )
@@ -664,7 +662,7 @@ def any_scores(draw: st.DrawFn) -> Scores:
         for group, name in KINDS
         if draw(st.integers(0, 3))
     )
-    evidence = draw(some_evidence())
+    evidence = Evidence.from_json(draw(some_evidence()))
     return Scores(scores=scores, evidence=evidence, settings=draw(st.dictionaries(NAMES, JSON, max_size=2)))
 
 
