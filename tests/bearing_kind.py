@@ -16,6 +16,7 @@ import pyarrow as pa
 from synthgan.errors import ConditionError
 from synthgan.privacy.columns.estimates import norm_sub
 from synthgan.privacy.columns.protocol import Budget, ColumnRelease, Counts, Release
+from synthgan.privacy.columns.released_columns import ReleasedColumn
 from synthgan.tables.columns.protocol import Codes, Facts, FitRules, LevelCondition, Losses, Positions
 from synthgan.tables.conditions.predicates import Predicate, matches
 from synthgan.tables.kinds import KindTraits
@@ -135,4 +136,9 @@ def _n_cells(column: ColumnSchema) -> float:
     return float(N_SECTORS)
 
 
-RELEASE = ColumnRelease(release=release_bearings, n_cells=_n_cells)
+def _in_words(column: ColumnSchema, released: LevelCounts) -> ReleasedColumn:
+    words = f"counted in {len(released.values)} sectors of the compass"
+    return ReleasedColumn(column=column.name, basis="ranges", words=words)
+
+
+RELEASE = ColumnRelease(release=release_bearings, in_words=_in_words, n_cells=_n_cells)

@@ -84,6 +84,14 @@ def evaluate(
 
     Warns:
         SynthganWarning: most synthetic rows are exact copies of real ones, and not by chance; a note says so too.
+
+    Example:
+        >>> from synthgan import evaluate
+        >>> from synthgan.datasets import load_adult
+        >>> real, synthetic = load_adult("train").head(200), load_adult("test").head(200)
+        >>> scores = evaluate(real, synthetic, parts=["fidelity"])
+        >>> scores["shape"].unit, scores["shape"].direction
+        ('%', 'lower')
     """
     if n_jobs is not None and n_jobs < 1:
         raise SettingsError("n_jobs must be at least 1; leave it out for all cores.")

@@ -110,6 +110,17 @@ class Scores:
         notes: what a reader must know besides the figures: columns left out, rows capped, scores not computed and why.
         evidence: what a report draws besides the figures: each column's distribution, each pair's association. JSON
             values only.
+
+    Example:
+        >>> from synthgan.evaluation.scores import Score, Scores
+        >>> shape = Score(name="shape", label="Columns", value=2.5, direction="lower", group="fidelity", unit="%")
+        >>> scores = Scores(scores=(shape,), n_rows={"real": 200, "synthetic": 100})
+        >>> scores
+        <Scores: 1 of 200 real, 100 synthetic rows; print them for the table>
+        >>> scores["shape"].value, "c2st" in scores
+        (2.5, False)
+        >>> Scores.from_dict(scores.to_dict()) == scores
+        True
     """
 
     scores: tuple[Score, ...]

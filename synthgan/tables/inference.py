@@ -86,9 +86,9 @@ def _guesses(source: Source, target: str | None, stay_text: set[str]) -> dict[st
     if sample.num_rows != source.n_rows:
         unread |= _without_format(source, sample, unread)
     for field in source.arrow_schema:
-        facts = count_values(field.name, sample.column(field.name), share=share)
+        counted = count_values(field.name, sample.column(field.name), share=share)
         guess = guess_kind(
-            facts, from_categorical=field.name in source.categories, may_be_written=field.name not in unread
+            counted, from_categorical=field.name in source.categories, may_be_written=field.name not in unread
         )
         if field.name == target and not TRAITS[guess.kind].is_learned:
             guess = Guess(kind=natural_kind(value_type(field.type)), reason="the target column")

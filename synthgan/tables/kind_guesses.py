@@ -28,7 +28,7 @@ class Guess:
     written: str | None = None
 
 
-def count_values(name: str, values: pa.ChunkedArray, *, share: float = 1.0) -> Facts:
+def count_values(name: str, values: pa.ChunkedArray, *, share: float = 1.0) -> ValueCounts:
     """Distinct values and their counts, the evidence for a guess.
 
     Args:
@@ -39,7 +39,7 @@ def count_values(name: str, values: pa.ChunkedArray, *, share: float = 1.0) -> F
     dictionary = pa.types.is_dictionary(values.type)
     present = (values.cast(values.type.value_type) if dictionary else values).drop_null()
     counted = present.value_counts()
-    return Facts(
+    return ValueCounts(
         name=name,
         values=counted.field("values"),
         counts=np.sort(counted.field("counts").to_numpy(zero_copy_only=False))[::-1],
@@ -49,35 +49,35 @@ def count_values(name: str, values: pa.ChunkedArray, *, share: float = 1.0) -> F
     )
 
 
-def guess_kind(facts: Facts, *, from_categorical: bool = False, may_be_written: bool = True) -> Guess:
+def guess_kind(counted: ValueCounts, *, from_categorical: bool = False, may_be_written: bool = True) -> Guess:
     """The kind of one column.
 
     Args:
-        facts: what its values look like.
+        counted: what its values look like.
         from_categorical: the column is a pandas categorical, so that its levels were chosen by a person.
         may_be_written: whether text may be read as the numbers or times that are written in it.
     """
-    if facts.n_distinct == 0:
+    if counted.n_distinct == 0:
         return Guess(kind="constant", reason="every value is missing")
-    if facts.n_distinct == 1 and not facts.n_missing:
+    if counted.n_distinct == 1 and not counted.n_missing:
         return Guess(kind="constant", reason="one value in every row")
-    plain = facts.values.type
+    plain = counted.values.type
     if from_categorical:
         return Guess(kind="categorical", reason="a categorical column")
     if is_text(plain):
-        return (_guess_written(facts) if may_be_written else None) or _guess_text(facts)
-    if facts.is_dictionary:
+        return (_guess_written(counted) if may_be_written else None) or _guess_text(counted)
+    if counted.is_dictionary:
         return Guess(kind="categorical", reason="dictionary-encoded")
     if pa.types.is_boolean(plain):
         return Guess(kind="boolean", reason="true/false values")
-    whole = _whole_numbers(facts)
-    if whole is not None and (reason := _identifier_reason(facts, whole)):
+    whole = _whole_numbers(counted)
+    if whole is not None and (reason := _identifier_reason(counted, whole)):
         return Guess(kind="identifier", reason=reason)
     return Guess(kind=natural_kind(plain), reason=f"{plain} values")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Facts:
+class ValueCounts:
     """What a guess is drawn from.
 
     Attributes:
@@ -133,21 +133,21 @@ _REPEATED = 0.1
 """Most rows of an identifier of text that share their value with another one."""
 
 
-def _guess_written(facts: Facts) -> Guess | None:
+def _guess_written(counted: ValueCounts) -> Guess | None:
     """Numbers and times written as text in one format; None where text is what the column means."""
-    form = find_format(facts.values)
+    form = find_format(counted.values)
     if form is None:
         return None
-    if facts.n_distinct == 2 and facts.repeated_share >= _NEARLY_ALL:
+    if counted.n_distinct == 2 and counted.repeated_share >= _NEARLY_ALL:
         return None
     if isinstance(form, NumberFormat) and form.is_bare:
-        if facts.repeated_share >= _MOSTLY:  # names of classes, of agents, of branches
+        if counted.repeated_share >= _MOSTLY:  # names of classes, of agents, of branches
             return None
-        lengths = pc.utf8_length(facts.values)
+        lengths = pc.utf8_length(counted.values)
         if pc.min(lengths).as_py() == pc.max(lengths).as_py() > 2:  # codes, such as those of the post
             return None
-        numbers = form.to_values(facts.values).cast(pa.float64()).to_numpy(zero_copy_only=False)
-        if _identifier_reason(facts, numbers):
+        numbers = form.to_values(counted.values).cast(pa.float64()).to_numpy(zero_copy_only=False)
+        if _identifier_reason(counted, numbers):
             return None
     kind = natural_kind(form.value_type)
     return Guess(
@@ -157,15 +157,15 @@ def _guess_written(facts: Facts) -> Guess | None:
     )
 
 
-def _guess_text(facts: Facts) -> Guess:
-    words = facts.values.slice(0, _READ_VALUES)
+def _guess_text(counted: ValueCounts) -> Guess:
+    words = counted.values.slice(0, _READ_VALUES)
     form = _form(words)
-    if facts.repeated_share >= _MOSTLY:
-        singles = float((facts.counts == 1).mean())
-        if facts.n_distinct >= 0.1 * facts.n_present and singles >= 0.5 and _is_prose(words):
+    if counted.repeated_share >= _MOSTLY:
+        singles = float((counted.counts == 1).mean())
+        if counted.n_distinct >= 0.1 * counted.n_present and singles >= 0.5 and _is_prose(words):
             return Guess(kind="text", reason="sentences, many of them written once")
         return Guess(kind="categorical", reason=f"text values that repeat{form and f'; they read as {form}'}")
-    if not facts.nearly_unique and (form or _is_code(words)):
+    if not counted.nearly_unique and (form or _is_code(words)):
         unclear = f"; they read as {form}, but not in one format of all" if form else ""
         return Guess(kind="categorical", reason=f"values that repeat, if seldom{unclear}")
     if _matching(words, _UUID) >= _NEARLY_ALL:
@@ -224,14 +224,14 @@ def _is_code(words: pa.Array) -> bool:
     return bool(one_width and _matching(words, r"^[A-Z0-9_.:/-]+$") >= _NEARLY_ALL)
 
 
-def _whole_numbers(facts: Facts) -> np.ndarray[Any, np.dtype[np.float64]] | None:
+def _whole_numbers(counted: ValueCounts) -> np.ndarray[Any, np.dtype[np.float64]] | None:
     """The distinct values as floats when all are whole numbers, else None."""
-    types, data_type = pa.types, facts.values.type
+    types, data_type = pa.types, counted.values.type
     whole = types.is_integer(data_type) or (types.is_decimal(data_type) and data_type.scale <= 0)
     # pandas turns whole numbers with missing ones among them into floats
-    if not whole and not (types.is_floating(data_type) and facts.n_missing):
+    if not whole and not (types.is_floating(data_type) and counted.n_missing):
         return None
-    numbers = facts.values.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False)
+    numbers = counted.values.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False)
     return numbers if np.isfinite(numbers).all() and (numbers == np.floor(numbers)).all() else None
 
 
@@ -241,18 +241,18 @@ _ID_WORDS = frozenset(
 _EPOCHS = ((1e9, 2.2e9), (1e12, 2.2e12), (1e15, 2.2e15), (1e18, 2.2e18), (1800, 2200), (18000101, 22001231))
 
 
-def _identifier_reason(facts: Facts, numbers: np.ndarray[Any, np.dtype[np.float64]]) -> str:
+def _identifier_reason(counted: ValueCounts, numbers: np.ndarray[Any, np.dtype[np.float64]]) -> str:
     """Why whole numbers name rows instead of measuring them; empty when nothing says so.
 
     The outermost values have no say, so that one row's size decides no kind.
     """
-    n, n_distinct = facts.n_present, facts.n_distinct
+    n, n_distinct = counted.n_present, counted.n_distinct
     if numbers.min() < 0:
         return ""
     n_outer = max(1, len(numbers) // 20) if len(numbers) > 3 else 0
     numbers = np.sort(numbers)[n_outer : len(numbers) - n_outer]
     low, high = float(numbers[0]), float(numbers[-1])
-    words = {word.lower() for word in re.findall(r"[A-Z]?[a-z]+|[A-Z]+|\d+", facts.name)}
+    words = {word.lower() for word in re.findall(r"[A-Z]?[a-z]+|[A-Z]+|\d+", counted.name)}
     is_named = n >= 10 and bool(words & _ID_WORDS)
     # A name tells identifiers made of a time, as those of messages, from times; keys of days are shorter.
     may_be_times = any(first <= low and high <= last for first, last in _EPOCHS) and not (is_named and low >= 1e12)

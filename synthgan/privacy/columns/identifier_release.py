@@ -8,6 +8,7 @@ import pyarrow.compute as pc
 
 from synthgan.privacy.columns.estimates import norm_sub, without_noise
 from synthgan.privacy.columns.protocol import Budget, ColumnRelease, Counts, Release
+from synthgan.privacy.columns.released_columns import ReleasedColumn
 from synthgan.tables.arrow_types import is_text, parse_type
 from synthgan.tables.schema.schema import ColumnSchema
 from synthgan.tables.statistics.formats import VARIES, Format, Templates
@@ -35,7 +36,12 @@ def _n_cells(column: ColumnSchema) -> float:  # noqa: ARG001 -- present and miss
     return 2.0
 
 
-IDENTIFIER_RELEASE = ColumnRelease(release=release_identifiers, n_cells=_n_cells)
+def _in_words(column: ColumnSchema, released: Templates) -> ReleasedColumn:  # noqa: ARG001 -- the same for all
+    words = "identifiers, written afresh; only the missing ones were counted"
+    return ReleasedColumn(column=column.name, basis="missing only", words=words)
+
+
+IDENTIFIER_RELEASE = ColumnRelease(release=release_identifiers, in_words=_in_words, n_cells=_n_cells)
 
 
 class MissingCounter:

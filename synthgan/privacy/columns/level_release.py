@@ -13,6 +13,7 @@ import pyarrow.types as pat
 from synthgan.privacy.columns.estimates import TRUST, norm_sub, towards_their_mean, without_noise
 from synthgan.privacy.columns.heavy_values import bucket_of
 from synthgan.privacy.columns.protocol import EXACT_KEYS, Budget, ColumnRelease, Counter, Counts, Release
+from synthgan.privacy.columns.released_columns import ReleasedColumn, number_of
 from synthgan.tables.arrow_types import parse_type
 from synthgan.tables.axes.raw_numbers import conform
 from synthgan.tables.constraints.counters import hash_rows
@@ -52,8 +53,26 @@ def _discovers(column: ColumnSchema) -> bool:
     return public_levels(column) is None
 
 
+def levels_in_words(column: ColumnSchema, released: LevelCounts) -> ReleasedColumn:
+    """How many values were counted, and how they came to be known."""
+    if pat.is_null(parse_type(column.arrow_type)):
+        words = "always missing, as its type says; nothing was counted"
+        return ReleasedColumn(column=column.name, basis="missing only", words=words)
+    n_values = number_of(len(released.values), "value")
+    others = "; all others are learned as one" if released.n_unlisted > 0 else ""
+    if public_levels(column) is not None:
+        origin = "its type allows" if column.levels is None else "declared"
+        return ReleasedColumn(column=column.name, basis="known values", words=f"{n_values} {origin}{others}")
+    words = f"{n_values} found that enough rows share{others}"
+    return ReleasedColumn(column=column.name, basis="found values", words=words)
+
+
 LEVEL_RELEASE = ColumnRelease(
-    release=release_levels, n_cells=_n_cells, discovers=_discovers, needs_discovery=_discovers
+    release=release_levels,
+    in_words=levels_in_words,
+    n_cells=_n_cells,
+    discovers=_discovers,
+    needs_discovery=_discovers,
 )
 """Levels that nobody declared are those that are discovered: there is nothing else to count."""
 

@@ -41,6 +41,7 @@ from synthgan.privacy.columns.public_grids import (
     width,
     without_ticks,
 )
+from synthgan.privacy.columns.released_columns import ReleasedColumn, number_of
 from synthgan.tables.arrow_types import parse_type
 from synthgan.tables.axes.axis import Axis
 from synthgan.tables.axes.raw_numbers import Numbers
@@ -308,4 +309,20 @@ def _histogram(
     )
 
 
-NUMBER_RELEASE = ColumnRelease(release=release_numbers, n_cells=n_cells_expected, discovers=discovers_values)
+def numbers_in_words(column: ColumnSchema, released: Histogram) -> ReleasedColumn:
+    """In how many ranges and single values the rows were counted, and in which steps."""
+    n_single = int((released.lower == released.upper).sum())
+    n_ranges = len(released.counts) - n_single
+    counted = [number_of(n_single, "single value")] if n_single else []
+    if n_ranges or not counted:
+        counted.insert(0, number_of(n_ranges, "range"))
+    words = f"counted in {' and '.join(counted)}"
+    if column.traits.scale == "amount":  # the steps of times are nanoseconds or days
+        step = released.axis.granularity
+        words += ", with any number of decimals" if step is None else f", in steps of {step:.15g}"
+    return ReleasedColumn(column=column.name, basis="ranges", words=words)
+
+
+NUMBER_RELEASE = ColumnRelease(
+    release=release_numbers, in_words=numbers_in_words, n_cells=n_cells_expected, discovers=discovers_values
+)

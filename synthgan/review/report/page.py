@@ -27,7 +27,6 @@ from synthgan.review.report.risks import (
     provenance_section,
     unprotected_section,
 )
-from synthgan.review.report.svg import house_style
 from synthgan.review.report.tables import columns_section, detection_section, pairs_section, utility_section
 from synthgan.review.report.verdict import Verdicts, gates_table, headline, key_figures
 from synthgan.review.wording import figure, finite, harmless, short
@@ -78,21 +77,20 @@ def render_report(
         protection: what value protection did, in words.
         is_signed: whether the page ends with lines for the one who decides.
     """
-    with house_style():
-        sections = [
-            *_evaluated(scores, verdicts, is_private=_epsilon(ledger) is not None),
-            ledger_section(ledger, fitted=bool(provenance), attacked=_is_attacked(scores)),
-            provenance_section(provenance, protection),
-            unprotected_section(ledger),
-            Section(key="limits", title="Limits", blocks=(Points(items=_stated(limits)),)),
-            glossary_section(
-                [score.name for score in scores or ()],
-                is_private=_epsilon(ledger) is not None,
-                has_facts=bool(provenance),
-            ),
-            _settings(scores, facts),
-            _sign_off() if is_signed else None,
-        ]
+    sections = [
+        *_evaluated(scores, verdicts, is_private=_epsilon(ledger) is not None),
+        ledger_section(ledger, fitted=bool(provenance), attacked=_is_attacked(scores)),
+        provenance_section(provenance, protection),
+        unprotected_section(ledger),
+        Section(key="limits", title="Limits", blocks=(Points(items=_stated(limits)),)),
+        glossary_section(
+            [score.name for score in scores or ()],
+            is_private=_epsilon(ledger) is not None,
+            has_facts=bool(provenance),
+        ),
+        _settings(scores, facts),
+        _sign_off() if is_signed else None,
+    ]
     style = _template_file("report.css")
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
     return (

@@ -114,7 +114,7 @@ def key_figures(scores: Scores, verdicts: Verdicts | None) -> Section:
     limits = _limits(verdicts)
     bodies = []
     for group, members in _grouped(scores):
-        rows = tuple(_score_row(score, limits.get(score.name), f"k{score.group}{place}") for place, score in members)
+        rows = tuple(_score_row(score, limits.get(score.name)) for score in members)
         bodies.append((GROUPS[group], rows))
     table = Table(
         caption="Scores of the synthetic table",
@@ -165,14 +165,14 @@ def _reading(scores: Scores) -> str:
     )
 
 
-def _grouped(scores: Scores) -> Iterator[tuple[Group, list[tuple[int, Score]]]]:
-    members: dict[Group, list[tuple[int, Score]]] = {}
-    for place, score in enumerate(scores):
-        members.setdefault(score.group, []).append((place, score))
+def _grouped(scores: Scores) -> Iterator[tuple[Group, list[Score]]]:
+    members: dict[Group, list[Score]] = {}
+    for score in scores:
+        members.setdefault(score.group, []).append(score)
     yield from members.items()
 
 
-def _score_row(score: Score, limit: float | None, key: str) -> tuple[Text, ...]:
+def _score_row(score: Score, limit: float | None) -> tuple[Text, ...]:
     value, floor, ideal = finite(score.value), finite(score.reference), finite(score.ideal)
     interval = span(score.interval, score.unit)
     picture: Text = ""
@@ -181,9 +181,7 @@ def _score_row(score: Score, limit: float | None, key: str) -> tuple[Text, ...]:
         words += [f"95% interval {interval}"] if interval else []
         words += [f"real rows {figure(floor, score.unit)}"] if floor is not None else []
         words += [f"limit {figure(limit, score.unit)}"] if limit is not None else []
-        picture = strip(
-            Estimate(value, _pair(score.interval)), key, ", ".join(words), floor=floor, ideal=ideal, limit=limit
-        )
+        picture = strip(Estimate(value, _pair(score.interval)), ", ".join(words), floor=floor, ideal=ideal, limit=limit)
     return (
         _score_label(score),
         "undefined" if value is None else figure(value, score.unit),
