@@ -7,16 +7,15 @@ at once, and only what is left is looked at row by row.
 from __future__ import annotations
 
 import re
-import warnings
 from collections.abc import Iterable, Iterator
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
-from synthgan.errors import SynthganWarning
 from synthgan.tables.kinds import Kind
 from synthgan.tables.schema.schema import Constraint, Order, TableSchema
+from synthgan.warned import warn
 
 Numbers = npt.NDArray[np.float64]
 Pairs = npt.NDArray[np.int64]
@@ -50,11 +49,7 @@ def find_orders(schema: TableSchema, numbers: dict[str, Numbers]) -> list[Order]
     pairs = pairs[_unbroken(pairs, probes[1])]
     most = min(_MOST_CONFIRMED, max(1, _MOST_CELLS // (2 * len(columns[0]))))
     if len(pairs) > most:
-        warnings.warn(
-            f"too many pairs of columns may have an order between them; the first {most:,} were looked at",
-            SynthganWarning,
-            stacklevel=3,
-        )
+        warn(f"too many pairs of columns may have an order between them; the first {most:,} were looked at")
         pairs = pairs[:most]
     ascending: dict[int, Numbers] = {}
     orders: list[Order] = []

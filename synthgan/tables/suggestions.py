@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import combinations
@@ -14,7 +13,6 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from synthgan.errors import SynthganWarning
 from synthgan.tables.inference import sample_rows
 from synthgan.tables.schema.schema import (
     Combinations,
@@ -27,6 +25,7 @@ from synthgan.tables.schema.schema import (
 )
 from synthgan.tables.sources.batches import Source
 from synthgan.tables.suggested_orders import FEWEST_ROWS, Numbers, find_orders, without_shortcuts
+from synthgan.warned import warn
 
 Codes = npt.NDArray[np.int64]
 
@@ -79,11 +78,9 @@ def _warn_of_limits(schema: TableSchema) -> None:
     )
     for what, n_columns, most in counted:
         if n_columns > most:
-            warnings.warn(
+            warn(
                 f"{what} of columns were looked for among the first {most} of the {n_columns:,} columns that may have "
-                "some: declare the others that you know of",
-                SynthganWarning,
-                stacklevel=3,
+                "some: declare the others that you know of"
             )
 
 

@@ -13,8 +13,8 @@ from synthgan.errors import SettingsError, did_you_mean
 from synthgan.model.file import read_manifest
 from synthgan.model.model import Model, read_model
 from synthgan.privacy.account.ledger import Ledger
-from synthgan.privacy.account.wording import in_words
 from synthgan.review.bundle.manifest import sha256_of
+from synthgan.version import __version__
 
 DECISION: Final = (
     "the decision to publish: whether these rows leave the building after their scores on real rows, and the gates on "
@@ -64,7 +64,7 @@ class Release:
     @property
     def guarantee(self) -> str:
         """The guarantee in words."""
-        return NO_GUARANTEE if self.account is None else in_words(self.account)
+        return NO_GUARANTEE if self.account is None else self.account.in_words()
 
     @property
     def n_rows(self) -> int:
@@ -104,8 +104,6 @@ class Release:
     @property
     def parquet_metadata(self) -> Mapping[str, str]:
         """Key-value metadata that says what the rows are."""
-        from synthgan import __version__
-
         return {"synthetic": "true", "generator": "synthgan", "version": __version__, "guarantee": self.guarantee}
 
 

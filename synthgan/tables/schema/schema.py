@@ -21,7 +21,13 @@ Provenance = Literal["declared", "inferred-exact", "released"]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Bounds:
-    """Smallest and largest value of a column on its own scale; None leaves a side open; ``source``: provenance."""
+    """Smallest and largest value of a column on its own scale; None leaves a side open; ``source``: provenance.
+
+    Example:
+        >>> from synthgan import Bounds
+        >>> Bounds(lower=0, upper=120).source
+        'declared'
+    """
 
     lower: Any = None
     upper: Any = None
@@ -37,6 +43,11 @@ class Levels:
         ordered: whether the order has a meaning.
         source: their provenance.
         pandas_dtype: dtype of a pandas Categorical's categories as text, None when they are to be guessed.
+
+    Example:
+        >>> from synthgan import Levels
+        >>> Levels(values=("low", "middle", "high"), ordered=True).values
+        ('low', 'middle', 'high')
     """
 
     values: tuple[Any, ...]
@@ -75,6 +86,11 @@ class ColumnSchema:
 
     Raises:
         SchemaError: when a fact is out of range or does not go with the kind.
+
+    Example:
+        >>> from synthgan import Bounds, ColumnSchema
+        >>> ColumnSchema(name="age", kind="integer", bounds=Bounds(lower=0)).bounds.lower
+        0
     """
 
     name: str
@@ -184,7 +200,13 @@ def _names(rule: object, names: object) -> tuple[str, ...]:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Order:
-    """``low <= high`` wherever both are present."""
+    """``low <= high`` wherever both are present.
+
+    Example:
+        >>> from synthgan import Order
+        >>> Order(low="admitted", high="discharged")
+        Order(low='admitted', high='discharged')
+    """
 
     low: str
     high: str
@@ -192,7 +214,13 @@ class Order:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Sum:
-    """``total`` equals the sum of ``parts`` wherever all are present."""
+    """``total`` equals the sum of ``parts`` wherever all are present.
+
+    Example:
+        >>> from synthgan import Sum
+        >>> Sum(total="gross", parts=("net", "tax")).parts
+        ('net', 'tax')
+    """
 
     total: str
     parts: tuple[str, ...]
@@ -204,7 +232,13 @@ class Sum:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Combinations:
-    """The columns take only the combinations that occur in the data (or that meet ``min_count``, when protected)."""
+    """The columns take only the combinations that occur in the data (or that meet ``min_count``, when protected).
+
+    Example:
+        >>> from synthgan import Combinations
+        >>> Combinations(columns=("city", "country")).columns
+        ('city', 'country')
+    """
 
     columns: tuple[str, ...]
 
@@ -215,7 +249,13 @@ class Combinations:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class UniqueKey:
-    """No two rows agree on all of ``columns``. The last one is numbered afresh within each group of the others."""
+    """No two rows agree on all of ``columns``. The last one is numbered afresh within each group of the others.
+
+    Example:
+        >>> from synthgan import UniqueKey
+        >>> UniqueKey(columns=("order", "line")).columns
+        ('order', 'line')
+    """
 
     columns: tuple[str, ...]
 
@@ -262,6 +302,13 @@ class TableSchema:
 
     Raises:
         SchemaError: when two columns share a name, or a rule names a column that is not there or names one twice.
+
+    Example:
+        >>> from synthgan import ColumnSchema, Order, TableSchema
+        >>> columns = tuple(ColumnSchema(name=name, kind="date") for name in ("admitted", "discharged"))
+        >>> schema = TableSchema(columns=columns, constraints=(Order(low="admitted", high="discharged"),))
+        >>> schema.names, schema["admitted"].kind
+        (('admitted', 'discharged'), 'date')
     """
 
     columns: tuple[ColumnSchema, ...]
