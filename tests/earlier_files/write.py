@@ -23,7 +23,7 @@ import pyarrow.parquet as pq
 
 import synthgan
 from synthgan import Privacy, Synthesizer, write_schema
-from synthgan.receipt import split
+from synthgan.fitting.receipt import split
 from tests.earlier_files.table import EXACT, PRIVATE, PRIVATE_SCHEMA, private, table
 
 STEP = 8

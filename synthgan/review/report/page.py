@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup
 
+from synthgan.evaluation.catalogue import ATTACKING
 from synthgan.review.evidence import mapping
 from synthgan.review.report.blocks import Block, Form, Points, Section, marked, named, table
 from synthgan.review.report.glossary import glossary_section
@@ -147,7 +148,7 @@ def _sign_off() -> Section:
 
 def _is_attacked(scores: Scores | None) -> bool:
     """Whether an attack on people in the table was tried."""
-    return any(score.group in ("membership", "disclosure") for score in scores or ())
+    return any(score.group in ATTACKING for score in scores or ())
 
 
 def _epsilon(ledger: Mapping[str, Any] | None) -> float | None:

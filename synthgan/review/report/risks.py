@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 from markupsafe import Markup
 
 from synthgan.errors import PrivacyError
-from synthgan.privacy.account.wording import DOOR_NAMES
+from synthgan.evaluation.catalogue import CATALOGUE
+from synthgan.privacy.account.entries import DOOR_NAMES
 from synthgan.review.evidence import mapping, read_curves, records, sequence
 from synthgan.review.report.blocks import (
     Block,
@@ -253,8 +254,8 @@ def _risk_drawing(score: Score, parts: Sequence[tuple[tuple[str, ...], Mapping[A
         if pair.found is not None and pair.compared is not None
     )
     interval = span(score.interval, score.unit)
-    # What attribute inference scores is the plain difference; the tables have the share of what the control leaves.
-    word = "Excess" if score.name == "attribute_inference" else "Risk"
+    # The tables have the share of what the control leaves to be lost, whatever the score is.
+    word = "Excess" if CATALOGUE[score.name].is_excess else "Risk"
     risk = f"{word} {figure(score.value, score.unit)}{f', 95% interval {interval}' if interval else ''}"
     return Drawing(
         svg=compared_bars(drawn, f"{score.label}, success: {words}.", unit="%"),

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from markupsafe import Markup
 
+from synthgan.evaluation.catalogue import GROUPS, Group
 from synthgan.review.report.blocks import Heading, Legend, Points, Section, Table, Text, marked, named
 from synthgan.review.report.figures import Estimate, strip
 from synthgan.review.report.glossary import terms_of
@@ -33,15 +34,6 @@ _MEANING: Mapping[State, str] = {
     "none": "No policy was applied, so nothing here says that the table may be released.",
 }
 _LISTED = 3
-_TITLES = {
-    "fidelity": "Fidelity",
-    "coverage": "Coverage",
-    "detection": "Detection",
-    "utility": "Utility",
-    "membership": "Membership attacks",
-    "disclosure": "Disclosure",
-    "copies": "Copies",
-}
 
 
 class Verdicts(Protocol):
@@ -123,7 +115,7 @@ def key_figures(scores: Scores, verdicts: Verdicts | None) -> Section:
     bodies = []
     for group, members in _grouped(scores):
         rows = tuple(_score_row(score, limits.get(score.name)) for score in members)
-        bodies.append((_TITLES.get(group, str(group)), rows))
+        bodies.append((GROUPS[group], rows))
     table = Table(
         caption="Scores of the synthetic table",
         stacked=True,
@@ -173,8 +165,8 @@ def _reading(scores: Scores) -> str:
     )
 
 
-def _grouped(scores: Scores) -> Iterator[tuple[str, list[Score]]]:
-    members: dict[str, list[Score]] = {}
+def _grouped(scores: Scores) -> Iterator[tuple[Group, list[Score]]]:
+    members: dict[Group, list[Score]] = {}
     for score in scores:
         members.setdefault(score.group, []).append(score)
     yield from members.items()

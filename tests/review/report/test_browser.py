@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from synthgan.review.gates import apply
-from synthgan.review.policy import default_policy
+from synthgan.review.policy_file import default_policy
 from synthgan.review.report.page import render_report
 from tests import review_samples as samples
 
