@@ -45,7 +45,7 @@ EXAMPLES = _examples()
 
 
 def _called() -> dict[str, Any]:
-    """What a user calls: the public names but for errors, the synthesizer's methods, and what the pages call besides."""
+    """What a user calls: public names but for errors, the synthesizer's methods, and what the pages call besides."""
     homes = (synthgan, synthgan.datasets, synthgan.review)
     offered = {f"{home.__name__}.{name}": getattr(home, name) for home in homes for name in home.__all__}
     offered |= {
