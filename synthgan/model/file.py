@@ -50,7 +50,8 @@ if TYPE_CHECKING:
 FORMAT = "synthgan-model"
 FORMAT_VERSION = 1
 
-ARCHITECTURES = frozenset({"residual-generator", "nothing-to-generate"})
+GENERATOR, NOTHING = "residual-generator", "nothing-to-generate"
+ARCHITECTURES = frozenset({GENERATOR, NOTHING})
 """Networks a file may ask for; the second is for tables without a column to model."""
 
 GUARANTEES = frozenset({"none", "differential privacy"})

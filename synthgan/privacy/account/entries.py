@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     from dp_accounting import DpEvent
 
-DOOR_NAMES = {1: "column statistics", 2: "marginals", 3: "neural critic"}
+STATISTICS, MARGINALS, NEURAL = 1, 2, 3
+DOOR_NAMES = {STATISTICS: "column statistics", MARGINALS: "marginals", NEURAL: "neural critic"}
 """The doors that private data is looked at through."""
 
 

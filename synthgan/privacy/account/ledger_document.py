@@ -14,13 +14,12 @@ from typing import Any
 from synthgan.errors import PrivacyError
 from synthgan.privacy.account.entries import Statement
 from synthgan.privacy.account.events import event_to_json
-from synthgan.privacy.account.parameters import ROW
+from synthgan.privacy.account.parameters import ADJACENCY, ROW
 
 VERSION = 1
 MOST_RELEASES = 20_000
 """A ledger takes no more, so that a damaged or hostile file cannot ask for endless work."""
 
-ADJACENCY = "add or remove one unit with all its rows"
 METHOD = (
     "fully adaptive composition: a Renyi filter at one order fixed before any data was read, converted to epsilon at "
     "the conversion delta; deltas of discovery add up to at most the discovery delta, which was taken off the target "

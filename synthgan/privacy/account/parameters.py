@@ -14,6 +14,12 @@ from synthgan.errors import SettingsError
 ROW = "row"
 """The unit when each row is a person of its own."""
 
+ADJACENCY = "add or remove one unit with all its rows"
+"""What neighbouring tables differ by."""
+
+DISCOVERY_SHARE = 0.1
+"""Of delta, set aside for discovery: of levels and heavy values that nobody declared."""
+
 LARGE_EPSILON = 10.0
 
 

@@ -16,9 +16,10 @@ import pyarrow as pa
 import pyarrow.types as pat
 
 from synthgan.errors import SettingsError
+from synthgan.privacy.account.entries import STATISTICS
 from synthgan.privacy.columns import RELEASES
 from synthgan.privacy.columns.identifier_release import generic_templates
-from synthgan.privacy.columns.protocol import DOOR, EXACT_KEYS, Budget, ColumnRelease, Counter, CountMechanisms
+from synthgan.privacy.columns.protocol import EXACT_KEYS, Budget, ColumnRelease, Counter, CountMechanisms
 from synthgan.privacy.columns.released_columns import ReleasedColumn
 from synthgan.tables.arrow_types import parse_type
 from synthgan.tables.constraints import Reparametrisation, reparametrise
@@ -105,7 +106,7 @@ class PrivateStatistics:
         _check_budget(rho, delta, counted)
         first = rho * (COUNT_SHARE if any(weights.values()) else 1.0)
         exact = np.array([_count_rows(source)], dtype=np.int64)
-        n_rows = max(1.0, float(mechanisms.counts(exact, rho=first, door=DOOR, what="number of rows")[0]))
+        n_rows = max(1.0, float(mechanisms.counts(exact, rho=first, door=STATISTICS, what="number of rows")[0]))
         of_weight = (rho - first) / max(sum(weights.values()), 1e-300)
         n_discoveries = max(1, sum(_discoveries(column, n_rows) for column in counted))
         running = {}

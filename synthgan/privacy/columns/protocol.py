@@ -15,10 +15,9 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from synthgan.privacy.account.entries import STATISTICS
 from synthgan.privacy.columns.released_columns import ReleasedColumn
 from synthgan.tables.schema.schema import ColumnSchema
-
-DOOR = 1
 
 EXACT_KEYS = 2**20
 """Distinct values are counted one by one where there can be no more than this many; else hash buckets come first."""
@@ -71,7 +70,7 @@ class Budget:
             Add or remove one unit of k rows: L2 sensitivity k, because every row counts in at most one cell.
         """
         rho = self.rho * share
-        noisy = self.mechanisms.counts(counts, rho=rho, door=DOOR, what=f"{what} of column '{self.column}'")
+        noisy = self.mechanisms.counts(counts, rho=rho, door=STATISTICS, what=f"{what} of column '{self.column}'")
         return noisy.astype(np.float64), self.deviation(share)
 
     def deviation(self, share: float) -> float:
@@ -85,7 +84,7 @@ class Budget:
             As `counts`, and ``delta`` for cells that exist for one unit's sake only.
         """
         kept, noisy = self.mechanisms.discover(
-            counts, rho=self.rho * share, delta=self.delta, door=DOOR, what=f"{what} of column '{self.column}'"
+            counts, rho=self.rho * share, delta=self.delta, door=STATISTICS, what=f"{what} of column '{self.column}'"
         )
         return kept, noisy.astype(np.float64)
 

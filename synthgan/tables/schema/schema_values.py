@@ -14,13 +14,12 @@ import pandas as pd
 import pyarrow as pa
 
 from synthgan.errors import SchemaError
-from synthgan.tables.arrow_types import NANOSECONDS, is_text
+from synthgan.tables.arrow_types import DECIMAL256_DIGITS, NANOSECONDS, is_text
 from synthgan.tables.axes.whole_axis import WholeAxis
 
 INFINITIES = {"inf": math.inf, "-inf": -math.inf}
 """Infinite levels as they are written."""
 
-_MOST_DIGITS = 76
 """Of any decimal that Arrow holds."""
 
 
@@ -127,7 +126,7 @@ def _convert(raw: Any, data_type: pa.DataType) -> Any:
         return raw if isinstance(raw, int | float) and math.isfinite(float(raw)) else None
     if types.is_decimal(data_type):
         value = Decimal(str(raw)) if isinstance(raw, str | int | float | Decimal) else None
-        return value if value is not None and value.is_finite() and value.adjusted() < _MOST_DIGITS else None
+        return value if value is not None and value.is_finite() and value.adjusted() < DECIMAL256_DIGITS else None
     if types.is_date(data_type):
         return date.fromisoformat(raw) if isinstance(raw, str) else raw if type(raw) is date else None
     if types.is_timestamp(data_type):
