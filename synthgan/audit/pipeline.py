@@ -135,6 +135,12 @@ def audit(
 
     Raises:
         SettingsError: when a number is out of range.
+
+    Example:
+        >>> from synthgan.audit.pipeline import audit, games
+        >>> door_1, *_ = games(epsilon=1.0, delta=1e-5)
+        >>> audit(1.0, n_runs=8, n_canaries=0, played=[door_1]).is_refuted
+        False
     """
     claim = Privacy(epsilon, delta)
     if n_runs < 8 or (n_canaries and n_canaries < 10) or not 0 < confidence < 1:

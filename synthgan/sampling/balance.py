@@ -14,7 +14,6 @@ from synthgan.tables.conditions.predicates import parse_conditions
 from synthgan.tables.frames.frame_index import flat, with_index
 
 MOST_DRAWS = 20
-BALANCED_KINDS = ("categorical", "boolean", "integer")
 
 
 class Sample(Protocol):
@@ -59,10 +58,11 @@ def balance(
     label: Any = by_name.get(target, target)
     if label not in labels:
         raise SchemaError(f"there is no column {target!r} to balance; name one of the fitted table's columns.")
-    kind = schema.columns[labels.index(label)].kind
-    if kind not in BALANCED_KINDS:
+    column_schema = schema.columns[labels.index(label)]
+    if not column_schema.traits.has_classes:
         raise SchemaError(
-            f"column {target!r} is of kind {kind}, which has no classes to balance; expected a categorical one."
+            f"column {target!r} is of kind {column_schema.kind}, which has no classes to balance; expected a "
+            "categorical one."
         )
     counts = data[label].value_counts().loc[lambda rows: rows > 0]  # a category that no row has is no class
     missing = (counts.max() - counts).loc[lambda deficit: deficit > 0]
@@ -72,7 +72,7 @@ def balance(
     wanted = pd.DataFrame({label: missing.index.repeat(missing.to_numpy())})
     synthetic = flat(sample(conditions=wanted, random_state=random_state))
     for column, name in zip(schema.columns, labels, strict=True):
-        if column.kind == "identifier" and data[name].is_unique:
+        if "row" in column.traits.key_parts and data[name].is_unique:
             synthetic[name] = _distinct_from(data[name], synthetic[name], sample, name)
     for name in synthetic.columns:  # without those that are dropped
         if _converts(synthetic[name], data.dtypes[name]):

@@ -54,6 +54,16 @@ class Ledger:
         SettingsError: when a number is out of range, or no guarantee of that epsilon exists at this order.
         PrivacyError: when the journal exists already (see `resume`).
         OutputError: when the journal cannot be written.
+
+    Example:
+        >>> from dp_accounting import ZCDpEvent
+        >>> from synthgan.privacy.account.ledger import Ledger
+        >>> ledger = Ledger(1.0, 1e-5)
+        >>> half = ZCDpEvent(ledger.remaining_rho / 2)
+        >>> entry = ledger.reserve(half, door=1, mechanism="discrete Gaussian", what="counts of 'income'")
+        >>> ledger.settle(entry)
+        >>> ledger.fits(half), ledger.fits(ZCDpEvent(3 * half.rho)), ledger.spent_epsilon() < 1.0
+        (True, False, True)
     """
 
     def __init__(

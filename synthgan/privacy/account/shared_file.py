@@ -48,6 +48,12 @@ class LedgerFile:
 
     Args:
         path: the file; it need not exist yet.
+
+    Example:
+        >>> from synthgan.privacy.account.shared_file import LedgerFile
+        >>> file = LedgerFile.create("fits.json", cap_epsilon=3.0)
+        >>> file.read().guarantee(), file.read().cap_epsilon
+        ((0.0, 0.0), 3.0)
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:

@@ -7,15 +7,17 @@ one pass over the table serves all columns, and how many passes there are depend
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
-from typing import Protocol, TypeAlias, TypeVar
+from typing import Any, Protocol, TypeAlias, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
 from synthgan.privacy.account.entries import STATISTICS
+from synthgan.privacy.columns.released_columns import ReleasedColumn
+from synthgan.tables.schema.schema import ColumnSchema
 
 EXACT_KEYS = 2**20
 """Distinct values are counted one by one where there can be no more than this many; else hash buckets come first."""
@@ -91,3 +93,28 @@ T = TypeVar("T")
 
 Release: TypeAlias = Generator[Counter, None, T]
 """The release of a column: yields counters to be filled, returns what was released."""
+
+
+def _never(column: ColumnSchema) -> bool:  # noqa: ARG001 -- one answer for every column
+    return False
+
+
+@dataclass(frozen=True, kw_only=True)
+class ColumnRelease:
+    """How one family of columns is counted under privacy.
+
+    Attributes:
+        release: the release itself: gives `LevelCounts`, a `Histogram` or `Templates`, as the kind's ``counted_as``
+            says.
+        in_words: what was released of a column, told from that and the declaration only.
+        n_cells: how many cells are counted, as far as the declaration tells; the column's share of the budget goes by
+            it.
+        discovers: whether the release may discover values, which takes a part of the delta.
+        needs_discovery: whether nothing can be released without a discovery.
+    """
+
+    release: Callable[[ColumnSchema, Budget], Release[Any]]
+    in_words: Callable[[ColumnSchema, Any], ReleasedColumn]
+    n_cells: Callable[[ColumnSchema], float]
+    discovers: Callable[[ColumnSchema], bool] = _never
+    needs_discovery: Callable[[ColumnSchema], bool] = _never

@@ -29,7 +29,7 @@ EVALUATED_ONLY = (
 
 def policy_of(path: str | os.PathLike[str] | None) -> Policy:
     """The policy in a file, or the one that ships with synthgan: for None, and for the word "default"."""
-    from synthgan.review.policy import default_policy, read_policy
+    from synthgan.review.policy_file import default_policy, read_policy
 
     return default_policy() if path is None or os.fspath(path) == "default" else read_policy(path)
 

@@ -14,7 +14,6 @@ from synthgan.model.file import read_manifest
 from synthgan.model.model import Model, read_model
 from synthgan.privacy.account.ledger import Ledger
 from synthgan.review.bundle.manifest import sha256_of
-from synthgan.tables.schema.schema import NUMERIC_KINDS
 from synthgan.version import __version__
 
 DECISION: Final = (
@@ -151,10 +150,7 @@ def _provenance(model: Model) -> list[dict[str, str]]:
     facts: list[dict[str, str]] = []
     for column in model.codec.schema.columns:
         facts.append({"column": column.name, "what": "kind", "source": column.source})
-        if column.kind in ("categorical", "constant"):
-            source = found if column.levels is None else column.levels.source
-            facts.append({"column": column.name, "what": "levels", "source": source})
-        elif column.kind in NUMERIC_KINDS:
-            source = found if column.bounds is None else column.bounds.source
-            facts.append({"column": column.name, "what": "bounds", "source": source})
+        if (what := column.traits.stated_fact) is not None:
+            fact = column.levels if what == "levels" else column.bounds
+            facts.append({"column": column.name, "what": what, "source": found if fact is None else fact.source})
     return facts

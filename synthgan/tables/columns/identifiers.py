@@ -17,7 +17,7 @@ from synthgan.errors import ConditionError, SchemaError
 from synthgan.tables.arrow_types import is_text, parse_type
 from synthgan.tables.axes.raw_numbers import Mask
 from synthgan.tables.columns.fresh_values import FormatWriter, NumberWriter
-from synthgan.tables.columns.protocol import Codes, Facts, FitRules, LevelCondition, Positions
+from synthgan.tables.columns.protocol import Codes, Facts, FitRules, LevelCondition, Losses, Positions
 from synthgan.tables.conditions.predicates import AnyOf, Missing, Predicate
 from synthgan.tables.schema.schema import ColumnSchema
 from synthgan.tables.statistics.formats import VARIES, Format, in_order, merge_coarsely, narrowed, with_room
@@ -134,6 +134,15 @@ class IdentifierEncoder:
             lower=np.zeros(size, dtype=np.float32),
             upper=np.ones(size, dtype=np.float32),
         )
+
+    @property
+    def listed(self) -> None:
+        """Identifiers are made afresh."""
+
+    @property
+    def losses(self) -> Losses:
+        """No class or number is looked for among identifiers."""
+        return Losses()
 
     def describe(self) -> dict[str, Any]:
         """What the model file holds about the column."""

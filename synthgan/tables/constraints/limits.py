@@ -7,7 +7,7 @@ of columns with different Arrow types comparable.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
@@ -21,7 +21,8 @@ import pyarrow.types as pat
 from synthgan.errors import SchemaError
 from synthgan.tables.arrow_types import DAY, EXACT_FLOATS, NANOSECONDS, parse_type
 from synthgan.tables.axes.whole_axis import WholeAxis
-from synthgan.tables.schema.schema import NUMERIC_KINDS, Bounds, ColumnSchema, Kind
+from synthgan.tables.kinds import TRAITS, Kind, Scale, natural_kind
+from synthgan.tables.schema.schema import Bounds, ColumnSchema
 
 LARGEST_TICK = 2**63 - 2**53
 """Constraints calculate with ticks up to this size; the room above keeps rounding to a grid from overflowing."""
@@ -34,15 +35,6 @@ _CALENDAR = 2**63
 
 LARGEST_DECIMAL_IN_FLOATS = 10**15 - 1
 """As `EXACT_FLOATS` for decimals without their point: each has a float of its own, which prints as it does."""
-
-_FAMILIES: tuple[tuple[Kind, Callable[[pa.DataType], bool]], ...] = (
-    ("integer", pat.is_integer),
-    ("float", pat.is_floating),
-    ("decimal", pat.is_decimal),
-    ("datetime", pat.is_timestamp),
-    ("date", pat.is_date),
-    ("timedelta", pat.is_duration),
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,14 +49,16 @@ class Limits:
         return Limits(max(self.lower, other.lower), min(self.upper, other.upper))
 
 
-def family(column: ColumnSchema) -> Kind | None:
+def number_kind(column: ColumnSchema) -> Kind | None:
     """What kind of number the column holds; None when it holds none. Constants are judged by their type."""
-    if column.kind in dict(_FAMILIES):
-        return column.kind
-    if column.kind != "constant":
-        return None
-    held = parse_type(column.arrow_type)
-    return next((name for name, holds in _FAMILIES if holds(held)), None)
+    kind = natural_kind(parse_type(column.arrow_type)) if column.traits.type_decides else column.kind
+    return kind if TRAITS[kind].is_number else None
+
+
+def scale_of(column: ColumnSchema) -> Scale | None:
+    """What the column's numbers measure; None when it holds none."""
+    kind = number_kind(column)
+    return None if kind is None else TRAITS[kind].scale
 
 
 def natural_tick(arrow_type: pa.DataType) -> Fraction:
@@ -135,7 +129,7 @@ def is_narrow(column: ColumnSchema) -> bool:
 
 def declared_bounds(limits: Limits, column: ColumnSchema) -> Bounds | None:
     """The limits as bounds of the column's schema, open where they are only those of its type."""
-    if column.kind not in NUMERIC_KINDS:
+    if not column.traits.is_number:
         return None
     lower, upper = (None if tick is None else WholeAxis(held).value(tick) for held, tick in _ends(limits, column))
     if pat.is_floating(parse_type(column.arrow_type)):

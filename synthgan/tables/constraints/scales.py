@@ -33,7 +33,8 @@ from synthgan.tables.constraints.limits import (
     largest_in_floats,
     natural_tick,
 )
-from synthgan.tables.schema.schema import Bounds, ColumnSchema, Kind
+from synthgan.tables.kinds import Kind
+from synthgan.tables.schema.schema import Bounds, ColumnSchema
 from synthgan.tables.statistics.declared_grids import declared_axis, has_declared_grid
 
 Ticks = npt.NDArray[Any]

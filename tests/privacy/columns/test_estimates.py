@@ -24,7 +24,8 @@ from synthgan.privacy.columns.public_grids import (
     public_range,
     without_ticks,
 )
-from synthgan.tables.schema.schema import ColumnSchema, Kind
+from synthgan.tables.kinds import Kind
+from synthgan.tables.schema.schema import ColumnSchema
 
 COUNTS = st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=30).map(np.array)
 
