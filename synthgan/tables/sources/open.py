@@ -29,7 +29,6 @@ PathText: TypeAlias = "str | os.PathLike[str]"
 Data: TypeAlias = "pd.DataFrame | pa.Table | ds.Dataset | PathText | Sequence[PathText]"
 """What `open_source` takes."""
 
-_CSV_SOURCES = (CsvSource, DeclaredCsvSource)
 _PARQUET = (".parquet", ".pq")
 _CSV = (".csv", ".csv.gz", ".tsv", ".tsv.gz")
 _EXPECTED = "a .parquet, .pq, .csv or .tsv file (the last two also with .gz behind)"
