@@ -21,10 +21,11 @@ from synthgan.config import DpSgdSettings, Effort, TrainingSettings
 from synthgan.critics.adversarial import NeuralCritic, RealRows
 from synthgan.errors import PrivacyError
 from synthgan.fitting.receipt import Receipt, new_key
+from synthgan.privacy.account.entries import NEURAL, STATISTICS, Entry
 from synthgan.privacy.account.events import plan_order
 from synthgan.privacy.account.journal import check_unused
-from synthgan.privacy.account.ledger import Entry, Ledger
-from synthgan.privacy.account.parameters import ROW, Privacy
+from synthgan.privacy.account.ledger import Ledger
+from synthgan.privacy.account.parameters import DISCOVERY_SHARE, ROW, Privacy
 from synthgan.privacy.clamping import ClampedSource
 from synthgan.privacy.columns.private_statistics import PrivateStatistics
 from synthgan.privacy.columns.released_columns import ReleasedColumn
@@ -63,9 +64,6 @@ SCHEDULES: dict[str, tuple[int, int]] = {"quick": (1000, 500), "default": (5000,
 MARGINAL_WEIGHT, GRAM_HORIZON = 4.0, (3.0, 20.0)
 """Small batches with averaged Gram matrices, so that a cell's error does not have the sign of a batch's own noise. A
 horizon of 10 steps from the first step made fits of wide tables swing, and one in two diverge."""
-
-DISCOVERY_SHARE = 0.1
-"""Of delta: levels and heavy values that nobody declared."""
 
 CELL_ROWS = 40.0
 """Rows, in units of ``1 / sqrt(rho)``, that a cell of two binned columns should hold on average, above the noise."""
@@ -281,7 +279,7 @@ class PrivateFit:
             self._neural_entry = found
             if found is None:
                 what = "gradients of the critic"
-                self._neural_entry = self.ledger.reserve(event, door=3, mechanism=DP_SGD, what=what)
+                self._neural_entry = self.ledger.reserve(event, door=NEURAL, mechanism=DP_SGD, what=what)
             elif found.event != event:
                 raise PrivacyError("the ledger's journal belongs to another fit than the checkpoint beside it")
 
@@ -309,7 +307,9 @@ class PrivateFit:
 
     def _count_persons(self, persons: npt.NDArray[np.int64], *, rho: float) -> float:
         n_persons = np.array([len(np.unique(persons))], dtype=np.int64)
-        return max(1.0, float(self._mechanisms.counts(n_persons, rho=rho, door=1, what="number of persons")[0]))
+        return max(
+            1.0, float(self._mechanisms.counts(n_persons, rho=rho, door=STATISTICS, what="number of persons")[0])
+        )
 
     def close(self) -> None:
         """Settle what was reserved for the whole fit."""
