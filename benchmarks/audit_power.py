@@ -28,7 +28,7 @@ from scipy.special import expit  # noqa: E402
 from benchmarks.cells import CellStore  # noqa: E402
 from benchmarks.machine import describe_run  # noqa: E402
 from synthgan.audit.canaries import SAMPLING_RATE, _plan, _watched  # noqa: E402
-from synthgan.audit.games import Game, Transcript, judged  # noqa: E402
+from synthgan.audit.games import DistinguishingGame, Transcript, judged  # noqa: E402
 from synthgan.audit.person_games import ROWS_PER_UNIT  # noqa: E402
 from synthgan.privacy.account.events import budget_at, plan_order  # noqa: E402
 
@@ -53,8 +53,8 @@ class Case:
         with_bug: the law of its evidence with the bug.
         without: the law without it.
         n_others: other kinds of evidence, which tell nothing and share the error.
-        zcdp_delta: as in `Game`.
-        sampling_rate: as in `Game`.
+        zcdp_delta: as in `DistinguishingGame`.
+        sampling_rate: as in `DistinguishingGame`.
     """
 
     detector: str
@@ -70,7 +70,7 @@ class Case:
 
     def share_refuted(self, law: Law, rng: np.random.Generator, n_games: int) -> float:
         """Of so many games."""
-        game = Game(
+        game = DistinguishingGame(
             name=self.detector,
             epsilon=self.epsilon,
             delta=DELTA,

@@ -19,7 +19,7 @@ import torch
 from dp_accounting import ZCDpEvent
 
 from synthgan.audit.canaries import SAMPLING_RATE, dp_sgd_game, person_critic_game
-from synthgan.audit.games import Game, discovery_game, marginals_game, play, statistics_game
+from synthgan.audit.games import DistinguishingGame, discovery_game, marginals_game, play, statistics_game
 from synthgan.audit.marginal_games import selection_game, three_way_game
 from synthgan.audit.person_games import person_statistics_game
 from synthgan.audit.pipeline import counted_persons_game, pipeline_game, undeclared_pipeline_game
@@ -319,7 +319,7 @@ class WatchedSource(TableSource):
 # ---------------------------------------------------------------------------------------------------- by statistics
 
 
-def check_by_audit(game: Game, n_runs: int, *, confidence: float = 0.5) -> None:
+def check_by_audit(game: DistinguishingGame, n_runs: int, *, confidence: float = 0.5) -> None:
     """Playing the game does not refute the claim.
 
     Limits as loose as these let few runs find a bug. False alarms are far rarer than half of the time: without a bug

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import importlib
 import re
 import shlex
 import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -141,3 +143,29 @@ def test_paths_in_prose_exist(page: Path) -> None:
     assert len(named) > 40
     files = _files()
     assert sorted(name for name in named if not any(file.endswith(f"/{name}") for file in files)) == []
+
+
+def _leads_somewhere(name: str) -> bool:
+    """Whether a dotted name is a module, or an attribute of one."""
+    parts = name.split(".")
+    modules = range(len(parts), 0, -1)
+    ends = [n for n in modules if (path := ROOT.joinpath(*parts[:n])).is_dir() or path.with_suffix(".py").exists()]
+    value: Any = importlib.import_module(".".join(parts[: ends[0]]))
+    for part in parts[ends[0] :]:
+        if not hasattr(value, part):
+            return False
+        value = getattr(value, part)
+    return True
+
+
+def test_dotted_names_in_prose_exist() -> None:
+    """In docstrings and comments too; CHANGELOG.md may tell what something was called."""
+    pages = [page for page in LINKING_PAGES if page.name != "CHANGELOG.md"]
+    files = [*pages, *(path for room in ("synthgan", "benchmarks") for path in (ROOT / room).rglob("*.py"))]
+    named = {
+        name
+        for file in files
+        for name in re.findall(r"\bsynthgan(?:\.[A-Za-z_]\w*)+", file.read_text(encoding="utf-8"))
+    }
+    assert len(named) > 200
+    assert sorted(name for name in named if not _leads_somewhere(name)) == []

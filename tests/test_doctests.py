@@ -17,6 +17,8 @@ from synthgan.audit.pipeline import audit
 from synthgan.evaluation.scores import Scores
 from synthgan.privacy.account.ledger import Ledger
 from synthgan.privacy.account.shared_file import LedgerFile
+from synthgan.review.gates import apply
+from synthgan.review.policy_file import default_policy, read_policy
 
 ROOT = Path(__file__).resolve().parent.parent
 SLOW = {"synthgan.review.bundle.verify.verify_bundle", "synthgan.review.bundle.write.write_bundle"}
@@ -43,7 +45,7 @@ EXAMPLES = _examples()
 
 
 def _called() -> dict[str, Any]:
-    """What a user calls: the public names but for errors, and the public methods of the synthesizer."""
+    """What a user calls: public names but for errors, the synthesizer's methods, and what the pages call besides."""
     homes = (synthgan, synthgan.datasets, synthgan.review)
     offered = {f"{home.__name__}.{name}": getattr(home, name) for home in homes for name in home.__all__}
     offered |= {
@@ -51,7 +53,7 @@ def _called() -> dict[str, Any]:
         for name, method in inspect.getmembers(synthgan.Synthesizer, callable)
         if not name.startswith("_")
     }
-    offered |= {part.__name__: part for part in (audit, Scores, Ledger, LedgerFile)}
+    offered |= {part.__name__: part for part in (audit, Scores, Ledger, LedgerFile, read_policy, default_policy, apply)}
     return {
         name: value
         for name, value in offered.items()

@@ -18,7 +18,7 @@ from torch import Tensor
 from torch.func import functional_call, grad, vmap
 
 from synthgan.audit.bounds import CONFIDENCE
-from synthgan.audit.games import Game, Scores, plain_layout
+from synthgan.audit.games import DistinguishingGame, Signals, plain_layout
 from synthgan.audit.one_run import OneRunBound, one_run_bound
 from synthgan.audit.person_games import CANARY_ROWS, ROWS_PER_UNIT
 from synthgan.config import DpSgdSettings, GeneratorSettings, TrainingSettings
@@ -162,7 +162,7 @@ class _Suspicion:
         return torch.linalg.solve(self._overlaps + 4 * noise**2 * torch.eye(len(surprise)), surprise)
 
 
-def dp_sgd_game(epsilon: float, delta: float, *, n_updates: int = 2, sampling_rate: float = 1.0) -> Game:
+def dp_sgd_game(epsilon: float, delta: float, *, n_updates: int = 2, sampling_rate: float = 1.0) -> DistinguishingGame:
     """Door 3 again and again: nine rows, and a tenth of levels that no other has and that are never generated."""
     layout = plain_layout({"a": 2, "b": 3})
     known = torch.tensor([[0, 0], [0, 1], [0, 1]] * 3, dtype=torch.uint8)
@@ -171,11 +171,11 @@ def dp_sgd_game(epsilon: float, delta: float, *, n_updates: int = 2, sampling_ra
     plan = _plan(epsilon, delta, private, sampling_rate)
     attacker = Attacker(layout, plan, private, float(len(known)), known, canary)
 
-    def run(with_canary: bool) -> Scores:
+    def run(with_canary: bool) -> Signals:
         everywhere, elsewhere = attacker.watch(torch.cat([known, canary]) if with_canary else known)
         return {"gradient of all weights": float(everywhere[0]), "gradient of its own levels": float(elsewhere[0])}
 
-    return Game(
+    return DistinguishingGame(
         name="DP-SGD critic",
         epsilon=epsilon,
         delta=delta,
@@ -185,7 +185,7 @@ def dp_sgd_game(epsilon: float, delta: float, *, n_updates: int = 2, sampling_ra
     )
 
 
-def person_critic_game(epsilon: float, delta: float, *, sampling_rate: float = 1.0) -> Game:
+def person_critic_game(epsilon: float, delta: float, *, sampling_rate: float = 1.0) -> DistinguishingGame:
     """One update of door 3: the canary is all there is, a person of several rows, and sampled by a coin.
 
     With nobody else in the table nothing but the noise hides the person. With one update the coin is half of the
@@ -198,12 +198,12 @@ def person_critic_game(epsilon: float, delta: float, *, sampling_rate: float = 1
     plan = _plan(epsilon, delta, private, sampling_rate)
     attacker = Attacker(layout, plan, private, 9.0, nobody, row, rows_per_unit=ROWS_PER_UNIT)
 
-    def run(with_canary: bool) -> Scores:
+    def run(with_canary: bool) -> Signals:
         codes = rows if with_canary else nobody
         everywhere, _ = attacker.watch(codes, np.zeros(len(codes), dtype=np.int64))
         return {"gradient of all weights": float(everywhere[0])}
 
-    return Game(
+    return DistinguishingGame(
         name=f"DP-SGD critic, {'' if sampling_rate == 1 else 'sampled '}persons",
         epsilon=epsilon,
         delta=delta,

@@ -31,19 +31,19 @@ RARE_WORD = "canary"
 RARE_NUMBER = 1_000_000
 """What nobody but the canary has."""
 
-Scores = Mapping[str, float]
-"""What an attacker makes of one run: a score of each kind of evidence, large where it speaks for the canary."""
+Signals = Mapping[str, float]
+"""What an attacker reads in one run: a number for each kind of evidence, large where it speaks for the canary."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Game:
+class DistinguishingGame:
     """A mechanism on two neighbouring tables, and an attacker.
 
     Attributes:
         name: what is attacked.
         epsilon: what is claimed.
         delta: what is claimed.
-        play: one run, with the canary or without, on fresh noise; every run has the same kinds of scores.
+        play: one run, with the canary or without, on fresh noise; every run has the same kinds of signals.
         zcdp_delta: where the claim is made by zCDP alone, the delta at which it is converted to epsilon; else None.
         sampling_rate: where the claim is that of one Gaussian which is given the canary with a probability only, that
             probability; else None.
@@ -52,7 +52,7 @@ class Game:
     name: str
     epsilon: float
     delta: float
-    play: Callable[[bool], Scores]
+    play: Callable[[bool], Signals]
     zcdp_delta: float | None = None
     sampling_rate: float | None = None
 
@@ -68,7 +68,7 @@ class Finding:
     """What one kind of evidence proved in a game.
 
     Attributes:
-        evidence: which score.
+        evidence: which signal.
         bounds: for each notion, a lower bound of epsilon. Those in ``refuting`` hold together with the outcome's
             confidence; the others assume what the mechanism does not promise, and say how tight the audit is.
         refuting: the notions that can refute the claim.
@@ -85,7 +85,7 @@ class Finding:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Outcome:
+class GameOutcome:
     """How a game ended.
 
     Attributes:
@@ -117,20 +117,24 @@ class Outcome:
 
 @dataclass(slots=True)
 class Transcript:
-    """Scores of the runs so far, by kind of evidence."""
+    """Signals of the runs so far, by kind of evidence."""
 
     without: dict[str, list[float]] = field(default_factory=dict)
     with_: dict[str, list[float]] = field(default_factory=dict)
 
-    def add(self, scores: Scores, *, canary: bool) -> None:
-        """Keep the scores of a run."""
-        for evidence, score in scores.items():
-            (self.with_ if canary else self.without).setdefault(evidence, []).append(float(score))
+    def add(self, signals: Signals, *, canary: bool) -> None:
+        """Keep the signals of a run."""
+        for evidence, signal in signals.items():
+            (self.with_ if canary else self.without).setdefault(evidence, []).append(float(signal))
 
 
 def play(
-    game: Game, n_runs: int, *, confidence: float = CONFIDENCE, on_run: Callable[[], object] = lambda: None
-) -> Outcome:
+    game: DistinguishingGame,
+    n_runs: int,
+    *,
+    confidence: float = CONFIDENCE,
+    on_run: Callable[[], object] = lambda: None,
+) -> GameOutcome:
     """Play a game ``n_runs`` times, by turns without and with the canary, and say what that proves.
 
     Args:
@@ -150,7 +154,7 @@ def play(
     return judged(game, transcript, confidence=confidence)
 
 
-def judged(game: Game, transcript: Transcript, *, confidence: float = CONFIDENCE) -> Outcome:
+def judged(game: DistinguishingGame, transcript: Transcript, *, confidence: float = CONFIDENCE) -> GameOutcome:
     """What the runs of a game prove."""
     refuting = game.refuting
     each = 1 - (1 - confidence) / (len(refuting) * max(1, len(transcript.without)))
@@ -168,7 +172,7 @@ def judged(game: Game, transcript: Transcript, *, confidence: float = CONFIDENCE
             )
         findings.append(Finding(evidence=evidence, bounds=bounds, refuting=refuting))
     n_runs = sum(len(next(iter(part.values()), ())) for part in (transcript.without, transcript.with_))
-    return Outcome(
+    return GameOutcome(
         game=game.name,
         epsilon=game.epsilon,
         delta=game.delta,
@@ -178,14 +182,14 @@ def judged(game: Game, transcript: Transcript, *, confidence: float = CONFIDENCE
     )
 
 
-def statistics_game(epsilon: float, delta: float) -> Game:
+def statistics_game(epsilon: float, delta: float) -> DistinguishingGame:
     """Door 1 with a declared domain: the canary is one row more of a level that all know."""
     sizes = {f"level {number}": 300 * (number + 1) for number in range(8)}
     words = [word for word, size in sizes.items() for _ in range(size)]
     declared = {"columns": {"word": {"levels": list(sizes)}}}
     probe = Ledger(epsilon, delta)
 
-    def run(canary: bool) -> Scores:
+    def run(canary: bool) -> Signals:
         source = _source({"word": words + ["level 3"] * canary})
         schema = private_schema(source, declared)
         ledger = Ledger(epsilon, delta, order=probe.order)
@@ -196,16 +200,16 @@ def statistics_game(epsilon: float, delta: float) -> Game:
         others = np.mean([count for word, count in of_level.items() if word != "level 3"])
         return {"count of its level": of_level["level 3"] - others}
 
-    return Game(name="column statistics", epsilon=epsilon, delta=delta, play=run, zcdp_delta=delta)
+    return DistinguishingGame(name="column statistics", epsilon=epsilon, delta=delta, play=run, zcdp_delta=delta)
 
 
-def discovery_game(epsilon: float, delta: float) -> Game:
+def discovery_game(epsilon: float, delta: float) -> DistinguishingGame:
     """Door 1 with nothing declared: the canary has a word and a number that nobody else has."""
     rows: dict[str, list[Any]] = {"word": ["a", "b"] * 150, "number": list(range(10)) * 30}
     discovery = DISCOVERY_SHARE * delta
     probe = Ledger(epsilon, delta, discovery_delta=discovery)
 
-    def run(canary: bool) -> Scores:
+    def run(canary: bool) -> Signals:
         source = _source(with_rare_row(rows) if canary else rows)
         ledger = Ledger(epsilon, delta, order=probe.order, discovery_delta=discovery)
         found = PrivateStatistics.release(
@@ -217,17 +221,17 @@ def discovery_game(epsilon: float, delta: float) -> Game:
             "number of rows": found.n_rows(),
         }
 
-    return Game(name="discovery", epsilon=epsilon, delta=delta, play=run)
+    return DistinguishingGame(name="discovery", epsilon=epsilon, delta=delta, play=run)
 
 
-def marginals_game(epsilon: float, delta: float, *, n_rounds: int = 3) -> Game:
+def marginals_game(epsilon: float, delta: float, *, n_rounds: int = 3) -> DistinguishingGame:
     """Door 2: the canary is one row more of a known pair of levels, which is measured again and again."""
     layout = plain_layout({"a": 2, "b": 2})
     codes = np.repeat(np.array([[0, 0], [0, 1], [1, 0], [1, 1]], dtype=np.uint8), 100, axis=0)
     settings = RoundSettings(n_rounds=n_rounds, per_round=1)
     probe = Ledger(epsilon, delta)
 
-    def run(canary: bool) -> Scores:
+    def run(canary: bool) -> Signals:
         ledger = Ledger(epsilon, delta, order=probe.order)
         rows = np.concatenate((codes, codes[:1])) if canary else codes
         door = PrivateMarginals(
@@ -245,7 +249,7 @@ def marginals_game(epsilon: float, delta: float, *, n_rounds: int = 3) -> Game:
             door.measure_worst([expected])
         return {"count of its pair of levels": float(door.measurements[Candidate(0, 1)].counts[0, 0])}
 
-    return Game(name="marginals", epsilon=epsilon, delta=delta, play=run, zcdp_delta=delta)
+    return DistinguishingGame(name="marginals", epsilon=epsilon, delta=delta, play=run, zcdp_delta=delta)
 
 
 def with_rare_row(rows: Mapping[str, list[Any]]) -> dict[str, list[Any]]:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from synthgan.audit.games import Game, Scores, plain_layout
+from synthgan.audit.games import DistinguishingGame, Signals, plain_layout
 from synthgan.audit.person_games import ROWS_PER_UNIT
 from synthgan.privacy.account.ledger import Ledger
 from synthgan.privacy.marginals import Candidate, PrivateMarginals, RoundSettings
@@ -33,7 +33,7 @@ class _WatchedMarginals(PrivateMarginals):
         super()._measure(candidate, rho, what)
 
 
-def selection_game(epsilon: float, delta: float, *, n_rounds: int = 2) -> Game:
+def selection_game(epsilon: float, delta: float, *, n_rounds: int = 2) -> DistinguishingGame:
     """Which marginals are selected, with nearly all of the budget for that: the canary makes half of them worse.
 
     The generator is chosen so that the canary's rows add to the error of one half of the candidates and take from that
@@ -54,7 +54,7 @@ def selection_game(epsilon: float, delta: float, *, n_rounds: int = 2) -> Game:
     settings = RoundSettings(n_rounds=n_rounds, per_round=1, selection_share=0.95)
     probe = Ledger(epsilon, delta)
 
-    def run(with_canary: bool) -> Scores:
+    def run(with_canary: bool) -> Signals:
         ledger = Ledger(epsilon, delta, order=probe.order)
         rows = np.concatenate((codes, canary)) if with_canary else codes
         door = _WatchedMarginals(
@@ -70,10 +70,10 @@ def selection_game(epsilon: float, delta: float, *, n_rounds: int = 2) -> Game:
             door.measure_worst([expected])
         return {"selections that it made likelier": float(sum((each.a, each.b) in worse for each in door.chosen))}
 
-    return Game(name="selection", epsilon=epsilon, delta=delta, play=run, zcdp_delta=delta)
+    return DistinguishingGame(name="selection", epsilon=epsilon, delta=delta, play=run, zcdp_delta=delta)
 
 
-def three_way_game(epsilon: float, delta: float, *, n_rounds: int = 3) -> Game:
+def three_way_game(epsilon: float, delta: float, *, n_rounds: int = 3) -> DistinguishingGame:
     """A marginal by slices of the target, measured again and again: the canary is one row of a known cell.
 
     The generator is right about everything but the three-way marginal, which is therefore selected each time.
@@ -92,7 +92,7 @@ def three_way_game(epsilon: float, delta: float, *, n_rounds: int = 3) -> Game:
     settings = RoundSettings(n_rounds=n_rounds, per_round=1, first_share=0.01, selection_share=0.02)
     probe = Ledger(epsilon, delta)
 
-    def run(with_canary: bool) -> Scores:
+    def run(with_canary: bool) -> Signals:
         ledger = Ledger(epsilon, delta, order=probe.order)
         rows = np.concatenate((codes, codes[:1])) if with_canary else codes
         door = PrivateMarginals(
@@ -111,4 +111,4 @@ def three_way_game(epsilon: float, delta: float, *, n_rounds: int = 3) -> Game:
         counts = door.measurements[candidate].counts[:, 0, 0] if candidate in door.measurements else np.zeros(n_slices)
         return {"count of its cell": float(counts[0]), "counts of its levels in all slices": float(counts.sum())}
 
-    return Game(name="three-way marginals", epsilon=epsilon, delta=delta, play=run, zcdp_delta=delta)
+    return DistinguishingGame(name="three-way marginals", epsilon=epsilon, delta=delta, play=run, zcdp_delta=delta)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pyarrow as pa
 
-from synthgan.audit.games import Game, Scores
+from synthgan.audit.games import DistinguishingGame, Signals
 from synthgan.privacy.account.ledger import Ledger
 from synthgan.privacy.columns.private_statistics import PrivateStatistics
 from synthgan.privacy.mechanisms import Mechanisms
@@ -23,7 +23,7 @@ CANARY_ROWS = 9
 """Rows that the canary has: what is not cut off stands out."""
 
 
-def person_statistics_game(epsilon: float, delta: float) -> Game:
+def person_statistics_game(epsilon: float, delta: float) -> DistinguishingGame:
     """Door 1 with a declared domain and persons: all rows of the canary have one level."""
     sizes = {f"level {number}": 12 * (number + 1) for number in range(8)}
     words = [word for word, size in sizes.items() for _ in range(ROWS_PER_UNIT * size)]
@@ -31,7 +31,7 @@ def person_statistics_game(epsilon: float, delta: float) -> Game:
     declared = {"columns": {"word": {"levels": list(sizes)}}}
     probe = Ledger(epsilon, delta)
 
-    def run(canary: bool) -> Scores:
+    def run(canary: bool) -> Signals:
         n_more = CANARY_ROWS * canary
         source = TableSource(
             pa.table({UNIT: persons + [len(persons)] * n_more, "word": words + ["level 3"] * n_more}),
@@ -51,4 +51,6 @@ def person_statistics_game(epsilon: float, delta: float) -> Game:
         others = np.mean([count for word, count in of_level.items() if word != "level 3"])
         return {"count of its level": of_level["level 3"] - others}
 
-    return Game(name="column statistics, persons", epsilon=epsilon, delta=delta, play=run, zcdp_delta=delta)
+    return DistinguishingGame(
+        name="column statistics, persons", epsilon=epsilon, delta=delta, play=run, zcdp_delta=delta
+    )

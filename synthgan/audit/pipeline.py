@@ -20,9 +20,9 @@ from synthgan.audit.bounds import CONFIDENCE
 from synthgan.audit.canaries import SAMPLING_RATE, dp_sgd_game, one_run_audit, person_critic_game
 from synthgan.audit.games import (
     RARE_WORD,
-    Game,
-    Outcome,
-    Scores,
+    DistinguishingGame,
+    GameOutcome,
+    Signals,
     discovery_game,
     marginals_game,
     play,
@@ -73,7 +73,7 @@ class AuditReport:
     epsilon: float
     delta: float
     confidence: float
-    outcomes: tuple[Outcome, ...]
+    outcomes: tuple[GameOutcome, ...]
     one_run: OneRunBound | None
 
     @property
@@ -93,7 +93,7 @@ class AuditReport:
         return json.dumps(content, indent=2)
 
 
-def games(epsilon: float, delta: float) -> tuple[Game, ...]:
+def games(epsilon: float, delta: float) -> tuple[DistinguishingGame, ...]:
     """Every game of an audit, in the order of the doors."""
     return (
         statistics_game(epsilon, delta),
@@ -119,7 +119,7 @@ def audit(
     n_runs: int = N_RUNS,
     n_canaries: int = N_CANARIES,
     confidence: float = CONFIDENCE,
-    played: Sequence[Game] | None = None,
+    played: Sequence[DistinguishingGame] | None = None,
     on_run: Callable[[str, int], object] = lambda _game, _run: None,
 ) -> AuditReport:
     """Attack the pipeline at a given claim.
@@ -169,7 +169,7 @@ def audit(
     )
 
 
-def pipeline_game(epsilon: float, delta: float, *, n_steps: int = 0, persons: bool = False) -> Game:
+def pipeline_game(epsilon: float, delta: float, *, n_steps: int = 0, persons: bool = False) -> DistinguishingGame:
     """A whole fit with the default split of the budget, on a declared table: the canary is one row of a known pair.
 
     Args:
@@ -182,7 +182,7 @@ def pipeline_game(epsilon: float, delta: float, *, n_steps: int = 0, persons: bo
     n_times = 100 * math.ceil(max(1.0, 1 / epsilon))  # a table that does not drown in the noise
     n_more = CANARY_ROWS if persons else 1
 
-    def run(canary: bool) -> Scores:
+    def run(canary: bool) -> Signals:
         rows: dict[str, list[Any]] = {
             name: values * n_times + values[:1] * (n_more * canary) for name, values in _ROWS.items()
         }
@@ -204,7 +204,7 @@ def pipeline_game(epsilon: float, delta: float, *, n_steps: int = 0, persons: bo
         private.close()
         return scores
 
-    return Game(
+    return DistinguishingGame(
         name="pipeline" + (", persons" if persons else "") + (", trained" if n_steps else ""),
         epsilon=epsilon,
         delta=delta,
@@ -213,7 +213,7 @@ def pipeline_game(epsilon: float, delta: float, *, n_steps: int = 0, persons: bo
     )
 
 
-def counted_persons_game(epsilon: float, delta: float) -> Game:
+def counted_persons_game(epsilon: float, delta: float) -> DistinguishingGame:
     """How many persons there are, of whom the neural critic samples: the canary is one person more.
 
     The critic's sampling rate follows from a noisy count of persons and stands in the ledger of the model file.
@@ -223,7 +223,7 @@ def counted_persons_game(epsilon: float, delta: float) -> Game:
     settings = private_settings(_SMALL, privacy, device=_CPU)
     n_persons = 1000
 
-    def run(canary: bool) -> Scores:
+    def run(canary: bool) -> Signals:
         persons = list(range(n_persons + canary))
         rows = {"a": ["x" if person % 4 else "y" for person in persons], "b": ["u", "v"] * 500 + ["u"] * canary}
         private = PrivateFit(_source({**rows, UNIT: persons}), privacy, declared=_DECLARED, target="a", min_count=1)
@@ -238,15 +238,15 @@ def counted_persons_game(epsilon: float, delta: float) -> Game:
         private.close()
         return {"number of persons": counted}
 
-    return Game(name="pipeline, number of persons", epsilon=epsilon, delta=delta, play=run)
+    return DistinguishingGame(name="pipeline, number of persons", epsilon=epsilon, delta=delta, play=run)
 
 
-def undeclared_pipeline_game(epsilon: float, delta: float) -> Game:
+def undeclared_pipeline_game(epsilon: float, delta: float) -> DistinguishingGame:
     """A whole fit with nothing declared: the canary has a word and a number that nobody else has."""
     privacy = Privacy(epsilon, delta)
     rows: dict[str, list[Any]] = {"word": ["a", "b"] * 200, "number": list(range(10)) * 40}
 
-    def run(canary: bool) -> Scores:
+    def run(canary: bool) -> Signals:
         source = _source(with_rare_row(rows) if canary else rows)
         private = PrivateFit(source, privacy, declared=None, target=None, min_count=1)
         if private.codec.layout.n_columns:
@@ -261,7 +261,7 @@ def undeclared_pipeline_game(epsilon: float, delta: float) -> Game:
             "number of rows": private.codec.n_rows,
         }
 
-    return Game(name="pipeline, nothing declared", epsilon=epsilon, delta=delta, play=run)
+    return DistinguishingGame(name="pipeline, nothing declared", epsilon=epsilon, delta=delta, play=run)
 
 
 def _trained(private: PrivateFit, doors: Doors, settings: TrainingSettings) -> float:

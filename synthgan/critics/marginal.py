@@ -18,7 +18,8 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from synthgan.critics.marginal_door import LEAST_TOLERANCE, GramTarget
+from synthgan.critics.marginal_blocks import Batch, OneWay, Tile
+from synthgan.critics.marginal_door import GramTarget
 from synthgan.networks.layers import LevelAxis
 
 MAX_LEVELS = 2048
@@ -89,7 +90,7 @@ class MarginalCritic:
         max_levels: int = MAX_LEVELS,
     ) -> None:
         self.pairs = pairs
-        self._one_way = _OneWay(pairs, one_way_weight / axis.n_columns) if one_way_weight else None
+        self._one_way = OneWay(pairs, one_way_weight / axis.n_columns) if one_way_weight else None
         self._targets = [pairs, *(part.released for part in slices)]
         self._column_of_level = axis.column_of_level
         self._horizon = horizon
@@ -108,7 +109,7 @@ class MarginalCritic:
         edges = [axis.n_levels * i // n_packs for i in range(n_packs + 1)]
         self._packs = [slice(start, stop) for start, stop in itertools.pairwise(edges)]
         self._step = 0
-        self._tiles: dict[tuple[int, int], _Tile] = {}
+        self._tiles: dict[tuple[int, int], Tile] = {}
         self._averages: dict[tuple[int, int], Tensor] = {}
 
     @property
@@ -160,8 +161,8 @@ class MarginalCritic:
             value, error, gradient = self._judge(rows, products, turn)
             if self._one_way is not None:
                 value = value + self._one_way.pull_on(rows, gradient)
-        known = (rows * gradient).sum()  # has this gradient, and the loss its value
-        return known + (value - known.detach()), error
+        surrogate = (rows * gradient).sum()  # has this gradient, and the loss its value
+        return surrogate + (value - surrogate.detach()), error
 
     @torch.no_grad()
     def distance(self, probabilities: Tensor, *others: GramTarget) -> list[Tensor]:
@@ -171,7 +172,7 @@ class MarginalCritic:
             probabilities: ``(n_rows, n_levels)``.
             *others: targets of the same layout.
         """
-        batch = _Batch(probabilities, None, probabilities.dtype)
+        batch = Batch(probabilities, None, probabilities.dtype)
         shares = [target.share for target in (self.pairs, *others)]
         totals = [probabilities.new_zeros(()) for _ in shares]
         for i, j in self._pairs_of_packs():
@@ -192,13 +193,13 @@ class MarginalCritic:
         for name, average in state.items():
             if name != "step":
                 _, i, j = name.split(".")
-                held = self._averages.get((int(i), int(j)))
-                place = average.to(self.pairs.share.device) if held is None else held.copy_(average)
-                self._averages[int(i), int(j)] = place
+                place = self._averages.get((int(i), int(j)))
+                restored = average.to(self.pairs.share.device) if place is None else place.copy_(average)
+                self._averages[int(i), int(j)] = restored
 
     def _judge(self, probabilities: Tensor, products: torch.dtype, turn: int) -> tuple[Tensor, Tensor, Tensor]:
         """Loss, mean total variation distance, and the gradient of the loss: ``(n_rows, n_levels)``."""
-        batch = _Batch(probabilities, self._members_of(probabilities), products)
+        batch = Batch(probabilities, self._members_of(probabilities), products)
         value, error = probabilities.new_zeros(()), probabilities.new_zeros(())
         inclusion = 1 if self._complete else 1 / self.n_packs
         blocks: list[tuple[slice, slice, Tensor]] = []
@@ -219,8 +220,8 @@ class MarginalCritic:
                 return value, error, part
             gradient.addcmul_(part, batch.weights[s])
             # How likely the row is in the slice depends on its probabilities, too.
-            own = part.mul_(probabilities).sum(1, keepdim=True) / 2
-            gradient[:, self._span] += own * self._members[s]
+            row_loss = part.mul_(probabilities).sum(1, keepdim=True) / 2
+            gradient[:, self._span] += row_loss * self._members[s]
         return value, error, gradient
 
     def _pulled(self, rows: Tensor, blocks: Sequence[tuple[slice, slice, Tensor]], s: int) -> Tensor:
@@ -252,12 +253,12 @@ class MarginalCritic:
             grams = self._averages[key] = grams.clone() if past is None else past.lerp_(grams, newness)
         return grams if self._members is None else torch.cat([grams.sum(0, keepdim=True), grams])
 
-    def _tile(self, i: int, j: int) -> _Tile:
+    def _tile(self, i: int, j: int) -> Tile:
         if (i, j) in self._tiles:
             return self._tiles[i, j]
         a, b = self._packs[i], self._packs[j]
         columns = self._column_of_level
-        tile = _Tile(
+        tile = Tile(
             a=a,
             b=b,
             shares=[target.share[a, b] for target in self._targets],
@@ -295,90 +296,6 @@ def expected_marginals(
     members = [probabilities[:, [start + level for level in levels]].sum(1, keepdim=True) for levels in slices]
     whole = probabilities.new_ones(len(probabilities), 1)
     return [(part * probabilities).T @ probabilities / len(probabilities) for part in (whole, *members)]
-
-
-@dataclass(frozen=True)
-class _Tile:
-    """The cells between two packs of levels.
-
-    Attributes:
-        a: levels of the rows.
-        b: levels of the columns.
-        shares: views of the targets' shares, ``n_targets`` of shape ``(n_a, n_b)``.
-        precision: ``(n_targets, n_a, n_b)``: one over each cell's tolerance.
-        weight: ``(n_targets, n_a, n_b)``: weight of each cell.
-    """
-
-    a: slice
-    b: slice
-    shares: Sequence[Tensor]
-    precision: Tensor
-    weight: Tensor
-
-    def pull(self, grams: Tensor) -> tuple[Tensor, Tensor]:
-        """Weighted pulls, and the block's part of the first target's mean total variation distance.
-
-        Shape: ``(n_targets, n_a, n_b)`` to the same and ``()``.
-        """
-        off = torch.stack([gram - share for gram, share in zip(grams, self.shares, strict=True)])
-        distance = 0.5 * (off[0].abs() * self.weight[0]).sum()
-        return off.mul_(self.precision).tanh_().mul_(self.weight), distance
-
-
-class _OneWay:
-    """The columns' own marginals: the diagonal of what the door released of pairs."""
-
-    def __init__(self, pairs: GramTarget, weight: float) -> None:
-        self._share = pairs.share.diagonal().clone()
-        variance = self._share * (1 - self._share) / pairs.n_rows
-        released = pairs.tolerance.diagonal() if pairs.tolerance is not None else variance.clamp_min(0).sqrt()
-        self._precision = 1 / released.clamp_min(LEAST_TOLERANCE)
-        self._weight = weight
-
-    def pull_on(self, rows: Tensor, gradient: Tensor) -> Tensor:
-        """The loss; its gradient is added in place. Shape: ``(n_rows, n_levels)`` twice to ``()``."""
-        mean = rows.mean(0)
-        pull = self._weight * torch.tanh((mean - self._share) * self._precision)
-        gradient += pull / len(rows)
-        return torch.dot(pull, mean)
-
-
-class _Batch:
-    """Blocks of a batch's Gram matrices, one per slice.
-
-    They are taken of rows less the slice's mean row, which is added back afterwards: products in bfloat16 then round
-    what is left of independence, and neither the shares themselves nor probabilities that all rows have in common.
-
-    Args:
-        probabilities: ``(n_rows, n_levels)``.
-        weights: ``(n_slices, n_rows, 1)``: each row's probability of each slice; None for one slice of all rows.
-        products: precision of the products' factors.
-    """
-
-    def __init__(self, probabilities: Tensor, weights: Tensor | None, products: torch.dtype) -> None:
-        self.weights = weights
-        self.n_slices = 1 if weights is None else len(weights)
-        self._n_rows = len(probabilities)
-        self._centred: list[Tensor] = []
-        self._means: list[tuple[Tensor, Tensor]] = []
-        for s in range(self.n_slices):
-            if weights is None:
-                total = mean = probabilities.mean(0)
-                centred = probabilities - mean
-            else:
-                total = weights[s, :, 0] @ probabilities / self._n_rows
-                mean = total / weights[s].mean().clamp_min(1e-12)
-                centred = (probabilities - mean).mul_(weights[s].sqrt())
-            self._centred.append(centred.to(products))
-            self._means.append((total, mean))
-
-    def grams(self, a: slice, b: slice) -> Tensor:
-        """Expected two-way marginals. Shape: ``(n_slices, levels of a, levels of b)``."""
-        blocks = []
-        for centred, (total, mean) in zip(self._centred, self._means, strict=True):
-            product = (centred[:, a].T @ centred[:, b]).to(total.dtype)
-            blocks.append(torch.outer(total[a], mean[b]).add_(product, alpha=1 / self._n_rows))
-        return torch.stack(blocks)
 
 
 def _block_weights(target: GramTarget) -> Tensor:

@@ -25,7 +25,7 @@ from torch import Tensor
 from synthgan.critics.marginal_door import ExactMarginals, GramTarget, per_pair
 from synthgan.networks.layers import LevelAxis
 from synthgan.privacy.account.entries import MARGINALS
-from synthgan.privacy.reconciliation import Estimate, combined, fitted_to, split_fitted_to
+from synthgan.privacy.reconciliation import NoisyCounts, combined, fitted_to, split_fitted_to
 from synthgan.tables.layout import Layout
 
 if TYPE_CHECKING:
@@ -105,9 +105,9 @@ class PrivateMarginals:
         exact = ExactMarginals(codes, layout)
         self._exact = [exact.counts(), *(exact.counts(target, levels) for levels in self._slices)]
         self._device = codes.device
-        self._one_way = Estimate(layout.marginal.astype(np.float64) * self._n_rows, max(one_way_variance, 1e-9))
+        self._one_way = NoisyCounts(layout.marginal.astype(np.float64) * self._n_rows, max(one_way_variance, 1e-9))
         self._candidates = self._listed() if rho > 0 else []
-        self._measured: dict[Candidate, Estimate] = {}
+        self._measured: dict[Candidate, NoisyCounts] = {}
         self._rho_left = rho
         self.rounds_done = 0
         if earlier is None:
@@ -144,7 +144,7 @@ class PrivateMarginals:
         return known.target(self._n_rows, self._device)
 
     @property
-    def measurements(self) -> dict[Candidate, Estimate]:
+    def measurements(self) -> dict[Candidate, NoisyCounts]:
         """What was measured so far, as it was released: noisy counts and their variance."""
         return dict(self._measured)
 
@@ -166,7 +166,7 @@ class PrivateMarginals:
             a, b, is_split = (int(part) for part in name.split(".")[1:])
             variance = float(earlier[name.replace("counts", "variance", 1)])
             counts = earlier[name].cpu().numpy().astype(np.float64)
-            self._measured[Candidate(a, b, bool(is_split))] = Estimate(counts, variance)
+            self._measured[Candidate(a, b, bool(is_split))] = NoisyCounts(counts, variance)
 
     # ------------------------------------------------------------------ what is spent
 
@@ -219,7 +219,7 @@ class PrivateMarginals:
         noisy = self._mechanisms.counts(
             exact.cpu().numpy().astype(np.int64).ravel(), rho=rho, door=MARGINALS, what=what
         ).reshape(exact.shape)
-        new = Estimate(noisy.astype(np.float64), self._mechanisms.standard_deviation(rho) ** 2)
+        new = NoisyCounts(noisy.astype(np.float64), self._mechanisms.standard_deviation(rho) ** 2)
         known = self._measured.get(candidate)
         self._measured[candidate] = new if known is None else combined(known, new)
 
@@ -270,20 +270,20 @@ class PrivateMarginals:
 
     # ------------------------------------------------------------------ from measurements to targets
 
-    def _estimates(self) -> dict[tuple[int, int], Estimate]:
+    def _estimates(self) -> dict[tuple[int, int], NoisyCounts]:
         """What is known of each measured pair of columns, all rows together."""
-        found: dict[tuple[int, int], list[Estimate]] = {}
+        found: dict[tuple[int, int], list[NoisyCounts]] = {}
         for candidate, estimate in sorted(self._measured.items()):
             whole = estimate
             if candidate.is_split:
-                whole = Estimate(estimate.counts.sum(0), estimate.variance * len(estimate.counts))
+                whole = NoisyCounts(estimate.counts.sum(0), estimate.variance * len(estimate.counts))
             found.setdefault((candidate.a, candidate.b), []).append(whole)
         return {
             (a, b): fitted_to(combined(*known), self._margin(a), self._margin(b)) for (a, b), known in found.items()
         }
 
-    def _margin(self, column: int) -> Estimate:
-        return Estimate(self._one_way.counts[self._spans[column]], self._one_way.variance)
+    def _margin(self, column: int) -> NoisyCounts:
+        return NoisyCounts(self._one_way.counts[self._spans[column]], self._one_way.variance)
 
 
 class _Known:

@@ -16,7 +16,7 @@ Counts = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
-class Estimate:
+class NoisyCounts:
     """Counts with independent noise of one variance.
 
     Attributes:
@@ -33,14 +33,14 @@ class Estimate:
         return float(np.sqrt(self.variance))
 
 
-def combined(*estimates: Estimate) -> Estimate:
+def combined(*estimates: NoisyCounts) -> NoisyCounts:
     """Estimates of the same counts, averaged by precision."""
     precision = sum(1 / estimate.variance for estimate in estimates)
     counts = sum(estimate.counts / estimate.variance for estimate in estimates) / precision
-    return Estimate(np.asarray(counts), 1 / precision)
+    return NoisyCounts(np.asarray(counts), 1 / precision)
 
 
-def fitted_to(pair: Estimate, rows: Estimate, columns: Estimate) -> Estimate:
+def fitted_to(pair: NoisyCounts, rows: NoisyCounts, columns: NoisyCounts) -> NoisyCounts:
     """A pair's counts, with each margin moved to the precision-weighted mean of its own and what is known of it.
 
     Args:
@@ -54,10 +54,10 @@ def fitted_to(pair: Estimate, rows: Estimate, columns: Estimate) -> Estimate:
         own = counts.sum(axis)
         weight = pair.variance * n_summed / (pair.variance * n_summed + known.variance)
         counts = counts + np.expand_dims(weight * (known.counts - own) / n_summed, axis)
-    return Estimate(counts, pair.variance)
+    return NoisyCounts(counts, pair.variance)
 
 
-def split_fitted_to(split: Estimate, pair: Estimate) -> Estimate:
+def split_fitted_to(split: NoisyCounts, pair: NoisyCounts) -> NoisyCounts:
     """Counts of a pair within slices, moved towards the pair's counts of all rows.
 
     Args:
@@ -66,4 +66,4 @@ def split_fitted_to(split: Estimate, pair: Estimate) -> Estimate:
     """
     n_slices = len(split.counts)
     missing = (pair.counts - split.counts.sum(0)) / n_slices
-    return Estimate(split.counts + missing, split.variance)
+    return NoisyCounts(split.counts + missing, split.variance)

@@ -36,6 +36,17 @@ def apply(policy: Policy, scores: Scores) -> Verdicts:
     Args:
         policy: the gates.
         scores: what `synthgan.evaluate` returned; nothing in it is drawn or computed anew.
+
+    Example:
+        >>> from synthgan.evaluation.scores import Score, Scores
+        >>> from synthgan.review.gates import apply
+        >>> from synthgan.review.policy import Gate, Policy
+        >>> columns = Gate(name="columns", score="shape", at_most=5.0, against="value", least_rows=100, reason="ours")
+        >>> shape = Score(name="shape", label="Columns", value=2.5, direction="lower", group="fidelity", unit="%")
+        >>> scores = Scores(scores=(shape,), n_rows={"real": 200, "synthetic": 200})
+        >>> verdicts = apply(Policy(name="ours", gates=(columns,)), scores)
+        >>> [(verdict.gate.name, verdict.outcome.value) for verdict in verdicts], verdicts.exit_code
+        ([('columns', 'pass')], 0)
     """
     return Verdicts(verdicts=tuple(judge(gate, scores) for gate in policy.gates), policy=policy.name)
 

@@ -27,6 +27,24 @@ def read_policy(path: str | os.PathLike[str]) -> Policy:
 
     Raises:
         PolicyError: the file cannot be read, what it holds is malformed, or every table would pass one of its gates.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from synthgan.review.policy_file import read_policy
+        >>> text = '''
+        ... format = "synthgan-policy"
+        ... version = 1
+        ... name = "ours"
+        ...
+        ... [[gates]]
+        ... name = "columns"
+        ... score = "shape"
+        ... at_most = 5.0
+        ... reason = "Counts per column are what we publish."
+        ... '''
+        >>> _ = Path("policy.toml").write_text(text, encoding="utf-8")
+        >>> [gate.at_most for gate in read_policy("policy.toml").gates]
+        [5.0]
     """
     path = Path(path)
     where = f"the policy file {path}"
@@ -82,7 +100,13 @@ def _has_endless_key(text: str) -> bool:
 
 
 def default_policy() -> Policy:
-    """The policy that ships with synthgan; ``docs/policy.md`` explains its thresholds."""
+    """The policy that ships with synthgan; ``docs/policy.md`` explains its thresholds.
+
+    Example:
+        >>> from synthgan.review.policy_file import default_policy
+        >>> "exact copies" in {gate.name for gate in default_policy().gates}
+        True
+    """
     content = files("synthgan.review").joinpath("default_policy.toml").read_bytes()
     return parse_policy(content, "the default policy")
 

@@ -330,8 +330,8 @@ def _read_statistics(
     """Exact statistics of the internal columns, and the schema with what constraints need to know."""
     collect = partial(ExactStatistics.collect, min_count=settings.min_count, outer_rows=settings.outer_rows)
     if wanted := grid_columns(schema):
-        own = TableSchema(columns=tuple(schema[name] for name in wanted))
-        schema = with_grids(schema, collect(_user_batches(source, own), own))
+        gridded = TableSchema(columns=tuple(schema[name] for name in wanted))
+        schema = with_grids(schema, collect(_user_batches(source, gridded), gridded))
     rules = reparametrise(schema)
     broken = ViolationCounter(schema)
 

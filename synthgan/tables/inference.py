@@ -116,8 +116,8 @@ def _without_format(source: Source, sample: pa.Table, unread: set[str]) -> set[s
 
 def _distinct(values: pa.Array | pa.ChunkedArray) -> pa.Array:
     plain = values.cast(values.type.value_type) if pa.types.is_dictionary(values.type) else values
-    found = pc.unique(plain).drop_null()
-    return found.combine_chunks() if isinstance(found, pa.ChunkedArray) else found
+    distinct = pc.unique(plain).drop_null()
+    return distinct.combine_chunks() if isinstance(distinct, pa.ChunkedArray) else distinct
 
 
 def _varying(source: Source, names: list[str]) -> set[str]:

@@ -7,14 +7,14 @@ import json
 import numpy as np
 import pytest
 
-from synthgan.audit.games import Game, Transcript, judged, play
+from synthgan.audit.games import DistinguishingGame, Transcript, judged, play
 from synthgan.audit.pipeline import ONE_RUN, audit, games, pipeline_game
 from synthgan.errors import SettingsError
 
 
-def known_game(shift: float, *, epsilon: float = 1.0, zcdp: bool = False) -> Game:
+def known_game(shift: float, *, epsilon: float = 1.0, zcdp: bool = False) -> DistinguishingGame:
     rng = np.random.default_rng(0)
-    return Game(
+    return DistinguishingGame(
         name="known",
         epsilon=epsilon,
         delta=1e-5,
@@ -25,7 +25,9 @@ def known_game(shift: float, *, epsilon: float = 1.0, zcdp: bool = False) -> Gam
 
 def test_runs_take_turns_and_the_strongest_evidence_counts() -> None:
     seen: list[bool] = []
-    game = Game(name="turns", epsilon=1.0, delta=1e-5, play=lambda canary: seen.append(canary) or {"x": float(canary)})
+    game = DistinguishingGame(
+        name="turns", epsilon=1.0, delta=1e-5, play=lambda canary: seen.append(canary) or {"x": float(canary)}
+    )
     steps: list[int] = []
     outcome = play(game, 11, on_run=lambda: steps.append(1))
     assert seen == [False, True] * 5 + [False]

@@ -68,9 +68,7 @@ def thirds() -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
 
 @pytest.fixture(scope="module")
 def adult_scores() -> Scores:
-    return evaluate(
-        train.head(1500), train.iloc[1500:3000], holdout=train.iloc[3000:4500], target="income", evidence=True
-    )
+    return evaluate(*thirds(), target="income", evidence=True)
 
 
 def test_it_is_the_public_function() -> None:
@@ -97,9 +95,7 @@ def test_scores_print_and_export(adult_scores: Scores) -> None:
 
 @pytest.mark.slow
 def test_the_same_seed_gives_the_same_scores(adult_scores: Scores) -> None:
-    again = evaluate(
-        train.head(1500), train.iloc[1500:3000], holdout=train.iloc[3000:4500], target="income", evidence=True
-    )
+    again = evaluate(*thirds(), target="income", evidence=True)
     assert again.to_json() == adult_scores.to_json()
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from synthgan.privacy.reconciliation import Estimate, combined, fitted_to, split_fitted_to
+from synthgan.privacy.reconciliation import NoisyCounts, combined, fitted_to, split_fitted_to
 
 
-def estimate(counts: object, variance: float) -> Estimate:
-    return Estimate(np.array(counts, dtype=np.float64), variance)
+def estimate(counts: object, variance: float) -> NoisyCounts:
+    return NoisyCounts(np.array(counts, dtype=np.float64), variance)
 
 
 def test_estimates_of_one_thing_are_averaged_by_precision() -> None:

@@ -124,6 +124,8 @@ def test_a_new_kind_is_fitted_sampled_saved_and_evaluated(tmp_path: Path) -> Non
     assert again.sample(20, conditions={"heading": (45, 89)}, random_state=1)["heading"].between(45, 89).all()
     assert again.sample(20, conditions={"heading": (50, 60)}, random_state=1)["heading"].between(50, 60).all()
 
+    with pytest.raises(SchemaError, match="of kind bearing, which has no classes to balance"):
+        again.augment(table, "heading")
     scores = evaluate(table, rows, schema=DECLARED, parts=["fidelity"], progress="off")
     assert scores.settings["categorical"] == ["heading", "strength"]
     by_dtype = evaluate(table, rows, parts=["fidelity"], progress="off")

@@ -171,29 +171,18 @@ def real_neighbours(
     )
 
 
-def copy_scores(
-    tables: ComparedTables,
-    rng: np.random.Generator,
-    *,
-    real: str = "real",
-    synthetic: str = "synthetic",
-    holdout: str | None = None,
-    max_rows: int | None = 10_000,
-    max_real: int | None = 20_000,
-) -> list[Score]:
+def copy_scores(tables: ComparedTables, rng: np.random.Generator, *, holdout: str | None = None) -> list[Score]:
     """All scores of copies: exact ones, and with a holdout near ones, the DCR share and the NNDR.
 
-    Args as of `real_neighbours`; without ``holdout`` there are only exact copies.
+    Without ``holdout``, the name of a table of fresh real rows, there are only exact copies.
     """
-    scores = [copy_score(tables, real=real, synthetic=synthetic, holdout=holdout)]
+    scores = [copy_score(tables, holdout=holdout)]
     if holdout is None:
         return scores
-    found = real_neighbours(
-        tables, rng, real=real, synthetic=synthetic, holdout=holdout, max_rows=max_rows, max_real=max_real
-    )
-    scores.append(near_copies_score(found))
-    scores.append(_dcr_share(found))
-    ratio = nndr_score(found)
+    neighbours = real_neighbours(tables, rng, holdout=holdout)
+    scores.append(near_copies_score(neighbours))
+    scores.append(_dcr_share(neighbours))
+    ratio = nndr_score(neighbours)
     return scores if ratio is None else [*scores, ratio]
 
 

@@ -69,26 +69,16 @@ class Game:
 
 
 def membership_scores(
-    tables: ComparedTables,
-    rng: np.random.Generator,
-    *,
-    real: str = "real",
-    synthetic: str = "synthetic",
-    reference: str | None = "holdout",
-    max_rows: int = MAX_ROWS,
+    tables: ComparedTables, rng: np.random.Generator, *, reference: str | None = "holdout"
 ) -> list[Score]:
     """Area under the ROC curve and true positive rates of the strongest attack; see `pooled_membership_scores`.
 
     Args:
         tables: the compared tables.
         rng: cuts the holdout and draws rows.
-        real: name of the table of members.
-        synthetic: name of the published table.
         reference: name of the table of fresh rows; None, or one of fewer than 50 rows, gives no score.
-        max_rows: most members, and most non-members, to judge. With 4,000 of each, chance moves the area of a single
-            attack by 0.007 (one standard error) and the true positive rate at 1% by 0.0022.
     """
-    game = play(tables, rng, real=real, synthetic=synthetic, holdout=reference, max_rows=max_rows)
+    game = play(tables, rng, holdout=reference)
     return [] if game is None else pooled_membership_scores([game])
 
 
@@ -96,39 +86,41 @@ def play(
     tables: ComparedTables,
     rng: np.random.Generator,
     *,
-    real: str = "real",
-    synthetic: str = "synthetic",
     holdout: str | None = "holdout",
     max_rows: int = MAX_ROWS,
     max_synthetic: int = MAX_SYNTHETIC,
 ) -> Game | None:
     """Run every attack on one table, to be scored or pooled; None where there are too few rows, or no column.
 
-    Arguments as of `membership_scores`; ``max_synthetic`` is the most synthetic rows that are compared with.
+    Args:
+        tables: the members are ``real``, the published table is ``synthetic``.
+        rng: cuts the holdout and draws rows.
+        holdout: name of the table of fresh rows.
+        max_rows: most members, and most non-members, to judge. With 4,000 of each, chance moves the area of a single
+            attack by 0.007 (one standard error) and the true positive rate at 1% by 0.0022.
+        max_synthetic: most synthetic rows that are compared with.
     """
     if holdout is None or not tables.columns:
         return None
-    fresh, own = (rng.permutation(tables.n_rows[name]) for name in (holdout, real))
-    n = min(len(fresh) // 2, len(own))
+    fresh, members = (rng.permutation(tables.n_rows[name]) for name in (holdout, "real"))
+    n = min(len(fresh) // 2, len(members))
     if n < FEWEST_JUDGED:
         return None
     n_candidates = min(n, max(max_rows, MAX_CANDIDATES))
     tables = tables.with_part("reference", holdout, fresh[len(fresh) // 2 :][:MAX_REFERENCE])
-    tables = tables.select(synthetic, rng.permutation(tables.n_rows[synthetic]))
-    kinds = {"members": (real, own[:n_candidates]), "non_members": (holdout, fresh[:n_candidates])}
+    tables = tables.select("synthetic", rng.permutation(tables.n_rows["synthetic"]))
+    kinds = {"members": ("real", members[:n_candidates]), "non_members": (holdout, fresh[:n_candidates])}
     for kind, (source, rows) in kinds.items():
         tables = tables.with_part(kind, source, rows)
-    known = as_points(tables, "reference", real="reference")
-    far = [isolation(as_points(tables, kind, real="reference"), known) for kind in kinds]
+    reference = as_points(tables, "reference", real="reference")
+    far = [isolation(as_points(tables, kind, real="reference"), reference) for kind in kinds]
     judged_as = {}
     for kind, is_worst in zip(kinds, farthest(far, n_worst_cases(n_candidates)), strict=True):
         is_random = np.arange(n_candidates) < max_rows
         judged = is_worst | is_random
         tables = tables.select(kind, np.flatnonzero(judged))
         judged_as[kind] = is_random[judged], is_worst[judged]
-    tables = tables.joined("targets", tuple(kinds)).with_part(
-        "synthetic", synthetic, np.arange(tables.n_rows[synthetic])
-    )
+    tables = tables.joined("targets", tuple(kinds))
     view = attacker_view(tables, max_synthetic=max_synthetic)
     return Game(
         is_member=np.repeat([True, False], [tables.n_rows[kind] for kind in kinds]),

@@ -40,9 +40,6 @@ def augmentation_scores(
     target: str,
     rng: np.random.Generator,
     *,
-    train: str = "real",
-    synthetic: str = "synthetic",
-    test: str = "holdout",
     model: str = "gradient_boosting",
     n_repeats: int = N_REPEATS,
     max_rows: int = MAX_TRAINING_ROWS,
@@ -57,12 +54,10 @@ def augmentation_scores(
     are more than needed, synthetic rows. `Score.reference` is the gain of the better of class weights and oversampling.
 
     Args:
-        tables: the compared tables.
+        tables: ``real`` to train on, ``synthetic`` to add, ``holdout`` to test on, which the generator must not have
+            seen.
         target: the column to predict.
         rng: of rows, models and resamples.
-        train: name of the real training table.
-        synthetic: name of the table whose rows are added; its generator must not have seen the test rows.
-        test: name of the table of real test rows.
         model: key of `models.MODELS`.
         n_repeats: seeds per way of training.
         max_rows: most real rows to train on.
@@ -72,16 +67,7 @@ def augmentation_scores(
     Returns:
         One score, ``augmentation_uplift``; none when there is nothing to compute (`prediction.prediction_problem`).
     """
-    problem = prediction_problem(
-        tables,
-        target,
-        rng,
-        train=train,
-        synthetic=synthetic,
-        test=test,
-        max_rows=max_rows,
-        max_test_rows=max_test_rows,
-    )
+    problem = prediction_problem(tables, target, rng, max_rows=max_rows, max_test_rows=max_test_rows)
     if isinstance(problem, str):
         return []
     ways = _ways(problem)

@@ -39,10 +39,10 @@ class Detection:
 
 
 def detection_auc(
-    tables: ComparedTables, rng: np.random.Generator, *, real: str = "real", synthetic: str = "synthetic"
+    tables: ComparedTables, rng: np.random.Generator, *, synthetic: str = "synthetic"
 ) -> tuple[float, float]:
-    """AUC of gradient boosting told to separate two tables, averaged over three folds, and its standard error."""
-    found = detect(tables, rng, real=real, synthetic=synthetic, importances=False)
+    """AUC of gradient boosting that separates a table from ``real``, mean over three folds, and its standard error."""
+    found = detect(tables, rng, synthetic=synthetic, importances=False)
     return found.auc, found.standard_error
 
 
@@ -50,7 +50,6 @@ def detect(
     tables: ComparedTables,
     rng: np.random.Generator,
     *,
-    real: str = "real",
     synthetic: str = "synthetic",
     importances: bool = True,
 ) -> Detection:
@@ -59,15 +58,14 @@ def detect(
     Args:
         tables: the compared tables.
         rng: of folds, models and shuffles.
-        real: name of the first table.
-        synthetic: name of the second table.
+        synthetic: name of the table to tell from ``real``.
         importances: whether to compute them.
     """
     from sklearn.ensemble import HistGradientBoostingClassifier
 
-    features = np.concatenate([tables.matrix(real), tables.matrix(synthetic)])
-    is_synthetic = np.repeat([False, True], [tables.n_rows[real], tables.n_rows[synthetic]])
-    fold = np.concatenate([_folds(tables.n_rows[name], rng) for name in (real, synthetic)])
+    features = np.concatenate([tables.matrix("real"), tables.matrix(synthetic)])
+    is_synthetic = np.repeat([False, True], [tables.n_rows["real"], tables.n_rows[synthetic]])
+    fold = np.concatenate([_folds(tables.n_rows[name], rng) for name in ("real", synthetic)])
     categorical = [tables.roles[name] == "categorical" for name in tables.columns]
     areas, variances, models = [], [], []
     for held_out in range(N_FOLDS):
@@ -122,8 +120,6 @@ def detection_scores(
     tables: ComparedTables,
     rng: np.random.Generator,
     *,
-    real: str = "real",
-    synthetic: str = "synthetic",
     reference: str | None = None,
     max_rows: int = 50_000,
 ) -> list[Score]:
@@ -135,21 +131,19 @@ def detection_scores(
     Args:
         tables: the compared tables.
         rng: of rows, folds and models.
-        real: name of the real table.
-        synthetic: name of the table to score.
         reference: name of a table of fresh real rows, scored the same way.
         max_rows: largest number of rows per table.
     """
-    n = min(tables.n_rows[real], tables.n_rows[synthetic], max_rows)
+    n = min(tables.n_rows["real"], tables.n_rows["synthetic"], max_rows)
     if n < 2 * N_FOLDS or not tables.columns:
         return []
-    found = detect(tables.at_most(n, (real, synthetic), rng), rng, real=real, synthetic=synthetic)
-    auc, error = found.auc, found.standard_error
+    detection = detect(tables.at_most(n, ("real", "synthetic"), rng), rng)
+    auc, error = detection.auc, detection.standard_error
     floor = None
     if reference is not None and tables.n_rows[reference] >= 2 * N_FOLDS:
-        floor_rows = min(tables.n_rows[real], tables.n_rows[reference], max_rows)
-        fresh = tables.at_most(floor_rows, (real, reference), rng)
-        floor = _c2st(detection_auc(fresh, rng, real=real, synthetic=reference)[0])
+        floor_rows = min(tables.n_rows["real"], tables.n_rows[reference], max_rows)
+        fresh = tables.at_most(floor_rows, ("real", reference), rng)
+        floor = _c2st(detection_auc(fresh, rng, synthetic=reference)[0])
     return [
         Score.of(
             "c2st",
@@ -161,7 +155,7 @@ def detection_scores(
                 "auc": auc,
                 "auc_standard_error": error,
                 "n_rows_each": n,
-                "importances": found.importances,
+                "importances": detection.importances,
             },
         )
     ]

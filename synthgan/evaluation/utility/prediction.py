@@ -118,50 +118,47 @@ def prediction_problem(
     target: str,
     rng: np.random.Generator,
     *,
-    train: str = "real",
-    synthetic: str = "synthetic",
-    test: str = "holdout",
     max_rows: int = MAX_TRAINING_ROWS,
     max_test_rows: int = MAX_TEST_ROWS,
 ) -> Problem | str:
-    """The arrays to learn and to test with, or a clause that says why there are none.
+    """The arrays to learn (``real``, ``synthetic``) and to test with (``holdout``), or a clause: why there are none.
 
     Rows without a target, or with a class that no real training row has, take no part. Beyond the caps rows are drawn
     at random. As time grows with the classes, so do the caps shrink: to 500,000 / classes rows to learn from, and to
     150,000 / classes rows to test on, though not below 5,000.
     """
-    task = task_of(tables, target, real=train)
+    task = task_of(tables, target, real="real")
     if task is None:
         return f"'{target}' has a single value, more than {MAX_CLASSES} classes, or no known value"
     inputs = tuple(column for column in tables.columns if column != target)
     if not inputs:
         return f"there is no column to predict '{target}' from"
-    classes = None if task == "regression" else np.unique(_target(tables, target, train)[1])
+    classes = None if task == "regression" else np.unique(_target(tables, target, "real")[1])
     n_classes = 0 if classes is None else len(classes)
     learning = min(max_rows, _TRAINING_CELLS // max(1, n_classes))
     testing = min(max_test_rows, max(_FEWEST_CAPPED, _TEST_CELLS // max(1, n_classes)))
     drawn = {
         name: _drawn(*_target(tables, target, name), classes, cap, rng)
-        for name, cap in ((train, learning), (synthetic, learning), (test, testing))
+        for name, cap in (("real", learning), ("synthetic", learning), ("holdout", testing))
     }
     for name, chosen in drawn.items():
         tables = tables.select(name, chosen.numbers)
     # After all have been drawn: the codes of a category hang on its frequency over all tables.
     rows = {name: replace(chosen, features=tables.matrix(name, inputs)) for name, chosen in drawn.items()}
-    if not len(rows[synthetic]):
+    if not len(rows["synthetic"]):
         return f"no synthetic row has a known '{target}'"
-    if len(rows[test]) < _LEAST_TEST_ROWS:
+    if len(rows["holdout"]) < _LEAST_TEST_ROWS:
         return f"fewer than {_LEAST_TEST_ROWS} test rows have a known '{target}'"
-    if len(np.unique(rows[test].target)) < 2 or len(np.unique(rows[train].target)) < 2:
+    if len(np.unique(rows["holdout"].target)) < 2 or len(np.unique(rows["real"].target)) < 2:
         return f"'{target}' has a single value in the rows to learn from or to test on"
     return Problem(
         task=task,
         n_classes=n_classes,
         inputs=inputs,
         categorical=tuple(tables.roles[column] == "categorical" for column in inputs),
-        real=rows[train],
-        synthetic=rows[synthetic],
-        test=rows[test],
+        real=rows["real"],
+        synthetic=rows["synthetic"],
+        test=rows["holdout"],
     )
 
 

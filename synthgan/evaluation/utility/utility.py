@@ -59,9 +59,6 @@ def utility_scores(
     target: str,
     rng: np.random.Generator,
     *,
-    train: str = "real",
-    synthetic: str = "synthetic",
-    test: str = "holdout",
     max_rows: int = MAX_TRAINING_ROWS,
     max_test_rows: int = MAX_TEST_ROWS,
     n_jobs: int | None = None,
@@ -75,12 +72,9 @@ def utility_scores(
     bootstrap of the test rows, the same resamples for all models; they do not cover another draw of training rows.
 
     Args:
-        tables: the compared tables.
+        tables: the reference models learn from ``real``, the others from ``synthetic``; ``holdout`` are the test rows.
         target: the column to predict.
         rng: of rows, models and resamples.
-        train: name of the real table that the reference models learn from.
-        synthetic: name of the table to score.
-        test: name of the table of real test rows.
         max_rows: most rows to train on; fewer where there are more than ten classes.
         max_test_rows: most rows to test on; fewer where there are more than five classes.
         n_jobs: threads, as scikit-learn has it.
@@ -89,16 +83,7 @@ def utility_scores(
         The scores; empty when there is nothing to compute (`prediction.prediction_problem` says why). What could not be
         computed of the last two is in ``details["not_computed"]`` of ``utility_gap``, with the reason.
     """
-    problem = prediction_problem(
-        tables,
-        target,
-        rng,
-        train=train,
-        synthetic=synthetic,
-        test=test,
-        max_rows=max_rows,
-        max_test_rows=max_test_rows,
-    )
+    problem = prediction_problem(tables, target, rng, max_rows=max_rows, max_test_rows=max_test_rows)
     if isinstance(problem, str):
         return []
     trials = _trials(problem, rng, n_jobs)
@@ -110,7 +95,7 @@ def utility_scores(
     converged = {model: all(each.converged for each in trial.fitted.values()) for model, trial in trials.items()}
     scores = [_measured(problem, name, by_model, converged) for name, by_model in figures.items()]
     parts: dict[str, Score | str] = {
-        "subgroup_gap": subgroup_gap_score(problem, tables, test, trials[MAIN].answers, rng),
+        "subgroup_gap": subgroup_gap_score(problem, tables, "holdout", trials[MAIN].answers, rng),
         "importance_agreement": importance_agreement_score(problem, trials[MAIN].fitted, rng),
     }
     not_computed = {name: part for name, part in parts.items() if isinstance(part, str)}

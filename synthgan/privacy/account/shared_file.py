@@ -12,81 +12,32 @@ The file is not signed. Totals that do not add up are refused, and so is a file 
 from __future__ import annotations
 
 import json
-import math
 import os
-import secrets
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
-from datetime import datetime, timezone
-from decimal import Decimal
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
-from synthgan.errors import BudgetError, OutputError, PrivacyError, SettingsError, SynthganError
+from synthgan.errors import BudgetError, OutputError, PrivacyError, SynthganError
+from synthgan.privacy.account.joint_account import (
+    Account,
+    Fit,
+    account_from_json,
+    account_to_json,
+    new_account,
+    new_fit,
+)
 from synthgan.privacy.account.journal import PRIVATE_MODE, sync_folder
-from synthgan.privacy.account.parameters import ADJACENCY, ROW, check_delta, check_epsilon, check_unit
+from synthgan.privacy.account.parameters import ROW
 from synthgan.privacy.account.shared_file_lock import locked, memory_of
 from synthgan.strict_json import parse_json
 
-FORMAT = "synthgan-ledger"
-VERSION = 1
-COMPOSITION = (
-    "Basic composition: epsilons add up, and so do deltas, also when a fit is planned after seeing the results of the "
-    "fits before it (Rogers et al. 2016). A fit counts in full from the moment it starts; one that was killed stays "
-    "reserved and counts too."
-)
 LOCK_SECONDS = 30.0
 MOST_BYTES = 64 * 2**20
 """A file of a hundred thousand fits is smaller."""
 
 T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True)
-class Fit:
-    """One fit's whole promise.
-
-    Attributes:
-        id: a random name.
-        state: "reserved" from before the data is read, "spent" when it is done; both count.
-        epsilon: its epsilon.
-        delta: its delta.
-        rows_per_unit: most rows of a unit that it used.
-        what: a note.
-        reserved_at: when it started (UTC).
-    """
-
-    id: str
-    state: str
-    epsilon: float
-    delta: float
-    rows_per_unit: int
-    what: str
-    reserved_at: str
-
-
-@dataclass(frozen=True, slots=True)
-class Account:
-    """What a ledger file says.
-
-    Attributes:
-        table: the name of the table in this file: random, or one that a person chose.
-        unit: whom all its fits protect.
-        cap_epsilon: what the epsilons may add up to, None for no limit.
-        cap_delta: what the deltas may add up to, None for no limit.
-        fits: all fits so far.
-    """
-
-    table: str
-    unit: str
-    cap_epsilon: float | None
-    cap_delta: float | None
-    fits: tuple[Fit, ...] = ()
-
-    def guarantee(self) -> tuple[float, float]:
-        """Joint epsilon and delta of all fits, finished or not; delta at most 1."""
-        return _total(fit.epsilon for fit in self.fits), min(1.0, _total(fit.delta for fit in self.fits))
 
 
 class LedgerFile:
@@ -132,7 +83,7 @@ class LedgerFile:
             OutputError: when the file exists already or cannot be written.
         """
         file = cls(path)
-        account = _new_account(table, unit, cap_epsilon, cap_delta)
+        account = new_account(table, unit, cap_epsilon, cap_delta)
 
         def begin(found: Account | None) -> tuple[Account, None]:
             if found is not None:
@@ -166,7 +117,7 @@ class LedgerFile:
         from synthgan.tables.files.outputs import check_output
 
         check_output(self.path, force=True)
-        self._with(self._found(), _new_fit(epsilon, delta, unit, rows_per_unit, what=""), unit)
+        self._with(self._found(), new_fit(epsilon, delta, unit, rows_per_unit, what=""), unit)
 
     def reserve(self, epsilon: float, delta: float, *, unit: str = ROW, rows_per_unit: int = 1, what: str = "") -> Fit:
         """Enter a fit's whole promise, before it releases anything. Creates the file when there is none.
@@ -184,7 +135,7 @@ class LedgerFile:
             PrivacyError: when the file is damaged, busy, has lost fits or several names, or is about another unit.
             OutputError: when the file cannot be written.
         """
-        fit = _new_fit(epsilon, delta, unit, rows_per_unit, what=what)
+        fit = new_fit(epsilon, delta, unit, rows_per_unit, what=what)
         return self._change(lambda found: (self._with(found, fit, unit), fit))
 
     def settle(self, fit: Fit | str) -> None:
@@ -220,7 +171,7 @@ class LedgerFile:
         Raises:
             PrivacyError: when the fit does not go with the others, or a cap is passed.
         """
-        account = found or _new_account(None, unit, None, None)
+        account = found or new_account(None, unit, None, None)
         if account.unit != unit:
             raise PrivacyError(
                 f"the fits of the ledger file '{self.path}' protect the unit '{account.unit}', this one '{unit}'; "
@@ -259,7 +210,7 @@ class LedgerFile:
             account, answer = change(found)
             with atomic_path(target, force=True) as temporary:
                 temporary.chmod(PRIVATE_MODE)  # before a byte of it is written
-                temporary.write_text(json.dumps(_to_json(account), indent=2) + "\n", encoding="utf-8")
+                temporary.write_text(json.dumps(account_to_json(account), indent=2) + "\n", encoding="utf-8")
             sync_folder(target)
             held.remember(_names(account))
         return answer
@@ -281,9 +232,9 @@ def _load(path: Path) -> Account | None:
         )
     try:
         values = parse_json(content, most_bytes=MOST_BYTES)
-        account = _from_json(values)
+        account = account_from_json(values)
         prose = values["composition"]  # may be worded otherwise by another version
-        if not isinstance(prose, str) or values != _to_json(account) | {"composition": prose}:
+        if not isinstance(prose, str) or values != account_to_json(account) | {"composition": prose}:
             raise ValueError
     except (KeyError, TypeError, ValueError, AttributeError, ArithmeticError, SynthganError):
         raise PrivacyError(
@@ -295,64 +246,3 @@ def _load(path: Path) -> Account | None:
 
 def _names(account: Account | None) -> list[str]:
     return [] if account is None else [fit.id for fit in account.fits]
-
-
-def _new_fit(epsilon: float, delta: float, unit: str, rows_per_unit: int, *, what: str) -> Fit:
-    check_unit(unit, rows_per_unit)
-    return Fit(
-        id=secrets.token_hex(8),
-        state="reserved",
-        epsilon=check_epsilon(epsilon),
-        delta=check_delta(delta),
-        rows_per_unit=int(rows_per_unit),
-        what=what,
-        reserved_at=datetime.now(timezone.utc).isoformat(timespec="seconds"),
-    )
-
-
-def _new_account(table: str | None, unit: str, cap_epsilon: float | None, cap_delta: float | None) -> Account:
-    if table is not None and (not isinstance(table, str) or not table):
-        raise SettingsError("table must be a name, or None for a random one.")
-    check_unit(unit, 1)
-    return Account(
-        table=f"table-{secrets.token_hex(4)}" if table is None else table,
-        unit=unit,
-        cap_epsilon=None if cap_epsilon is None else check_epsilon(cap_epsilon),
-        cap_delta=None if cap_delta is None else check_delta(cap_delta),
-    )
-
-
-def _to_json(account: Account) -> dict[str, Any]:
-    epsilon, delta = account.guarantee()
-    return {
-        "format": FORMAT,
-        "version": VERSION,
-        "table": account.table,
-        "unit": account.unit,
-        "adjacency": ADJACENCY,
-        "joint_guarantee": {"epsilon": epsilon, "delta": delta},
-        "composition": COMPOSITION,
-        "cap": {"epsilon": account.cap_epsilon, "delta": account.cap_delta},
-        "fits": [asdict(fit) for fit in account.fits],
-    }
-
-
-def _from_json(values: Any) -> Account:
-    account = _new_account(values["table"], values["unit"], values["cap"]["epsilon"], values["cap"]["delta"])
-    fits = tuple(Fit(**fit) for fit in values["fits"])
-    for fit in fits:
-        check_unit(account.unit, fit.rows_per_unit)
-        texts = (fit.id, fit.what, fit.reserved_at)
-        if fit.state not in ("reserved", "spent") or not all(isinstance(text, str) for text in texts):
-            raise ValueError
-        if (check_epsilon(fit.epsilon), check_delta(fit.delta)) != (fit.epsilon, fit.delta):
-            raise ValueError
-    if len({fit.id for fit in fits}) < len(fits):
-        raise ValueError
-    return replace(account, fits=fits)
-
-
-def _total(parts: Iterator[float]) -> float:
-    """The sum of numbers as people write them: ten times 0.1 is 1, and a cap of 1 is not passed."""
-    total = float(sum((Decimal(repr(part)) for part in parts), Decimal(0)))
-    return total if math.isfinite(total) else math.inf

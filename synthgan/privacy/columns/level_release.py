@@ -38,10 +38,10 @@ def release_levels(column: ColumnSchema, budget: Budget) -> Release[LevelCounts]
     """Release the value counts of a column."""
     if pat.is_null(parse_type(column.arrow_type)):  # its type says that every row is missing
         return LevelCounts(values=pa.array([], pa.null()), counts=np.zeros(0), n_missing=budget.n_rows)
-    known = public_levels(column)
-    if known is None:
+    levels = public_levels(column)
+    if levels is None:
         return (yield from _unknown_levels(column, budget))
-    return (yield from _known_levels(column, known, budget))
+    return (yield from _known_levels(column, levels, budget))
 
 
 def _n_cells(column: ColumnSchema) -> float:

@@ -14,6 +14,7 @@ from synthgan.privacy.account.ledger import Ledger
 from synthgan.review.bundle.deployment_record import deployment_record
 from synthgan.review.bundle.environment import environment
 from synthgan.review.bundle.occasion import Occasion
+from synthgan.review.bundle.publication import publication_of
 from synthgan.review.bundle.release import Release
 from synthgan.review.file_names import CSV, INTERNAL, PARQUET, SHAREABLE, Tier
 from synthgan.review.wording import figure
@@ -133,6 +134,12 @@ class TierContent:
     internals: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     occasion: Occasion = dataclasses.field(default_factory=Occasion.of)
     environment: Mapping[str, Any] = dataclasses.field(default_factory=environment)
+
+    @property
+    def publication(self) -> tuple[str, ...]:
+        """What may be published, a sentence each, the most important first."""
+        outcome = None if self.findings is None else self.findings.verdicts.outcome.value
+        return publication_of(self.tier, is_private=self.release.is_private, outcome=outcome)
 
     @property
     def limits(self) -> list[str]:

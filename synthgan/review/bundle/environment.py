@@ -13,7 +13,6 @@ from synthgan.version import __version__
 LIBRARIES: Final = (
     "dp-accounting",
     "jinja2",
-    "matplotlib",
     "numpy",
     "opacus",
     "opendp",

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from synthgan.review.bundle.document import EVIDENCE, Findings, TierContent
-from synthgan.review.bundle.publication import EVALUATED, publication_of
+from synthgan.review.bundle.publication import EVALUATED
 from synthgan.review.bundle.real_rows import RealRows
 from synthgan.review.file_names import INTERNAL
 from synthgan.version import __version__
@@ -96,7 +96,7 @@ def report(content: TierContent) -> str:
             "Purpose": content.occasion.purpose or "not stated",
             "Date of the review": content.occasion.date,
         },
-        publication=publication_of(content),
+        publication=content.publication,
         protection=content.release.value_protection,
         is_signed=content.tier == INTERNAL,
     )

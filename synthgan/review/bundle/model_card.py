@@ -10,7 +10,6 @@ from collections.abc import Iterable, Sequence
 from synthgan.evaluation.scores import HEADINGS
 from synthgan.privacy.account.entries import NEURAL
 from synthgan.review.bundle.document import TierContent
-from synthgan.review.bundle.publication import publication_of
 from synthgan.review.bundle.release import Release
 
 CARD_HEADINGS = (
@@ -46,7 +45,7 @@ def model_card(content: TierContent) -> str:
         _ethics(release),
         _bullets(escaped(limit) for limit in content.limits),
     )
-    parts = ["# Model card: synthetic table", *(f"**{escaped(text)}**" for text in publication_of(content)[:1])]
+    parts = ["# Model card: synthetic table", *(f"**{escaped(text)}**" for text in content.publication[:1])]
     for heading, section in zip(CARD_HEADINGS, sections, strict=True):
         parts += [f"## {heading}", section]
     return "\n\n".join(parts) + "\n"

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-from synthgan.review.file_names import INTERNAL
-
-if TYPE_CHECKING:
-    from synthgan.review.bundle.document import TierContent
+from synthgan.review.file_names import INTERNAL, Tier
 
 EVALUATED: Final = "Do not publish this page: it was computed from real rows, and tells about them."
 
@@ -39,10 +36,15 @@ _SHAREABLE_PRIVATE: Final = (
 )
 
 
-def publication_of(content: TierContent) -> tuple[str, ...]:
-    """What may be published of a release, a sentence each, the most important first."""
-    is_private = content.release.is_private
-    if content.tier != INTERNAL:
+def publication_of(tier: Tier, *, is_private: bool, outcome: str | None) -> tuple[str, ...]:
+    """What may be published of a release, a sentence each, the most important first.
+
+    Args:
+        tier: whose page says so.
+        is_private: whether the fit has a guarantee.
+        outcome: of all gates together, None where no policy was asked.
+    """
+    if tier != INTERNAL:
         return (_SHAREABLE_PRIVATE if is_private else _SHAREABLE_OPEN,)
-    decided = () if content.findings is None else (_DECIDED[content.findings.verdicts.outcome.value],)
+    decided = () if outcome is None else (_DECIDED[outcome],)
     return (_PAGE_INSIDE, *decided, _MODEL_PRIVATE if is_private else _MODEL_OPEN)

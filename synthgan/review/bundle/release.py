@@ -146,11 +146,11 @@ def _provenance(model: Model) -> list[dict[str, str]]:
     Sources are those of `synthgan.tables.schema.schema.Provenance`: declared, inferred-exact (read off the table as it
     is) or released (by a private mechanism). What no schema states was found by the fit.
     """
-    found = "inferred-exact" if model.ledger is None else "released"
+    by_fit = "inferred-exact" if model.ledger is None else "released"
     facts: list[dict[str, str]] = []
     for column in model.codec.schema.columns:
         facts.append({"column": column.name, "what": "kind", "source": column.source})
         if (what := column.traits.stated_fact) is not None:
             fact = column.levels if what == "levels" else column.bounds
-            facts.append({"column": column.name, "what": what, "source": found if fact is None else fact.source})
+            facts.append({"column": column.name, "what": what, "source": by_fit if fact is None else fact.source})
     return facts

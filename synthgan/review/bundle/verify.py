@@ -11,7 +11,7 @@ from typing import Any, Final
 from synthgan.errors import BundleError
 from synthgan.review.bundle.manifest import read_manifest, sha256_of
 from synthgan.review.bundle.verify_rows import check_against_model, check_rows
-from synthgan.review.bundle.verify_statements import check_files, check_statements, read_review
+from synthgan.review.bundle.verify_statements import check_files, check_statements, has_earlier_pictures, read_review
 from synthgan.review.file_names import CSV, INTERNAL, MANIFEST, SHAREABLE, TIERS, Tier
 
 SHARED: Final = (
@@ -28,9 +28,12 @@ SHARED: Final = (
 """Parts of ``review.json`` that both tiers have in common, whatever is withheld from one of them."""
 
 FILES: Final = "size and SHA-256 of every file, against the manifest and the other way round"
+WRITTEN_AGAIN: Final = (
+    "report, model card, ledger and environment: written again from review.json, byte for byte the same"
+)
+ALL_BUT_PICTURES: Final = f"{WRITTEN_AGAIN}, the report but for its pictures"
 STATEMENTS: Final = (
-    "report, model card, ledger and environment: written again from review.json, byte for byte the same",
-    "review.json: follows its schema, and guarantee, record and limits follow from the ledger, whose sums are right",
+    "review.json: follows its schema, and guarantee, record and limits follow from the ledger, whose sums are right"
 )
 VERDICTS: Final = "verdicts: judged again from the scores that stand there"
 ROWS: Final = "synthetic.parquet: number of rows, columns, and what it says of itself"
@@ -46,6 +49,10 @@ NOBODY: Final = (
 NO_SCORES: Final = (
     "whether the scores are right: they were computed from real rows; review the model again with its table and the "
     "seed to see"
+)
+NO_PICTURES: Final = (
+    "what the pictures in the report show: an earlier synthgan drew them, in another way than this one; their "
+    "descriptions were compared; verify with the synthgan that wrote the bundle to compare them too"
 )
 NO_MODEL: Final = "whether the rows, the ledger and the provenance are the model's: give the model with --model FILE"
 NO_SEED: Final = "whether the rows are drawn from the model: the seed stands in the internal tier, which is not here"
@@ -134,6 +141,7 @@ def verify_bundle(path: str | os.PathLike[str], *, model: str | os.PathLike[str]
         problems += _check_tie(documents, manifests)
     if not problems and model is not None:
         problems += check_against_model(model, folders.get(SHAREABLE), documents)
+    is_earlier = not problems and any(map(has_earlier_pictures, documents.values()))
     guarantee = "" if problems else next(iter(documents.values()))["model"]["guarantee"]
     return Verification(
         path=path,
@@ -142,8 +150,8 @@ def verify_bundle(path: str | os.PathLike[str], *, model: str | os.PathLike[str]
         manifests=manifests,
         guarantee=guarantee,
         problems=tuple(problems),
-        checked=() if problems else _checked(documents, with_model=model is not None),
-        unchecked=_unchecked(documents, with_model=model is not None),
+        checked=() if problems else _checked(documents, with_model=model is not None, is_earlier=is_earlier),
+        unchecked=_unchecked(documents, with_model=model is not None, is_earlier=is_earlier),
     )
 
 
@@ -182,8 +190,8 @@ def _figures(document: Mapping[str, Any]) -> Any:
     return {**document["evaluation"], "scores": scores, "evidence": None}
 
 
-def _checked(documents: Mapping[str, Any], *, with_model: bool) -> tuple[str, ...]:
-    found = [FILES, *STATEMENTS]
+def _checked(documents: Mapping[str, Any], *, with_model: bool, is_earlier: bool) -> tuple[str, ...]:
+    found = [FILES, ALL_BUT_PICTURES if is_earlier else WRITTEN_AGAIN, STATEMENTS]
     if any(document["gates"] is not None for document in documents.values()):
         found.append(VERDICTS)
     if SHAREABLE in documents:
@@ -197,8 +205,8 @@ def _checked(documents: Mapping[str, Any], *, with_model: bool) -> tuple[str, ..
     return tuple(found)
 
 
-def _unchecked(documents: Mapping[str, Any], *, with_model: bool) -> tuple[str, ...]:
-    found = [NOBODY, NO_SCORES]
+def _unchecked(documents: Mapping[str, Any], *, with_model: bool, is_earlier: bool) -> tuple[str, ...]:
+    found = [NOBODY, NO_SCORES, *([NO_PICTURES] if is_earlier else [])]
     if not with_model:
         found.append(NO_MODEL)
     elif INTERNAL not in documents:

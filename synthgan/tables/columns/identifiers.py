@@ -72,23 +72,23 @@ class IdentifierEncoder:
             raise SchemaError(
                 f"column '{column.name}' is declared identifier but holds {arrow_type}; identifiers are text or numbers"
             )
-        found = statistics.templates(column.name)
-        looked_at = sum(form.n_rows for form in found.formats) + found.n_unlisted
-        kept, n_merged = _frequent(found.formats, rules.min_count)
+        templates = statistics.templates(column.name)
+        looked_at = sum(form.n_rows for form in templates.formats) + templates.n_unlisted
+        kept, n_merged = _frequent(templates.formats, rules.min_count)
         if sum(form.n_rows for form in kept) < COVERED * looked_at:
-            kept, n_merged = _frequent(merge_coarsely(found.formats), rules.min_count)
+            kept, n_merged = _frequent(merge_coarsely(templates.formats), rules.min_count)
         if is_text(arrow_type):
-            zero_first, beyond_f = (n >= rules.min_count for n in (found.n_zero_first, found.n_beyond_f))
+            zero_first, beyond_f = (n >= rules.min_count for n in (templates.n_zero_first, templates.n_beyond_f))
             kept = tuple(narrowed(form, zero_first=zero_first, beyond_f=beyond_f) for form in kept)
         total = sum(form.n_rows for form in kept)
-        roomy = (with_room(form, form.n_rows / looked_at * found.n_present) for form in kept)
+        roomy = (with_room(form, form.n_rows / looked_at * templates.n_present) for form in kept)
         return cls(
             name=column.name,
             arrow_type=arrow_type,
             formats=tuple(dataclasses.replace(form, n_rows=form.n_rows / total) for form in roomy),
-            share_missing=found.n_missing / max(found.n_present + found.n_missing, 1e-300),
+            share_missing=templates.n_missing / max(templates.n_present + templates.n_missing, 1e-300),
             n_merged=n_merged,
-            n_fitted=found.n_present,
+            n_fitted=templates.n_present,
             is_guessed=column.source != "declared",
         )
 

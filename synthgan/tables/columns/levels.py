@@ -157,8 +157,8 @@ class LevelEncoder:
         commonest = int(np.argmax(single)) if len(single) else 0
         missing = commonest if self.missing is None else self.missing
         unknown = self.other if self.other is not None else missing
-        own = np.arange(self.n_single)
-        return np.concatenate((own, self.n_single + self.bucket, [unknown, missing])).astype(np.int64)
+        single_codes = np.arange(self.n_single)
+        return np.concatenate((single_codes, self.n_single + self.bucket, [unknown, missing])).astype(np.int64)
 
     @cached_property
     def _value_shares(self) -> npt.NDArray[np.float64]:
@@ -191,8 +191,8 @@ class LevelEncoder:
             entries: Codes = of_entry[_numpy(array.indices.cast(pa.int64()).fill_null(len(array.dictionary)))]
             return entries
         array = conform(array, self.values.type, self.name)
-        found = pc.index_in(array, value_set=self.values)
-        index = _numpy(found.fill_null(len(self.values))).astype(np.int64)
+        place = pc.index_in(array, value_set=self.values)
+        index = _numpy(place.fill_null(len(self.values))).astype(np.int64)
         if array.null_count or pat.is_floating(array.type):
             index[_numpy(pc.is_null(array, nan_is_null=True))] = len(self.values) + 1
         return index

@@ -193,13 +193,13 @@ class NumericEncoder(NumericLevels):
         if not len(rows):
             return array
         ticks, wanted = ticks.copy(), codes[rows]
-        found = np.zeros(len(rows), dtype=bool)
+        is_moved = np.zeros(len(rows), dtype=bool)
         around = self.axis.around_clock_change(ticks[rows])
         for candidate, code in [*((each, wanted) for each in around), *((each, None) for each in around)]:
             exists = ~self.axis.are_skipped(candidate)
-            good = ~found & exists if code is None else ~found & exists & (self.lookup.codes(candidate) == code)
-            ticks[rows[good]] = candidate[good]
-            found |= good
+            fits = ~is_moved & exists if code is None else ~is_moved & exists & (self.lookup.codes(candidate) == code)
+            ticks[rows[fits]] = candidate[fits]
+            is_moved |= fits
         return self.axis.write(ticks, missing)
 
     def compile(self, predicate: Predicate) -> LevelCondition:

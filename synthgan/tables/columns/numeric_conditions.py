@@ -118,13 +118,13 @@ def _intervals(axis: Axis, predicate: Predicate) -> list[Interval]:
         if high is not None and not predicate.includes_high and axis.tick_at_least(predicate.high) == high:
             high = _next(axis, high, -1)
         return [(-np.inf if low is None else low, np.inf if high is None else high)]
-    found: list[Interval] = []
+    single_ticks: list[Interval] = []
     for value in _wanted(predicate):
         low, high = axis.tick_at_least(value), axis.tick_at_most(value)
         if low is not None and low == high:
-            found.append((low, low))
+            single_ticks.append((low, low))
     merged: list[Interval] = []
-    for low, high in sorted(found):
+    for low, high in sorted(single_ticks):
         if merged and axis.is_gridded and low <= merged[-1][1] + 1:
             merged[-1] = (merged[-1][0], max(high, merged[-1][1]))
         else:
@@ -135,20 +135,20 @@ def _intervals(axis: Axis, predicate: Predicate) -> list[Interval]:
 def _parts_of_bins(levels: NumericLevels, intervals: list[Interval]) -> dict[int, list[tuple[float, float]]]:
     """Position intervals by the code of their bin."""
     segments = levels.segments
-    found: dict[int, list[tuple[float, float]]] = {}
+    parts: dict[int, list[tuple[float, float]]] = {}
     if not len(segments):
-        return found
+        return parts
     for low, high in intervals:
         rows = np.flatnonzero((segments.last >= low) & (segments.start <= high))
         for index in np.unique(segments.bin[rows]):
             part = _part_of_bin(levels, int(index), low, high)
-            found.setdefault(int(levels.bin_codes[index]), []).append(part)
+            parts.setdefault(int(levels.bin_codes[index]), []).append(part)
         has_spike = ((levels.spikes >= low) & (levels.spikes <= high)).any()
         if not len(rows) and not has_spike and segments.start[0] <= high and low <= segments.last[-1]:
             # Between two pieces of a quantile function: the nearer one stands in, and values move from there.
             code, position = levels.lookup.place(low)
-            found.setdefault(code, []).append((position, position))
-    return found
+            parts.setdefault(code, []).append((position, position))
+    return parts
 
 
 def _next(axis: Axis, tick: Tick, direction: int) -> Tick:

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from zipfile import ZipFile
 
 import numpy as np
 import pandas as pd
@@ -532,12 +533,68 @@ def test_a_report_of_other_versions_names_them(bundle: Path, monkeypatch: pytest
     from synthgan.review.bundle import verify_statements
 
     here = environment()
-    other = {**here, "libraries": {**here["libraries"], "matplotlib": "0.1"}}
+    other = {**here, "libraries": {**here["libraries"], "jinja2": "0.1"}}
     monkeypatch.setattr(verify_statements, "environment", lambda: other)
     assert verify_bundle(bundle).is_whole  # the same bytes, whatever wrote them
     (bundle / "internal" / "report.html").write_text("<p>")
     reseal(bundle)
-    assert f"other versions wrote it (matplotlib {here['libraries']['matplotlib']}, here 0.1)" in problems(bundle)
+    assert f"other versions wrote it (jinja2 {here['libraries']['jinja2']}, here 0.1)" in problems(bundle)
+
+
+EARLIER = Path(__file__).resolve().parents[2] / "earlier_files"
+
+
+@pytest.fixture
+def earlier(tmp_path: Path) -> Path:
+    """A bundle of a synthgan that drew the pictures of its reports with matplotlib."""
+    with ZipFile(EARLIER / "private.bundle.zip") as archive:
+        archive.extractall(tmp_path / "earlier")
+    return tmp_path / "earlier"
+
+
+def test_of_an_earlier_report_everything_but_the_pictures_is_compared(earlier: Path, bundle: Path) -> None:
+    verified = verify_bundle(earlier)
+    assert verified.is_whole
+    assert "what the pictures in the report show" in "; ".join(verified.unchecked)
+    assert "the report but for its pictures" in "; ".join(verified.checked)
+    alone = verify_bundle(earlier / "internal")
+    assert alone.is_whole
+    assert "what the pictures in the report show" in "; ".join(alone.unchecked)
+    of_today = verify_bundle(bundle)
+    assert "what the pictures in the report show" not in "; ".join(of_today.unchecked)
+    assert "the report but for its pictures" not in "; ".join(of_today.checked)
+
+
+@pytest.mark.parametrize(
+    ("text", "by"),
+    [
+        ("<h1>", "<h1>Passed: "),
+        ('role="img" aria-label="', 'role="img" aria-label="Better: '),
+        ('<path d="', '<a href="https://evil.example"><path d="'),
+        ('<path d="', '<path onclick="x" d="'),
+        ('<path d="', '<foreignObject><p>Passed</p></foreignObject><path d="'),
+        ('<path d="', '</svg><p>Passed</p><svg><path d="'),
+        ('<path d="', 'Passed<path d="'),
+    ],
+)
+def test_an_earlier_report_is_no_excuse(earlier: Path, text: str, by: str) -> None:
+    for tier in ("internal", "shareable"):
+        page = earlier / tier / "report.html"
+        whole = page.read_text(encoding="utf-8")
+        start = 0 if text == "<h1>" else whole.index('<div class="canvas"><svg')
+        assert text in whole[start:]
+        page.write_text(whole[:start] + whole[start:].replace(text, by, 1), encoding="utf-8")
+    reseal(earlier)
+    assert problems(earlier).count("'report.html' is not what follows from 'review.json'") == 2
+
+
+def test_a_report_of_today_is_compared_with_its_pictures(bundle: Path) -> None:
+    page = bundle / "internal" / "report.html"
+    whole = page.read_text(encoding="utf-8")
+    picture = whole.index("</text></svg>")
+    page.write_text(f"{whole[:picture]}!{whole[picture:]}", encoding="utf-8")
+    reseal(bundle)
+    assert "'report.html' is not what follows from 'review.json'" in problems(bundle)
 
 
 def test_the_parts_that_gates_rest_on_may_leave_the_building() -> None:
