@@ -132,7 +132,7 @@ def score(table: BenchmarkTable, sample: Path, *, seed: int = 0) -> dict[str, An
 
     import synthgan
     from synthgan.review.gates import apply
-    from synthgan.review.policy import default_policy
+    from synthgan.review.policy_file import default_policy
 
     synthetic = pd.read_parquet(sample)
     began = time.perf_counter()

@@ -16,6 +16,8 @@ from __future__ import annotations
 
 from importlib import import_module
 
+from synthgan.version import __version__
+
 TYPE_CHECKING = False  # as in typing, which takes longer to load than all else here
 
 if TYPE_CHECKING:
@@ -52,8 +54,6 @@ if TYPE_CHECKING:
         UniqueKey,
     )
     from synthgan.tables.schema.schema_file import read_schema, write_schema
-
-__version__ = "0.1.0"
 
 _OFFERED = {
     "synthgan.synthesizer": ("Synthesizer", "load"),

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from synthgan.errors import NotFittedError, SettingsError
+from synthgan.estimator import Estimator
 from synthgan.fitting.receipt import receipt_path, without_receipt, write_receipt
 from synthgan.random_state import RandomState, seed_from
 from synthgan.sampling.summary import SampleSummary
@@ -36,7 +36,7 @@ __all__ = ["RandomState", "Synthesizer", "load"]
 logger = logging.getLogger("synthgan")
 
 
-class Synthesizer:
+class Synthesizer(Estimator):
     """A conditional GAN for one table, with scikit-learn's conventions.
 
     Args:
@@ -82,6 +82,13 @@ class Synthesizer:
             guarantee that protects little, a fit cut short. The command line prints them as warnings.
         released_: what a private fit counted of each column, a tuple of
             `synthgan.privacy.columns.released_columns.ReleasedColumn`; empty without privacy, and after `load`.
+
+    Example:
+        >>> from synthgan import Synthesizer
+        >>> from synthgan.datasets import load_adult
+        >>> synthesizer = Synthesizer(target="income", max_steps=2).fit(load_adult("train").head(200))
+        >>> synthesizer.sample(3).shape
+        (3, 15)
     """
 
     def __init__(
@@ -117,27 +124,6 @@ class Synthesizer:
         self.random_state = random_state
         self.progress = progress
 
-    def get_params(self, deep: bool = True) -> dict[str, Any]:  # noqa: ARG002  (scikit-learn's signature)
-        """Constructor arguments by name."""
-        return {name: getattr(self, name) for name in _PARAMETERS}
-
-    def set_params(self, **params: Any) -> Synthesizer:
-        """Change constructor arguments by name; returns the synthesizer itself.
-
-        Raises:
-            SettingsError: for an unknown name.
-        """
-        for name, value in params.items():
-            if name not in _PARAMETERS:
-                raise SettingsError(f"Synthesizer has no parameter {name!r}; expected one of {', '.join(_PARAMETERS)}.")
-            setattr(self, name, value)
-        return self
-
-    def __repr__(self) -> str:
-        """Constructor call with the arguments that differ from their defaults."""
-        changed = [f"{k}={v!r}" for k, v in self.get_params().items() if v != _PARAMETERS[k]]
-        return f"Synthesizer({', '.join(changed)})"
-
     def __getstate__(self) -> dict[str, Any]:
         """What copies and pickles get: all but the receipt."""
         return without_receipt(self.__dict__)
@@ -145,19 +131,6 @@ class Synthesizer:
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Take a state; pickles of earlier versions have a receipt in it."""
         self.__dict__ |= without_receipt(state)
-
-    def __sklearn_is_fitted__(self) -> bool:
-        """Whether `fit` has been called."""
-        return hasattr(self, "codec_")
-
-    def __sklearn_tags__(self) -> Any:
-        """What scikit-learn 1.6 and later ask before they accept an object as an estimator."""
-        from sklearn.utils import InputTags, Tags, TargetTags
-
-        inputs = InputTags(string=True, categorical=True, allow_nan=True)
-        return Tags(estimator_type=None, target_tags=TargetTags(required=False), input_tags=inputs)
-
-    # ------------------------------------------------------------------ fit
 
     def fit(
         self,
@@ -185,6 +158,14 @@ class Synthesizer:
 
         Warns:
             SynthganWarning: when training gets far worse, the generator collapses or the discriminator wins.
+
+        Example:
+            >>> from synthgan import CsvFormat, Synthesizer
+            >>> from synthgan.datasets import load_adult
+            >>> load_adult("train").head(200).to_csv("adult.csv", sep=";", index=False)
+            >>> synthesizer = Synthesizer(max_steps=2).fit("adult.csv", csv_format=CsvFormat(separator=";"))
+            >>> synthesizer.n_rows_, synthesizer.stopped_by_
+            (200, 'steps')
         """
         from synthgan.fitting.fit import fit
         from synthgan.fitting.request import FitRequest
@@ -207,7 +188,6 @@ class Synthesizer:
             seed=None if self.random_state is None else seed_from(self.random_state),
             checkpoint=checkpoint,
         )
-        request.check()
         fitted = fit(data, request, csv_format=csv_format)
         self._set_fitted(fitted.model, fitted.notices, fitted.released)
         self.receipt_ = fitted.receipt
@@ -217,23 +197,20 @@ class Synthesizer:
 
     def _set_fitted(self, model: Model, notices: tuple[str, ...], released: tuple[ReleasedColumn, ...] = ()) -> None:
         """Set the fitted attributes."""
-        codec = model.codec
         self.receipt_ = None
         self.target_ = model.target
         self.ledger_ = model.ledger
-        self.codec_ = codec
-        self.schema_ = codec.schema
+        self.codec_ = model.codec
+        self.schema_ = model.codec.schema
         self.generator_ = model.generator
         self.training_settings_ = model.settings
         self.history_ = model.history
         self.stopped_by_ = model.stopped_by
-        self.n_rows_ = round(codec.n_rows)
-        self.n_features_in_ = len(codec.schema.columns)
-        self.feature_names_in_ = np.array(codec.schema.names, dtype=object)
+        self.n_rows_ = round(model.codec.n_rows)
+        self.n_features_in_ = len(model.codec.schema.columns)
+        self.feature_names_in_ = np.array(model.codec.schema.names, dtype=object)
         self.notices_ = notices
         self.released_ = released
-
-    # ------------------------------------------------------------------ sample
 
     def sample(
         self,
@@ -257,6 +234,14 @@ class Synthesizer:
         Raises:
             ConditionError: when no row can meet the conditions.
             SettingsError: when ``n_rows`` is not a positive whole number, or that many rows do not fit into memory.
+
+        Example:
+            >>> from synthgan import Synthesizer
+            >>> from synthgan.datasets import load_adult
+            >>> synthesizer = Synthesizer(max_steps=2, random_state=0).fit(load_adult("train").head(200))
+            >>> adults = synthesizer.sample(4, conditions={"age": (20, 60)})
+            >>> len(adults), bool(adults["age"].between(20, 60).all())
+            (4, True)
         """
         import pyarrow as pa
 
@@ -291,6 +276,12 @@ class Synthesizer:
         Raises:
             OutputError: when the file exists or cannot be written.
             ConditionError: when no row can meet the conditions.
+
+        Example:
+            >>> from synthgan import Synthesizer
+            >>> from synthgan.datasets import load_adult
+            >>> Synthesizer(max_steps=2).fit(load_adult("train").head(200)).sample_to("synthetic.csv", 50).n_rows
+            50
         """
         from synthgan.sampling.sample_file import write_sample
         from synthgan.tables.files.writers import check_table_output
@@ -322,6 +313,12 @@ class Synthesizer:
 
         Raises:
             OutputError: when the file exists and ``force`` is off, or it cannot be written.
+
+        Example:
+            >>> from synthgan import Synthesizer
+            >>> from synthgan.datasets import load_adult
+            >>> Synthesizer(max_steps=2).fit(load_adult("train").head(200)).save("adult.synthgan").name
+            'adult.synthgan'
         """
         self._check_fitted()
         from synthgan.model.model import Model, write_model
@@ -348,6 +345,13 @@ class Synthesizer:
 
         Raises:
             ModelFileError: when the file is damaged, altered, too new, or no model at all.
+
+        Example:
+            >>> from synthgan import Synthesizer
+            >>> from synthgan.datasets import load_adult
+            >>> path = Synthesizer(max_steps=2).fit(load_adult("train").head(200)).save("adult.synthgan")
+            >>> Synthesizer.load(path).n_features_in_
+            15
         """
         from synthgan.model.model import read_model
 
@@ -363,12 +367,6 @@ class Synthesizer:
         synthesizer._set_fitted(model, model.codec.notices)
         return synthesizer
 
-    def _check_fitted(self) -> None:
-        if not self.__sklearn_is_fitted__():
-            raise NotFittedError("this Synthesizer is not fitted yet; call fit(data) first, or load a saved model.")
-
-    # ------------------------------------------------------------------ augment
-
     def augment(
         self, data: pd.DataFrame, target: str | None = None, *, random_state: RandomState = None
     ) -> pd.DataFrame:
@@ -383,17 +381,20 @@ class Synthesizer:
             the rows of ``data`` in their order, then the synthetic rows, with a fresh index and the dtypes of ``data``
             (nullable twins where synthetic rows have missing values that those dtypes cannot hold). A level that a
             categorical of ``data`` lacks, such as ``<other>``, becomes missing.
+
+        Example:
+            >>> from synthgan import Synthesizer
+            >>> from synthgan.datasets import load_adult
+            >>> rows = load_adult("train").head(200)
+            >>> balanced = Synthesizer(target="income", max_steps=2, random_state=0).fit(rows).augment(rows)
+            >>> rows["income"].value_counts().nunique(), balanced["income"].value_counts().nunique()
+            (2, 1)
         """
         self._check_fitted()
         from synthgan.sampling.balance import balance
 
-        return balance(self, data, self.target_ if target is None else target, random_state=random_state)
+        wanted = self.target_ if target is None else target
+        return balance(data, wanted, self.codec_, self.sample, random_state=random_state)
 
 
-_PARAMETERS: dict[str, Any] = dict(Synthesizer.__init__.__kwdefaults__ or {})
-"""Constructor arguments and their defaults: all are keyword-only."""
-
-
-def load(path: str | os.PathLike[str], *, device: str = "auto") -> Synthesizer:
-    """Read a model file; see `Synthesizer.load`."""
-    return Synthesizer.load(path, device=device)
+load = Synthesizer.load

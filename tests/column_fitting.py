@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from synthgan.tables.columns import ENCODERS
+from synthgan.tables.columns import encoder_class
 from synthgan.tables.columns.protocol import FitRules
 from synthgan.tables.schema.schema import ColumnSchema, TableSchema
 from synthgan.tables.statistics.statistics import ExactStatistics
@@ -36,7 +36,7 @@ def fit_column(
     values = array.type.value_type if isinstance(array.type, pa.DictionaryType) else array.type
     column = ColumnSchema(name="x", kind=kind, arrow_type=str(values), **facts)
     rules = FitRules(n_bins=n_bins, max_levels=max_levels, min_count=min_count, protect_values=protect_values)
-    return ENCODERS[kind].fit(column, statistics_of(array, column), rules)
+    return encoder_class(column).fit(column, statistics_of(array, column), rules)
 
 
 def check_round_trip(encoder: Any, array: pa.Array) -> pa.Array:

@@ -10,7 +10,6 @@ import numpy as np
 
 from synthgan.evaluation.scores import Score, Scores
 from synthgan.privacy.account.ledger import Ledger
-from synthgan.privacy.account.ledger_document import write
 
 LEVELS = {
     "workclass": ["Private", "Self-emp-not-inc", "Local-gov", "State-gov", "Self-emp-inc", "Federal-gov", "(other)"],
@@ -453,7 +452,7 @@ def ledger() -> dict[str, Any]:
                 ZCDpEvent(rho * 0.06), door=2, mechanism="discrete Gaussian", what=f"marginal of '{left}' and '{right}'"
             )
         )
-    return write(found)
+    return found.to_json()
 
 
 def provenance() -> list[dict[str, Any]]:

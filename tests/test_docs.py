@@ -13,6 +13,10 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
+LINKING_PAGES = sorted([*PAGES, *(ROOT / "docs").glob("*/*.md")])
+PATH_PAGES = [ROOT / "CONTRIBUTING.md", ROOT / "docs" / "architecture.md"]
+"""Pages that say where things are."""
+
 FEW_STEPS = 20
 STRICT = """\
 import warnings
@@ -85,18 +89,26 @@ def test_json_blocks_follow_the_json_schema(page: Path) -> None:
         jsonschema.validate(content, JSON_SCHEMA)
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_links_lead_somewhere(page: Path) -> None:
-    text = page.read_text(encoding="utf-8")
-    for link in re.findall(r"\]\(([^)#]*)(?:#[^)]*)?\)", text):
-        if link and not re.match(r"https?://", link):
-            assert (page.parent / link).exists(), link
-    anchors = {
+def _anchors(page: Path) -> set[str]:
+    """The anchors of a page's headings, as GitHub makes them."""
+    text = re.sub(r"^```.*?^```$", "", page.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
+    return {
         re.sub(r"[^\w\- ]", "", heading).strip().lower().replace(" ", "-")
         for heading in re.findall(r"^#+ (.*)$", text, re.MULTILINE)
     }
-    for anchor in re.findall(r"\]\(#([^)]*)\)", text):
-        assert anchor in anchors, anchor
+
+
+@pytest.mark.parametrize("page", LINKING_PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_links_lead_somewhere(page: Path) -> None:
+    """To files that are there, and to headings that they have."""
+    for link, anchor in re.findall(r"\]\(([^)#]*)(?:#([^)]*))?\)", page.read_text(encoding="utf-8")):
+        if re.match(r"https?://", link):
+            continue
+        target = page.parent / link if link else page
+        assert target.exists(), link
+        if anchor:
+            assert target.suffix == ".md", f"{link}#{anchor}"
+            assert anchor in _anchors(target), f"{link}#{anchor}"
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
@@ -109,3 +121,23 @@ def test_commands_in_prose_exist(page: Path) -> None:
     targets = set(re.findall(r"^([a-z-]+):.*## ", (ROOT / "Makefile").read_text(encoding="utf-8"), flags=re.MULTILINE))
     assert set(re.findall(r"^make ([a-z-]+)", code, flags=re.MULTILINE)) <= targets
     assert set(re.findall(r"^synthgan ([a-z]+)", code, flags=re.MULTILINE)) <= set(group.commands)
+
+
+def _files() -> list[str]:
+    """Files and folders of the repository that a page may name, as paths from its root."""
+    folders = ("synthgan", "tests", "benchmarks", "scripts", "docs", "examples")
+    below = [path for folder in folders for path in (ROOT / folder).rglob("*") if "__pycache__" not in path.parts]
+    return [f"/{path.relative_to(ROOT).as_posix()}{'/' if path.is_dir() else ''}" for path in [*ROOT.iterdir(), *below]]
+
+
+@pytest.mark.parametrize("page", PATH_PAGES, ids=lambda page: page.name)
+def test_paths_in_prose_exist(page: Path) -> None:
+    """Files and folders that are named, by their path or the end of it, are there."""
+    text = page.read_text(encoding="utf-8")
+    code = "\n".join(
+        [*re.findall(r"^```text\n(.*?)^```$", text, re.MULTILINE | re.DOTALL), *re.findall(r"`([^`\n]+)`", text)]
+    )
+    named = set(re.findall(r"(?<![\w./])(?:[\w-]+/)*(?:[\w-]+\.(?:py|toml|jinja|schema\.json)|[\w-]+/)(?![\w/])", code))
+    assert len(named) > 40
+    files = _files()
+    assert sorted(name for name in named if not any(file.endswith(f"/{name}") for file in files)) == []

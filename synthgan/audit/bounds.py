@@ -34,6 +34,7 @@ from scipy.optimize import brentq
 from scipy.special import betaincinv, log_ndtr, ndtr, ndtri
 
 from synthgan.errors import SettingsError
+from synthgan.privacy.account.events import zcdp_epsilon
 
 Notion: TypeAlias = Literal["approximate", "zcdp", "gaussian", "sampled"]
 
@@ -47,7 +48,7 @@ MOST_MU = 40.0
 """What a bound says where no Gaussian could have told the canary so often; its epsilon is beyond 800."""
 
 _OFFSETS = np.geomspace(0.02, 1e6, 4000)
-"""Renyi orders less 1."""
+"""Renyi orders less 1, at which two rates are compared."""
 
 _Rates: TypeAlias = npt.NDArray[np.float64]
 
@@ -158,17 +159,6 @@ def epsilon_lower_bound(
         false_positives=false,
         true_positives=true,
     )
-
-
-def zcdp_epsilon(rho: float, delta: float) -> float:
-    """The epsilon of a rho-zCDP mechanism at ``delta``: the best order of the conversion that the ledger uses.
-
-    Canonne, Kamath and Steinke 2020, "The Discrete Gaussian for Differential Privacy", Proposition 12.
-    """
-    if rho <= 0 or delta <= 0:
-        return 0.0 if rho <= 0 else math.inf
-    orders = 1 + _OFFSETS
-    return max(0.0, float((orders * rho + np.log1p(-1 / orders) - np.log(delta * orders) / _OFFSETS).min()))
 
 
 def gaussian_epsilon(mu: float, delta: float) -> float:

@@ -17,8 +17,9 @@ from dp_accounting import DpEvent
 from torch import Tensor
 from torch.func import functional_call, grad, vmap
 
+from synthgan.audit.bounds import CONFIDENCE
 from synthgan.audit.games import Game, Scores, plain_layout
-from synthgan.audit.one_run import CONFIDENCE, OneRunBound, one_run_bound
+from synthgan.audit.one_run import OneRunBound, one_run_bound
 from synthgan.audit.person_games import CANARY_ROWS, ROWS_PER_UNIT
 from synthgan.config import DpSgdSettings, GeneratorSettings, TrainingSettings
 from synthgan.critics.adversarial import RealRows

@@ -18,6 +18,7 @@ import torch
 
 from synthgan.audit.bounds import CONFIDENCE, LowerBound, Notion, epsilon_lower_bound
 from synthgan.privacy.account.ledger import Ledger
+from synthgan.privacy.account.parameters import DISCOVERY_SHARE
 from synthgan.privacy.columns.private_statistics import PrivateStatistics
 from synthgan.privacy.marginals import Candidate, PrivateMarginals, RoundSettings
 from synthgan.privacy.mechanisms import Mechanisms
@@ -25,9 +26,6 @@ from synthgan.privacy.private_schema import private_schema
 from synthgan.tables.layout import Layout, Span
 from synthgan.tables.sources.batches import TableSource
 from synthgan.tables.statistics.histogram import Histogram
-
-DISCOVERY_SHARE = 0.1
-"""Of delta, in games in which something is discovered."""
 
 RARE_WORD = "canary"
 RARE_NUMBER = 1_000_000

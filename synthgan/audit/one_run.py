@@ -13,9 +13,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy.stats import binom
 
+from synthgan.audit.bounds import CONFIDENCE
 from synthgan.errors import SettingsError
-
-CONFIDENCE = 0.95
 
 _LARGEST_EPSILON = 64.0
 

@@ -34,11 +34,11 @@ from synthgan.audit.one_run import OneRunBound
 from synthgan.audit.person_games import CANARY_ROWS, ROWS_PER_UNIT, UNIT, person_statistics_game
 from synthgan.config import DpSgdSettings, GeneratorSettings, TrainingSettings
 from synthgan.errors import SettingsError
-from synthgan.fitting.private import DISCOVERY_SHARE, PrivateFit
+from synthgan.fitting.private import PrivateFit
 from synthgan.fitting.private_settings import private_settings
 from synthgan.fitting.private_table import PrivateTable
 from synthgan.privacy.account.events import event_to_json
-from synthgan.privacy.account.parameters import Privacy
+from synthgan.privacy.account.parameters import DISCOVERY_SHARE, Privacy
 from synthgan.privacy.account.updates import DP_SGD
 from synthgan.privacy.marginals import Candidate
 from synthgan.tables.sources.batches import TableSource
@@ -138,6 +138,12 @@ def audit(
 
     Raises:
         SettingsError: when a number is out of range.
+
+    Example:
+        >>> from synthgan.audit.pipeline import audit, games
+        >>> door_1, *_ = games(epsilon=1.0, delta=1e-5)
+        >>> audit(1.0, n_runs=8, n_canaries=0, played=[door_1]).is_refuted
+        False
     """
     claim = Privacy(epsilon, delta)
     if n_runs < 8 or (n_canaries and n_canaries < 10) or not 0 < confidence < 1:

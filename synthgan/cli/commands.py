@@ -6,7 +6,6 @@ import os
 
 import click
 
-from synthgan import __version__
 from synthgan.cli.audit import audit
 from synthgan.cli.demo import demo
 from synthgan.cli.evaluate import evaluate
@@ -16,6 +15,7 @@ from synthgan.cli.options import debug_option
 from synthgan.cli.review import review
 from synthgan.cli.sample import sample
 from synthgan.cli.schema import schema
+from synthgan.version import __version__
 
 # OpenMP threads that spin while they wait take the core from those they wait for: on a busy machine a fit then takes
 # several times as long. It must be said before torch is imported, and a user's own choice stands.

@@ -5,12 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from synthgan.cli.messages import say, table
-from synthgan.privacy.account.wording import DOOR_NAMES, in_words
+from synthgan.privacy.account.entries import DOOR_NAMES
 
 if TYPE_CHECKING:
     from synthgan.privacy.account.ledger import Ledger
-
-__all__ = ["NO_GUARANTEE", "in_words", "show_spending", "unprotected"]
 
 NO_GUARANTEE = "none: nothing is proved about what the file tells about any one row"
 

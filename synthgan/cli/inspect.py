@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from synthgan.cli.guarantee import NO_GUARANTEE, in_words, show_spending, unprotected
+from synthgan.cli.guarantee import NO_GUARANTEE, show_spending, unprotected
 from synthgan.cli.messages import command_line, file_size, say, say_json, size, summary, table
 from synthgan.cli.options import PATH, Command, debug_option, examples
 from synthgan.errors import SettingsError, did_you_mean
@@ -92,7 +92,7 @@ def _show(file: ModelFile, codec: TableCodec, ledger: Ledger | None, path: Path)
     if ledger is not None:
         protected = "noise: values are declared, or were released by door 1"
     facts = [
-        ("guarantee", NO_GUARANTEE if ledger is None else in_words(ledger)),
+        ("guarantee", NO_GUARANTEE if ledger is None else ledger.in_words()),
         *([] if ledger is None else unprotected(ledger)),
         ("protection", protected if codec.settings.protect_values else "OFF: rare values and true extremes are stored"),
         ("counts", f"{codec.n_rows:,.0f} rows{noisy} learned; the share of rows behind each value and bin{noisy}"),

@@ -1,7 +1,7 @@
 """The neural critic: it owns the real rows and teaches the generator through `generator_loss` alone.
 
-The training loop hands over generated rows and gets back a loss; it never holds a real batch. A private twin (DP-SGD on
-the same discriminator) would satisfy the same `NeuralCritic` protocol.
+The training loop hands over generated rows and gets back a loss; it never holds a real batch. The private twin
+(`synthgan.privacy.dp_sgd`, the same discriminator trained by DP-SGD) satisfies the same `NeuralCritic` protocol.
 """
 
 from __future__ import annotations

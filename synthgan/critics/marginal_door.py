@@ -1,7 +1,7 @@
 """The second door: marginals of the encoded table, released as share matrices over the level axis.
 
-The marginal critic reads nothing else of the data. A private twin of `ExactMarginals` would hand out noisy shares with
-their tolerances, and weight 0 where it measured nothing.
+The marginal critic reads nothing else of the data. `ExactMarginals` counts the rows; its private twin,
+`synthgan.privacy.marginals`, hands out noisy shares with their tolerances, and weight 0 where it measured nothing.
 """
 
 from __future__ import annotations

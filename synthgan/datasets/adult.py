@@ -22,7 +22,13 @@ ADULT_TRAINING_ROWS = 32_561
 
 
 def adult_path() -> Path:
-    """Path of the bundled Parquet file, for everything that reads files."""
+    """Path of the bundled Parquet file, for everything that reads files.
+
+    Example:
+        >>> from synthgan.datasets import adult_path
+        >>> adult_path().name
+        'adult.parquet'
+    """
     return Path(__file__).resolve().parent / "adult.parquet"
 
 
@@ -38,6 +44,11 @@ def load_adult(split: Literal["all", "train", "test"] = "all") -> pd.DataFrame:
 
     Raises:
         SettingsError: when ``split`` is none of the three.
+
+    Example:
+        >>> from synthgan.datasets import load_adult
+        >>> load_adult("train").shape, load_adult("test").shape
+        ((32561, 15), (16281, 15))
     """
     import pandas as pd
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import warnings
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from os import PathLike
@@ -13,18 +12,19 @@ import numpy as np
 import pandas as pd
 from threadpoolctl import threadpool_limits
 
-from synthgan.errors import DataError, SettingsError, SourceError, SynthganWarning
+from synthgan.errors import DataError, SettingsError, SourceError
 from synthgan.evaluation.compared.column_roles import kinds_of
 from synthgan.evaluation.compared.tables import compare
 from synthgan.evaluation.compared.written_values import read_written
 from synthgan.evaluation.disclosure.copies import copies_warning
 from synthgan.evaluation.evidence import evidence
 from synthgan.evaluation.part_progress import ProgressMode, each_part
-from synthgan.evaluation.parts import DEFAULT_PARTS, DETECTION_ROWS, FRECHET_ROWS, PARTS, Part, Request
+from synthgan.evaluation.parts import DEFAULT_PARTS, DETECTION_ROWS, FRECHET_ROWS, PARTS, Part, Request, measure
 from synthgan.evaluation.scores import Score, Scores
 from synthgan.tables.files.csv_format import CsvFormat
 from synthgan.tables.schema.schema import TableSchema
 from synthgan.tables.sources.open import names_csv, open_source
+from synthgan.warned import warn
 
 
 def evaluate(
@@ -84,6 +84,14 @@ def evaluate(
 
     Warns:
         SynthganWarning: most synthetic rows are exact copies of real ones, and not by chance; a note says so too.
+
+    Example:
+        >>> from synthgan import evaluate
+        >>> from synthgan.datasets import load_adult
+        >>> real, synthetic = load_adult("train").head(200), load_adult("test").head(200)
+        >>> scores = evaluate(real, synthetic, parts=["fidelity"])
+        >>> scores["shape"].unit, scores["shape"].direction
+        ('%', 'lower')
     """
     if n_jobs is not None and n_jobs < 1:
         raise SettingsError("n_jobs must be at least 1; leave it out for all cores.")
@@ -112,14 +120,14 @@ def evaluate(
     # A limit of -1, which means all cores in scikit-learn, is none.
     with threadpool_limits(n_jobs if n_jobs is not None and n_jobs > 0 else None):
         for name in each_part(chosen, progress):
-            found, said = PARTS[name](request, np.random.default_rng(seeds[name]))
+            found, said = measure(name, request, np.random.default_rng(seeds[name]))
             scores += found
             notes += said
         drawn = evidence(tables)
     copied = next((copies_warning(score) for score in scores if score.name == "exact_copies"), None)
     if copied is not None:
         notes.insert(0, copied)
-        warnings.warn(copied, SynthganWarning, stacklevel=2)
+        warn(copied)
     if holdout is None:
         notes.append(
             "Without a holdout there is no noise floor, no check for rows close to training rows, and no attack: "

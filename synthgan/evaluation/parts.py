@@ -8,6 +8,7 @@ from typing import Literal
 
 import numpy as np
 
+from synthgan.evaluation.catalogue import definition
 from synthgan.evaluation.compared.tables import ComparedTables
 from synthgan.evaluation.coverage.coverage import coverage_scores
 from synthgan.evaluation.disclosure.copies import copy_scores
@@ -124,6 +125,18 @@ def _augmentation(request: Request, rng: np.random.Generator) -> Measured:
     if request.target is None or request.fresh is None:
         return [], ["Augmentation was not tried: it needs a target, and a holdout to be tested on."]
     return augmentation_scores(request.tables, request.target, rng, n_jobs=request.n_jobs), []
+
+
+def measure(part: Part, request: Request, rng: np.random.Generator) -> Measured:
+    """What a part computes.
+
+    Raises:
+        LookupError: the catalogue has no row for one of its scores; an error of the part.
+    """
+    scores, notes = PARTS[part](request, rng)
+    for score in scores:
+        definition(score.name)
+    return scores, notes
 
 
 PARTS: dict[Part, Callable[[Request, np.random.Generator], Measured]] = {

@@ -2,31 +2,25 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import html
 import json
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any
+
+from synthgan.evaluation.catalogue import GROUPS, Direction, Group, Unit, definition
+from synthgan.evaluation.compared.harmless_text import harmless
+from synthgan.evaluation.glossary import words_of
 
 if TYPE_CHECKING:
     import pandas as pd
 
-Direction = Literal["lower", "higher", "target", "none"]
-Group = Literal["fidelity", "coverage", "detection", "utility", "membership", "disclosure", "copies"]
-
 HEADINGS = ("Score", "Synthetic", "95% interval", "Real rows", "Best")
 """Headings of `Scores.rows`."""
-
-_TITLES: dict[Group, str] = {
-    "fidelity": "Fidelity",
-    "coverage": "Coverage",
-    "detection": "Detection",
-    "utility": "Utility",
-    "membership": "Membership attacks",
-    "disclosure": "Disclosure",
-    "copies": "Copies",
-}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -55,9 +49,43 @@ class Score:
     interval: tuple[float, float] | None = None
     ideal: float | None = None
     reference: float | None = None
-    unit: Literal["", "%"] = ""
+    unit: Unit = ""
     note: str = ""
     details: Mapping[str, Any] = field(default_factory=dict, repr=False)
+
+    @classmethod
+    def of(
+        cls,
+        name: str,
+        value: float,
+        *,
+        interval: tuple[float, float] | None = None,
+        reference: float | None = None,
+        note: str = "",
+        details: Mapping[str, Any] | None = None,
+    ) -> Score:
+        """A score of the catalogue, which knows its label, direction, group, ideal and unit.
+
+        Where real rows are the ideal and there are none, the direction is the one that a gate takes for the better.
+
+        Raises:
+            LookupError: the catalogue has no such score.
+        """
+        known = definition(name)
+        ideal = reference if known.ideal == "reference" else known.ideal
+        return cls(
+            name=name,
+            label=known.label,
+            value=value,
+            direction=known.direction if ideal is not None else known.better or "none",
+            group=known.group,
+            interval=interval,
+            ideal=ideal,
+            reference=reference,
+            unit=known.unit,
+            note=note,
+            details=details or {},
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """The fields as JSON values; numbers that are not finite become None."""
@@ -82,6 +110,17 @@ class Scores:
         notes: what a reader must know besides the figures: columns left out, rows capped, scores not computed and why.
         evidence: what a report draws besides the figures: each column's distribution, each pair's association. JSON
             values only.
+
+    Example:
+        >>> from synthgan.evaluation.scores import Score, Scores
+        >>> shape = Score(name="shape", label="Columns", value=2.5, direction="lower", group="fidelity", unit="%")
+        >>> scores = Scores(scores=(shape,), n_rows={"real": 200, "synthetic": 100})
+        >>> scores
+        <Scores: 1 of 200 real, 100 synthetic rows; print them for the table>
+        >>> scores["shape"].value, "c2st" in scores
+        (2.5, False)
+        >>> Scores.from_dict(scores.to_dict()) == scores
+        True
     """
 
     scores: tuple[Score, ...]
@@ -164,22 +203,44 @@ class Scores:
 
     def to_html(self, title: str = "Scores of a synthetic table") -> str:
         """The table as an HTML page of its own, with the notes and settings; it loads nothing and runs nothing."""
-        from synthgan.evaluation.glossary import words_of
-        from synthgan.evaluation.scores_html import scores_page
-
-        groups: dict[str, list[tuple[tuple[str, ...], str]]] = {}
+        style = files("synthgan.evaluation").joinpath("scores.css").read_text(encoding="utf-8").strip()
+        digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+        head = "".join(f'<th scope="col">{_escaped(heading)}</th>' for heading in HEADINGS)
+        lines: dict[str, str] = {}
         for score, row in zip(self.scores, self.rows(), strict=True):
-            groups.setdefault(_TITLES[score.group], []).append((row, score.note))
-        facts = {f"rows, {table}": f"{n:,}" for table, n in self.n_rows.items()} | dict(self.settings)
-        return scores_page(
-            title,
-            HEADINGS,
-            groups.items(),
-            notes=self.notes,
-            facts=facts,
-            warning="Do not publish this page: it was computed from real rows, and tells about them.",
-            words=[(entry.word, entry.meaning) for entry in words_of(score.name for score in self)],
+            lines[GROUPS[score.group]] = lines.get(GROUPS[score.group], "") + _page_row(row, score.note)
+        bodies = "".join(
+            f'<tbody><tr><th scope="rowgroup" colspan="{len(HEADINGS)}">{_escaped(group)}</th></tr>{rows}</tbody>'
+            for group, rows in lines.items()
         )
+        notes = "".join(f"<li>{_escaped(note)}</li>" for note in self.notes)
+        words = "".join(
+            f"<div><dt>{_escaped(entry.word)}</dt><dd>{_escaped(entry.meaning)}</dd></div>"
+            for entry in words_of(score.name for score in self)
+        )
+        facts = {f"rows, {table}": f"{n:,}" for table, n in self.n_rows.items()} | dict(self.settings)
+        told = "".join(
+            f'<tr><th scope="row">{_escaped(name)}</th><td>{_escaped(_setting(value))}</td></tr>'
+            for name, value in facts.items()
+        )
+        parts = [
+            "<!DOCTYPE html>",
+            '<html lang="en"><head><meta charset="utf-8">',
+            '<meta http-equiv="Content-Security-Policy" '
+            f"content=\"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'\">",
+            '<meta name="viewport" content="width=device-width, initial-scale=1">',
+            f"<title>{_escaped(title)}</title>",
+            f"<style>{style}</style></head>",
+            f"<body><main><h1>{_escaped(title)}</h1>",
+            '<p class="warning">Do not publish this page: it was computed from real rows, and tells about them.</p>',
+            '<div class="scroll" tabindex="0" role="region" aria-label="Scores">',
+            f'<table class="scores"><thead><tr>{head}</tr></thead>{bodies}</table></div>',
+            f"<h2>Notes</h2><ul>{notes}</ul>" if notes else "",
+            f"<h2>Words used here</h2><dl>{words}</dl>" if words else "",
+            f'<h2>Settings</h2><table class="facts"><tbody>{told}</tbody></table>' if told else "",
+            "</main></body></html>",
+        ]
+        return "\n".join(part for part in parts if part) + "\n"
 
     def __str__(self) -> str:
         rows = self.rows()
@@ -189,7 +250,7 @@ class Scores:
         for score, row in zip(self.scores, rows, strict=True):
             if score.group != group:
                 group = score.group
-                lines.append(_TITLES[group])
+                lines.append(GROUPS[group])
             lines.append(_aligned(row, widths))
         lines.extend(f"Note: {note}" for note in self.notes)
         return "\n".join(lines)
@@ -202,7 +263,7 @@ class Scores:
         for score, row in zip(self.scores, self.rows(), strict=True):
             if score.group != group:
                 group = score.group
-                body.append(f'<tr><th colspan="{len(HEADINGS)}" style="text-align:left">{_TITLES[group]}</th></tr>')
+                body.append(f'<tr><th colspan="{len(HEADINGS)}" style="text-align:left">{GROUPS[group]}</th></tr>')
             cells = "".join(f"<td>{html.escape(cell)}</td>" for cell in row)
             body.append(f'<tr title="{html.escape(score.note)}">{cells}</tr>')
         notes = "".join(f"<li>{html.escape(note)}</li>" for note in self.notes)
@@ -218,6 +279,27 @@ def _aligned(row: tuple[str, ...], widths: list[int]) -> str:
         last,
     ]
     return "  ".join(cells).rstrip()
+
+
+def _page_row(row: tuple[str, ...], note: str) -> str:
+    name = f"{_escaped(row[0])}{f'<small>{_escaped(note)}</small>' if note else ''}"
+    cells = (
+        f'<td data-label="{_escaped(heading)}">{_escaped(cell)}</td>'
+        for heading, cell in zip(HEADINGS[1:], row[1:], strict=True)
+    )
+    return f'<tr><th scope="row">{name}</th>{"".join(cells)}</tr>'
+
+
+def _setting(value: Any) -> str:
+    if isinstance(value, list | tuple):
+        return ", ".join(map(str, value)) or "none"
+    if isinstance(value, Mapping):
+        return json.dumps(value, ensure_ascii=False, default=str) if value else "none"
+    return "none" if value is None else str(value)
+
+
+def _escaped(text: str) -> str:
+    return html.escape(harmless(text))
 
 
 def _best(score: Score) -> str:

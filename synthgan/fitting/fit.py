@@ -113,11 +113,12 @@ def fit(data: Data, request: FitRequest, *, csv_format: CsvFormat | None = None)
     Raises:
         DataError: when the table cannot be used.
         SchemaError: when the declaration does not fit the table's columns.
-        SettingsError: when it cannot be told what a row of it means for the guarantee.
+        SettingsError: when a setting is out of range, or it cannot be told what a row means for the guarantee.
         PrivacyError: when what is asked for cannot be kept private, or a ledger refuses.
         TrainingError: when training diverges.
         ModelFileError: when the checkpoint is damaged or belongs to another fit.
     """
+    request.check()
     privacy = request.privacy
     unit = None if privacy is None or privacy.unit == ROW else privacy.unit
     reading = Reading.of(request.schema, private=privacy is not None, unit=unit)

@@ -24,10 +24,11 @@ from synthgan.fitting.private_settings import critic_settings, neural_share, pri
 from synthgan.fitting.private_table import FirstRelease, PrivateTable
 from synthgan.fitting.request import FitRequest
 from synthgan.fitting.resume import ACCOUNT_FIT, HOLDOUT_KEY, Resume, journal_path
+from synthgan.privacy.account.entries import STATISTICS
 from synthgan.privacy.account.events import plan_order
 from synthgan.privacy.account.journal import check_unused
 from synthgan.privacy.account.ledger import Ledger
-from synthgan.privacy.account.parameters import Privacy
+from synthgan.privacy.account.parameters import DISCOVERY_SHARE, Privacy
 from synthgan.privacy.account.reservation import Reservation
 from synthgan.privacy.account.updates import LedgerUpdates
 from synthgan.privacy.dp_sgd import PrivateCritic
@@ -44,9 +45,6 @@ from synthgan.training.setup import Doors, target_slices
 
 COUNT_SHARE = 0.01
 """Of the third door's part: counts persons, where the neural critic samples them."""
-
-DISCOVERY_SHARE = 0.1
-"""Of delta: levels and heavy values that nobody declared."""
 
 UNPROTECTED = (
     "names, order and types of the columns, as the file, the DataFrame's dtypes or the schema declare them",
@@ -321,7 +319,9 @@ class PrivateFit:
 
     def _count_persons(self, persons: npt.NDArray[np.int64], *, rho: float) -> float:
         n_persons = np.array([len(np.unique(persons))], dtype=np.int64)
-        return max(1.0, float(self._mechanisms.counts(n_persons, rho=rho, door=1, what="number of persons")[0]))
+        return max(
+            1.0, float(self._mechanisms.counts(n_persons, rho=rho, door=STATISTICS, what="number of persons")[0])
+        )
 
     def close(self) -> None:
         """Settle what was reserved for the whole fit: the critic's updates, and its place in the table's account."""

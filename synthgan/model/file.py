@@ -39,6 +39,7 @@ from synthgan.model.archive import (
     write_archive,
 )
 from synthgan.tables.files.outputs import atomic_path
+from synthgan.version import __version__
 
 if TYPE_CHECKING:
     import torch
@@ -49,7 +50,8 @@ if TYPE_CHECKING:
 FORMAT = "synthgan-model"
 FORMAT_VERSION = 1
 
-ARCHITECTURES = frozenset({"residual-generator", "nothing-to-generate"})
+GENERATOR, NOTHING = "residual-generator", "nothing-to-generate"
+ARCHITECTURES = frozenset({GENERATOR, NOTHING})
 """Networks a file may ask for; the second is for tables without a column to model."""
 
 GUARANTEES = frozenset({"none", "differential privacy"})
@@ -158,8 +160,6 @@ def save_model(
             largest size.
     """
     from safetensors.torch import save
-
-    from synthgan import __version__
 
     if architecture not in ARCHITECTURES:
         raise ValueError("unknown architecture")

@@ -12,7 +12,7 @@ import numpy as np
 
 from synthgan.config import TrainingSettings, from_dict, to_dict
 from synthgan.errors import SettingsError
-from synthgan.model.file import ModelFile, consistent, load_model, save_model, stated
+from synthgan.model.file import GENERATOR, NOTHING, ModelFile, consistent, load_model, save_model, stated
 from synthgan.networks.generator import Generator
 from synthgan.privacy.account.ledger import Ledger
 from synthgan.tables.codec import TableCodec
@@ -21,8 +21,6 @@ from synthgan.tables.schema.schema_file import schema_to_json
 from synthgan.training.device import resolve_device
 from synthgan.training.loop import Record
 
-ARCHITECTURE = "residual-generator"
-NOTHING = "nothing-to-generate"
 _TRIED_ROWS = 512
 MOST_BLOCKS = 1_000
 """A blank network takes no memory per weight, but some time per block."""
@@ -60,7 +58,7 @@ def write_model(model: Model, path: str | os.PathLike[str], *, force: bool = Fal
     generator = model.generator
     return save_model(
         path,
-        architecture=NOTHING if generator is None else ARCHITECTURE,
+        architecture=NOTHING if generator is None else GENERATOR,
         architecture_settings={} if generator is None else {"conditional": generator.conditional},
         schema=schema_to_json(model.codec.schema),
         codec=model.codec.to_json(),

@@ -24,6 +24,7 @@ from torch import Tensor
 
 from synthgan.critics.marginal_door import ExactMarginals, GramTarget, per_pair
 from synthgan.networks.layers import LevelAxis
+from synthgan.privacy.account.entries import MARGINALS
 from synthgan.privacy.reconciliation import Estimate, combined, fitted_to, split_fitted_to
 from synthgan.tables.layout import Layout
 
@@ -197,7 +198,7 @@ class PrivateMarginals:
                 scores[open_],
                 rho=share * each,
                 sensitivity=self._largest_weight,
-                door=2,
+                door=MARGINALS,
                 what="the marginal that the generator gets most wrong",
             )
             chosen.append(self._candidates[open_[place]])
@@ -216,7 +217,7 @@ class PrivateMarginals:
     def _measure(self, candidate: Candidate, rho: float, what: str) -> None:
         exact = self._cells(self._exact, candidate)
         noisy = self._mechanisms.counts(
-            exact.cpu().numpy().astype(np.int64).ravel(), rho=rho, door=2, what=what
+            exact.cpu().numpy().astype(np.int64).ravel(), rho=rho, door=MARGINALS, what=what
         ).reshape(exact.shape)
         new = Estimate(noisy.astype(np.float64), self._mechanisms.standard_deviation(rho) ** 2)
         known = self._measured.get(candidate)

@@ -20,8 +20,9 @@ from synthgan.tables.arrow_types import parse_type, value_type
 from synthgan.tables.axes.whole_axis import WholeAxis
 from synthgan.tables.constraints.limits import LARGEST_TICK, LARGEST_UNSCALED, largest_in_floats, natural_tick
 from synthgan.tables.constraints.steps import describe
+from synthgan.tables.kinds import LEVELLED, natural_kind
 from synthgan.tables.schema.declarations import ColumnDeclaration, Declaration
-from synthgan.tables.schema.declared_columns import natural_kind, overrule
+from synthgan.tables.schema.declared_columns import overrule
 from synthgan.tables.schema.schema import ColumnSchema, Constraint, Order, Sum, TableSchema, constraint_columns
 from synthgan.tables.schema.schema_file import declaration_of
 from synthgan.tables.sources.batches import Source
@@ -102,7 +103,7 @@ def _column(source: Source, name: str, declared: ColumnDeclaration | None, unit:
     column = ColumnSchema(
         name=name,
         label=source.labels.get(name),
-        kind="categorical" if pat.is_dictionary(held) else by_type,
+        kind=LEVELLED if pat.is_dictionary(held) else by_type,
         source="declared",
         reason=f"follows from the type {plain}",
         arrow_type=str(plain),

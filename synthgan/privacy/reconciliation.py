@@ -67,19 +67,3 @@ def split_fitted_to(split: Estimate, pair: Estimate) -> Estimate:
     n_slices = len(split.counts)
     missing = (pair.counts - split.counts.sum(0)) / n_slices
     return Estimate(split.counts + missing, split.variance)
-
-
-def non_negative(counts: Counts, total: float) -> Counts:
-    """The nearest non-negative counts with a given total (Euclidean projection onto the simplex).
-
-    One number is taken off all counts, and what falls below 0 is set to 0 (Duchi et al. 2008).
-
-    Args:
-        counts: ``(n,)``, ``n`` at least 1.
-        total: at least 0.
-    """
-    descending = np.sort(counts)[::-1]
-    excess = (np.cumsum(descending) - total) / np.arange(1, len(counts) + 1)
-    n_positive = max(1, int(np.count_nonzero(descending > excess)))
-    projected: Counts = np.maximum(counts - excess[n_positive - 1], 0.0)
-    return projected

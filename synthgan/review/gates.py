@@ -10,6 +10,7 @@ from __future__ import annotations
 from numbers import Integral
 from typing import Any, Final, NamedTuple
 
+from synthgan.evaluation.catalogue import CATALOGUE
 from synthgan.evaluation.compared.intervals import difference
 from synthgan.evaluation.scores import Score, Scores
 from synthgan.review.policy import Gate, Policy
@@ -70,19 +71,14 @@ class _Finding(NamedTuple):
 
 def _hint(score: str, scores: Scores) -> str:
     """What a score that is not there needs, where that can be told."""
-    if score == "augmentation_uplift":
+    needs = CATALOGUE[score].needs
+    if "request" in needs:
         return ": it is computed only when asked for (--augmentation), with a holdout and a target"
-    if score.startswith(_NEED_HOLDOUT) and not scores.n_rows.get("holdout"):
+    if "holdout" in needs and not scores.n_rows.get("holdout"):
         return ": it needs a holdout"
-    if score.startswith(_NEED_TARGET) and not scores.settings.get("target"):
+    if "target" in needs and not scores.settings.get("target"):
         return ": it needs a target"
-    if score.startswith("membership_"):
-        return ": the holdout has too few rows for it"
-    return ""
-
-
-_NEED_HOLDOUT: Final = ("membership_", "attribute_inference", "singling_out", "linkability", "near_copies")
-_NEED_TARGET: Final = ("utility_", "subgroup_gap", "importance_agreement")
+    return ": the holdout has too few rows for it" if "holdout rows" in needs else ""
 
 
 def _judged(gate: Gate, score: Score, scores: Scores) -> _Finding:

@@ -1,96 +1,27 @@
 """The policy of a review: which scores must keep to which thresholds before a table leaves the building, and why.
 
-A policy is a TOML file of gates; ``default_policy.toml`` beside this module is the one that ships.
-`synthgan.review.gates` applies it.
+`synthgan.review.policy_file` reads it from a TOML file, `synthgan.review.gates` applies it.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import math
-import os
-import sys
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from importlib.resources import files
-from pathlib import Path
 from typing import Any, Final, Literal, get_args
 
 from synthgan.errors import PolicyError, did_you_mean
-from synthgan.evaluation.scores import Direction
+from synthgan.evaluation.catalogue import CATALOGUE
 from synthgan.visible_text import shown
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 Against = Literal["interval", "value", "excess"]
 
 FORMAT: Final = "synthgan-policy"
 VERSION: Final = 1
-MOST_BYTES: Final = 1024 * 1024
 MOST_GATES: Final = 1000
-_MOST_KEY_PARTS: Final = 32
 _LONGEST_NAME: Final = 100
 _LONGEST_TEXT: Final = 2000
-
-SCORES: Final[Mapping[str, Direction]] = {
-    "shape": "lower",
-    "trend_shared": "lower",
-    "trend_own": "lower",
-    "strong_pairs": "lower",
-    "missing": "lower",
-    "missing_patterns": "lower",
-    "correlations": "lower",
-    "rare_slices": "lower",
-    "mode_coverage": "higher",
-    "frechet_distance": "lower",
-    "alpha_precision": "higher",
-    "beta_recall": "higher",
-    "c2st": "higher",
-    "utility_auc": "higher",
-    "utility_balanced_accuracy": "higher",
-    "utility_r2": "higher",
-    "utility_rmse": "lower",
-    "utility_gap": "lower",
-    "subgroup_gap": "lower",
-    "importance_agreement": "higher",
-    "augmentation_uplift": "higher",
-    "membership_auc": "lower",
-    "membership_tpr_10": "lower",
-    "membership_tpr_1": "lower",
-    "membership_tpr_01": "lower",
-    "membership_auc_worst": "lower",
-    "membership_tpr_10_worst": "lower",
-    "membership_tpr_1_worst": "lower",
-    "membership_tpr_01_worst": "lower",
-    "attribute_inference": "lower",
-    "singling_out": "lower",
-    "linkability": "lower",
-    "rare_categories": "lower",
-    "extreme_values": "lower",
-    "exact_copies": "lower",
-    "near_copies": "lower",
-}
-"""Scores that a gate may name, and which way is better."""
-
-_PERCENT: Final = (
-    *("shape", "trend_shared", "trend_own", "strong_pairs", "missing", "missing_patterns"),
-    *("rare_categories", "extreme_values", "exact_copies", "near_copies"),
-)
-_SHARES: Final = ("attribute_inference", "singling_out", "linkability")
-_WORST: Final[Mapping[str, float]] = {
-    **dict.fromkeys(_PERCENT, 100.0),
-    **{name: 1.0 for name in SCORES if name in _SHARES or name.startswith("membership_")},
-    **dict.fromkeys(
-        ("mode_coverage", "alpha_precision", "beta_recall", "c2st", "utility_auc", "utility_balanced_accuracy"), 0.0
-    ),
-}
-"""The worst that a score can be, where there is such a value: a threshold there lets everything pass."""
-
-DIAGNOSTICS: Final = frozenset({"dcr_share", "nndr"})
-"""Scores that may warn and never clear: far from every training row is not the same as safe."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -244,69 +175,6 @@ class Policy:
             raise PolicyError(f"{where}: {error}") from None
 
 
-def read_policy(path: str | os.PathLike[str]) -> Policy:
-    """The policy in the TOML file ``path``.
-
-    Raises:
-        PolicyError: the file cannot be read, what it holds is malformed, or every table would pass one of its gates.
-    """
-    path = Path(path)
-    where = f"the policy file {path}"
-    _need("\0" not in str(path), "the path of the policy file holds a null character: check the path")
-    try:
-        _need(path.stat().st_size <= MOST_BYTES, f"{where} is too large ({MOST_BYTES // 1024} KiB at most)")
-        content = path.read_bytes()
-    except FileNotFoundError:
-        raise PolicyError(f"{where} does not exist: check the path") from None
-    except OSError as error:
-        raise PolicyError(f"{where} cannot be read ({error.strerror}): check the path and its permissions") from None
-    policy = parse_policy(content, where)
-    for i, gate in enumerate(policy.gates, start=1):
-        _check_reach(gate, f"{where}, gate number {i}, gate {shown(gate.name)}")
-    return policy
-
-
-def parse_policy(content: bytes | str, where: str = "the policy") -> Policy:
-    """The policy that TOML text describes.
-
-    Args:
-        content: the text, or its bytes in UTF-8.
-        where: what the content is, for messages.
-
-    Raises:
-        PolicyError: says which key of which gate is wrong.
-    """
-    try:
-        text = content.decode("utf-8-sig") if isinstance(content, bytes) else content
-        if _has_endless_key(text):
-            raise RecursionError
-        parsed = tomllib.loads(text)
-    except UnicodeDecodeError:
-        raise PolicyError(f"{where} is not UTF-8 text: save it as UTF-8") from None
-    except RecursionError:
-        raise PolicyError(f"{where} is nested too deeply for a policy") from None
-    except ValueError as error:  # also TOMLDecodeError
-        raise PolicyError(f"{where} is not valid TOML: {shown(str(error))}") from None
-    return Policy.from_dict(parsed, where)
-
-
-def _has_endless_key(text: str) -> bool:
-    """Whether a key has so many dotted parts that reading it would take memory that grows with their square."""
-    for line in text.split("\n"):
-        if line.count(".") > _MOST_KEY_PARTS:
-            for side in line.split("="):
-                parts = side.split(".")
-                if len(parts) > _MOST_KEY_PARTS and all(part.strip() for part in parts):
-                    return True
-    return False
-
-
-def default_policy() -> Policy:
-    """The policy that ships with synthgan; ``docs/policy.md`` explains its thresholds."""
-    content = files("synthgan.review").joinpath("default_policy.toml").read_bytes()
-    return parse_policy(content, "the default policy")
-
-
 def check_keys(content: Mapping[Any, Any], known: Collection[str], where: str) -> None:
     """Refuse keys that are not known.
 
@@ -343,13 +211,15 @@ def _check_choice(value: Any, key: str, known: Collection[str], where: str) -> N
 
 def _check_score(score: Any, where: str) -> None:
     _need(isinstance(score, str), f"{where}: 'score' must be the name of a score, as text")
+    row = CATALOGUE.get(score)
     _need(
-        score not in DIAGNOSTICS,
+        row is None or row.better is not None,
         f"{where}: {score!r} is a diagnostic and cannot be a gate, for no distance to training rows is evidence of "
         "privacy; gate 'membership_auc' or 'near_copies' instead",
     )
-    if score not in SCORES:
-        hint = did_you_mean(score, SCORES) or "; docs/scores.md lists the scores"
+    if row is None:
+        gated = [name for name, row in CATALOGUE.items() if row.better is not None]
+        hint = did_you_mean(score, gated) or "; docs/scores.md lists the scores"
         raise PolicyError(f"{where}: 'score' names {shown(score)}, which is no score{hint}")
 
 
@@ -357,7 +227,7 @@ def _check_thresholds(at_most: Any, at_least: Any, score: str, where: str) -> No
     _check_number(at_most, "at_most", where)
     _check_number(at_least, "at_least", where)
     right, wrong, more = (
-        ("at_most", "at_least", "less") if SCORES[score] == "lower" else ("at_least", "at_most", "more")
+        ("at_most", "at_least", "less") if CATALOGUE[score].better == "lower" else ("at_least", "at_most", "more")
     )
     given = {"at_most": at_most, "at_least": at_least}
     _need(
@@ -365,21 +235,6 @@ def _check_thresholds(at_most: Any, at_least: Any, score: str, where: str) -> No
         f"{where}: '{wrong}' would reward a bad table, for {more} is better of '{score}': write '{right}'",
     )
     _need(given[right] is not None, f"{where} has no threshold: set '{right}'")
-
-
-def _check_reach(gate: Gate, where: str) -> None:
-    """Refuse a threshold that no table can miss, such as 60 for a share; most likely it was meant in percent."""
-    worst = _WORST.get(gate.score)
-    if worst is None or gate.against == "excess":
-        return
-    key, missed = ("at_most", gate.threshold < worst) if gate.at_most is not None else ("at_least", gate.threshold > 0)
-    bounds = "0 to 100" if gate.score in _PERCENT else "0 to 1"
-    side = "below" if key == "at_most" else "above"
-    _need(
-        missed,
-        f"{where}: no table can miss this threshold, for '{gate.score}' runs from {bounds}: "
-        f"set '{key}' {side} {worst:g}",
-    )
 
 
 def _check_number(value: Any, key: str, where: str) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import warnings
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -11,11 +10,12 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from synthgan.errors import SettingsError, SynthganWarning
+from synthgan.errors import SettingsError
 from synthgan.sampling.condition_frames import conditioned_rows
 from synthgan.sampling.sampler import Sampler, SamplingReport
 from synthgan.tables.conditions.predicates import parse_conditions
 from synthgan.tables.schema.schema import TableSchema
+from synthgan.warned import warn
 
 
 def requested_rows(
@@ -79,10 +79,8 @@ def _warn_at_end(tables: Iterator[pa.Table], report: SamplingReport) -> Iterator
     yield from tables
     effective = report.effective_sample_size
     if effective is not None and effective < report.n_wanted_effective:
-        warnings.warn(
+        warn(
             f"the conditions are rare for this model: {report.n_rows} rows rest on an effective sample of only "
             f"{effective:.0f} (at least {report.n_wanted_effective:.0f} wanted); they meet the conditions exactly, "
-            "but vary too little.",
-            SynthganWarning,
-            stacklevel=3,
+            "but vary too little."
         )

@@ -22,12 +22,20 @@ from synthgan.visible_text import shown
 NANOSECONDS = {"s": 10**9, "ms": 10**6, "us": 10**3, "ns": 1}
 """Length of each Arrow time unit."""
 
+DAY = 86_400 * NANOSECONDS["s"]
+"""Nanoseconds of a day of the calendar."""
+
+EXACT_FLOATS = 2**53
+"""Whole numbers up to this size are exact as floats."""
+
+DECIMAL256_DIGITS = 76
+"""The most digits of a decimal type."""
+
 _TIMESTAMP = re.compile(r"timestamp\[(s|ms|us|ns)(?:, tz=(.+))?\]")
 _DECIMAL = re.compile(r"decimal(32|64|128|256)\((\d+), (-?\d+)\)")
 _DICTIONARY = re.compile(r"dictionary<values=(.+), indices=(u?int\d+), ordered=([01])>")
 _DECIMALS = {"32": "decimal32", "64": "decimal64", "128": "decimal128", "256": "decimal256"}
 _DECIMAL128_DIGITS = 38
-_DECIMAL256_DIGITS = 76
 _ALIASES = {
     "halffloat": pa.float16(),
     "float": pa.float32(),
@@ -220,7 +228,7 @@ def roomy(array: pa.Array) -> pa.Array:
     if pa.types.is_decimal128(array.type):
         return array.cast(pa.decimal128(_DECIMAL128_DIGITS, array.type.scale))
     if pa.types.is_decimal256(array.type):
-        return array.cast(pa.decimal256(_DECIMAL256_DIGITS, array.type.scale))
+        return array.cast(pa.decimal256(DECIMAL256_DIGITS, array.type.scale))
     return array
 
 

@@ -15,14 +15,12 @@ import pyarrow as pa
 from synthgan.errors import ConditionError, DataError, ModelFileError
 from synthgan.tables.arrow_types import parse_type
 from synthgan.tables.codec_settings import CodecSettings
-from synthgan.tables.columns import ENCODERS
-from synthgan.tables.columns.levels import LevelEncoder
-from synthgan.tables.columns.numeric import NumericEncoder
+from synthgan.tables.columns import encoder_class
 from synthgan.tables.columns.present_values import present_values
 from synthgan.tables.columns.protection_notices import protection_notices
-from synthgan.tables.columns.protocol import ColumnEncoder, LevelCondition
+from synthgan.tables.columns.protocol import ColumnEncoder, LevelCondition, ListedValues, Snap
 from synthgan.tables.conditions.composites import split_texts
-from synthgan.tables.conditions.predicates import ColumnPredicate, Predicate, matches, settle
+from synthgan.tables.conditions.predicates import ColumnPredicate, Missing, Predicate, matches, settle
 from synthgan.tables.constraints import ViolationCounter, grid_columns, reparametrise, with_grids
 from synthgan.tables.constraints.contradictions import check_conditions
 from synthgan.tables.layout import EncodedTable, layout_of
@@ -39,21 +37,20 @@ class CodeCondition:
 
     Attributes:
         columns: index of a modelled column -> its levels and positions that may be generated.
-        snapped: user's column -> what positions can only come near; decoded values move to the nearest that meets it.
+        snaps: user's column of which positions can only come near -> moves decoded values to the nearest that is asked.
         residual: user's column -> predicate that only decoded rows can answer; others have to be drawn again.
     """
 
     columns: Mapping[int, LevelCondition] = field(default_factory=dict)
-    snapped: Mapping[str, Predicate] = field(default_factory=dict)
+    snaps: Mapping[str, Snap] = field(default_factory=dict, repr=False)
     residual: Mapping[str, Predicate] = field(default_factory=dict)
-    encoders: Mapping[str, NumericEncoder] = field(default_factory=dict, repr=False)
 
     def settle(self, table: pa.Table) -> pa.Table:
         """The decoded rows that meet the conditions, with values moved onto the wanted ones."""
-        for name, predicate in self.snapped.items():
+        for name, snap in self.snaps.items():
             index = table.schema.get_field_index(name)
             values = table.column(index).combine_chunks()
-            table = table.set_column(index, table.schema.field(index), self.encoders[name].snap(values, predicate))
+            table = table.set_column(index, table.schema.field(index), snap(values))
         for name, asked in self.residual.items():
             table = table.filter(pa.array(matches(asked, table.column(name))))
         return table
@@ -106,7 +103,7 @@ class TableCodec:
             schema, statistics = _read_statistics(_source(source), schema, settings)
         rules = settings.resolve(statistics.n_rows(), counts_are_public=statistics.provenance == "released")
         columns = reparametrise(schema).internal.columns
-        encoders = tuple(ENCODERS[column.kind].fit(column, statistics, rules) for column in columns)
+        encoders = tuple(encoder_class(column).fit(column, statistics, rules) for column in columns)
         if settings.protect_values:
             schema = _without_rare_levels(schema, encoders)
         return cls(schema, settings, encoders, statistics.n_rows())
@@ -119,11 +116,7 @@ class TableCodec:
     def arrow_schema(self) -> pa.Schema:
         """Names and types of decoded tables: the user's columns without dropped text."""
         return pa.schema(
-            [
-                (column.name, parse_type(column.arrow_type))
-                for column in self.schema.columns
-                if not (column.kind == "text" and column.text == "drop")
-            ]
+            [(column.name, parse_type(column.arrow_type)) for column in self.schema.columns if not column.is_dropped]
         )
 
     @property
@@ -185,7 +178,7 @@ class TableCodec:
         by_name = {encoder.name: encoder for encoder in self.encoders}
         check_conditions(self.schema, conditions, self._can_hold)
         columns: dict[int, LevelCondition] = {}
-        snapped: dict[str, Predicate] = {}
+        snaps: dict[str, Snap] = {}
         residual = dict(derived)
         for name, predicate in direct.items():
             encoder = by_name.get(name)
@@ -196,28 +189,26 @@ class TableCodec:
                 columns[self.layout.index(name)] = compiled
             if compiled.is_exact:
                 continue
-            if isinstance(encoder, NumericEncoder) and name not in derived:
-                snapped[name] = predicate
-                if not encoder.axis.has_clock_changes:
+            if compiled.snap is not None and name not in derived:
+                snaps[name] = compiled.snap
+                if compiled.is_exact_when_snapped:
                     continue
             residual.update((wanted, conditions[wanted]) for wanted in self._users_of(name) if wanted in conditions)
-        numeric = {name: encoder for name in snapped if isinstance(encoder := by_name[name], NumericEncoder)}
-        return CodeCondition(columns=columns, snapped=snapped, residual=residual, encoders=numeric)
+        return CodeCondition(columns=columns, snaps=snaps, residual=residual)
 
     def _can_hold(self, name: str, predicate: ColumnPredicate) -> bool:
         """Whether a column's values could meet a range; True where it is derived from others, or can be missing."""
-        encoder: Any = next((encoder for encoder in self.encoders if encoder.name == name), None)
-        if not isinstance(encoder, NumericEncoder) or encoder.missing is not None:
+        internal = {column.name: column for column in self.rules.internal.columns}
+        if name not in internal or not internal[name].traits.is_number:
+            return True
+        encoder = next(encoder for encoder in self.encoders if encoder.name == name)
+        if _can_meet(encoder, Missing()):
             return True
         try:
             settled = settle(predicate, self.schema[name])
         except ConditionError:
             return True
-        try:
-            encoder.compile(settled)
-        except ConditionError:
-            return False
-        return True
+        return _can_meet(encoder, settled)
 
     def _users_of(self, internal: str) -> tuple[str, ...]:
         """The user's columns behind an internal one."""
@@ -249,7 +240,7 @@ class TableCodec:
         try:
             internal = reparametrise(schema, [fitted["name"] for fitted in content["columns"]]).internal.columns
             encoders = tuple(
-                ENCODERS[column.kind].from_json(fitted)
+                encoder_class(column).from_json(fitted)
                 for column, fitted in zip(internal, content["columns"], strict=True)
             )
             names = tuple(encoder.name for encoder in encoders)
@@ -271,9 +262,9 @@ class Decoder:
         self._rng = rng
         self._columns = [encoder.decoder(rng) for encoder in codec.encoders]
         composites = {
-            encoder.name: encoder.shares()
+            encoder.name: (listed.values, listed.shares)
             for encoder in codec.encoders
-            if encoder.name in codec.rules.composites and isinstance(encoder, LevelEncoder)
+            if encoder.name in codec.rules.composites and (listed := encoder.listed) is not None
         }
         derived = {name for names in codec.rules.derived.values() for name in names}
         values = {
@@ -295,7 +286,7 @@ class Decoder:
         """
         codec, n_rows = self._codec, len(codes)
         place = {span.name: (index, span.position) for index, span in enumerate(codec.layout.spans)}
-        dropped = {column.name for column in codec.schema.columns if column.kind == "text" and column.text == "drop"}
+        dropped = {column.name for column in codec.schema.columns if column.is_dropped}
         arrays: dict[str, pa.Array] = {}
         for encoder, column in zip(codec.encoders, self._columns, strict=True):
             if encoder.name in dropped:
@@ -315,12 +306,21 @@ def _source(source: Source | pa.Table) -> Source:
     return TableSource(source, description="the table") if isinstance(source, pa.Table) else source
 
 
+def _can_meet(encoder: ColumnEncoder, predicate: Predicate) -> bool:
+    """Whether any value that the model can generate for the column meets the predicate."""
+    try:
+        encoder.compile(predicate)
+    except ConditionError:
+        return False
+    return True
+
+
 def _user_batches(source: Source, schema: TableSchema, batch_size: int = BATCH_ROWS) -> Iterator[pa.RecordBatch]:
     """The schema's columns of every row; text, which is never read, is left out."""
     for name in schema.names:
         if name not in source.names:
             raise DataError(f"{source.description} has no column '{name}', which the schema lists; add it or fit anew")
-    learned = [column.name for column in schema.columns if column.kind != "text"]
+    learned = [column.name for column in schema.columns if column.traits.is_read]
     return source.batches(learned or schema.names[:1], batch_size)
 
 
@@ -350,17 +350,18 @@ def _without_rare_levels(schema: TableSchema, encoders: tuple[ColumnEncoder, ...
 
     Those of a pandas dtype stay, unless the dtype lists what single rows hold: what a dtype allows is no row's value.
     """
-    by_name = {encoder.name: encoder for encoder in encoders if isinstance(encoder, LevelEncoder)}
-    kept = {name: set(encoder.values.to_pylist()) for name, encoder in by_name.items()}
-    whole = {name for name, encoder in by_name.items() if encoder.closed}
+    by_name: dict[str, ListedValues] = {
+        encoder.name: listed for encoder in encoders if (listed := encoder.listed) is not None
+    }
+    kept = {name: set(listed.values.to_pylist()) for name, listed in by_name.items()}
+    whole = {name for name, listed in by_name.items() if listed.is_closed}
     derived = reparametrise(schema).derived
     for rule in schema.constraints:
         if isinstance(rule, Combinations):
             composite = by_name[derived[rule.columns[0]][0]]
-            joined = composite.values
-            if composite.other is None or composite.marginal[composite.other] <= 1 / 2:
+            if composite.share_unlisted <= 1 / 2:
                 whole.update(rule.columns)
-            members, _ = split_texts(joined, [parse_type(schema[name].arrow_type) for name in rule.columns])
+            members, _ = split_texts(composite.values, [parse_type(schema[name].arrow_type) for name in rule.columns])
             kept |= {name: set(array.to_pylist()) for name, array in zip(rule.columns, members, strict=True)}
 
     def released(column: ColumnSchema) -> ColumnSchema:

@@ -7,22 +7,20 @@ at once, and only what is left is looked at row by row.
 from __future__ import annotations
 
 import re
-import warnings
 from collections.abc import Iterable, Iterator
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
-from synthgan.errors import SynthganWarning
-from synthgan.tables.schema.schema import Constraint, Kind, Order, TableSchema
+from synthgan.tables.kinds import Kind
+from synthgan.tables.schema.schema import Constraint, Order, TableSchema
+from synthgan.warned import warn
 
 Numbers = npt.NDArray[np.float64]
 Pairs = npt.NDArray[np.int64]
 
 FEWEST_ROWS: Final = 30
-TIMES: Final[frozenset[Kind]] = frozenset({"datetime", "date", "timedelta"})
-AMOUNTS: Final[frozenset[Kind]] = frozenset({"integer", "float", "decimal"})
 _LOW_WORDS: Final = frozenset(("min", "minimum", "low", "lower", "start", "begin", "from", "first", "net", "used"))
 _HIGH_WORDS: Final = frozenset(("max", "maximum", "high", "upper", "end", "to", "last", "gross", "limit", "capacity"))
 _PROBED_ROWS: Final = (24, 512)
@@ -51,11 +49,7 @@ def find_orders(schema: TableSchema, numbers: dict[str, Numbers]) -> list[Order]
     pairs = pairs[_unbroken(pairs, probes[1])]
     most = min(_MOST_CONFIRMED, max(1, _MOST_CELLS // (2 * len(columns[0]))))
     if len(pairs) > most:
-        warnings.warn(
-            f"too many pairs of columns may have an order between them; the first {most:,} were looked at",
-            SynthganWarning,
-            stacklevel=3,
-        )
+        warn(f"too many pairs of columns may have an order between them; the first {most:,} were looked at")
         pairs = pairs[:most]
     ascending: dict[int, Numbers] = {}
     orders: list[Order] = []
@@ -94,10 +88,10 @@ def _allowed(schema: TableSchema, names: list[str]) -> Iterator[tuple[int, Pairs
     amounts = []
     for place, name in enumerate(names):
         column = schema[name]
-        if column.kind in TIMES:
-            groups.setdefault((column.kind, column.time_zone), []).append(place)
-        elif column.kind in AMOUNTS:
+        if column.traits.scale == "amount":
             amounts.append(place)
+        elif column.traits.is_number:
+            groups.setdefault((column.kind, column.time_zone), []).append(place)
     for group in groups.values():
         members = np.array(group)
         yield from ((place, members[members != place]) for place in group)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import combinations
@@ -14,13 +13,10 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from synthgan.errors import SynthganWarning
 from synthgan.tables.inference import sample_rows
 from synthgan.tables.schema.schema import (
-    NUMERIC_KINDS,
     Combinations,
     Constraint,
-    Kind,
     Order,
     Sum,
     TableSchema,
@@ -28,7 +24,8 @@ from synthgan.tables.schema.schema import (
     constraint_columns,
 )
 from synthgan.tables.sources.batches import Source
-from synthgan.tables.suggested_orders import AMOUNTS, FEWEST_ROWS, Numbers, find_orders, without_shortcuts
+from synthgan.tables.suggested_orders import FEWEST_ROWS, Numbers, find_orders, without_shortcuts
+from synthgan.warned import warn
 
 Codes = npt.NDArray[np.int64]
 
@@ -38,7 +35,6 @@ _MOST_SUMMED_COLUMNS: Final = 346
 """So many have 60,000 pairs."""
 _MOST_LEVELS: Final = 2_000
 _MOST_LEVELLED_COLUMNS: Final = 60
-_LEVELLED: Final[frozenset[Kind]] = frozenset({"categorical", "boolean", "integer"})
 _MOST_CHECKED: Final = 500
 
 
@@ -56,9 +52,9 @@ def suggest_constraints(source: Source, schema: TableSchema) -> list[tuple[Const
         return []
     whole = source.n_rows == sample.num_rows
     numbers = {
-        column.name: to_numbers(sample.column(column.name)) for column in schema.columns if column.kind in NUMERIC_KINDS
+        column.name: to_numbers(sample.column(column.name)) for column in schema.columns if column.traits.is_number
     }
-    sums = _find_sums({name: values for name, values in numbers.items() if schema[name].kind in AMOUNTS})
+    sums = _find_sums({name: values for name, values in numbers.items() if schema[name].traits.scale == "amount"})
     orders = find_orders(schema, numbers)
     if len(orders) > _MOST_CHECKED:  # all rows of a large table are not read for each of them
         orders = [rule for rule, _ in without_shortcuts([(rule, "") for rule in orders]) if isinstance(rule, Order)]
@@ -77,16 +73,14 @@ def suggest_constraints(source: Source, schema: TableSchema) -> list[tuple[Const
 
 def _warn_of_limits(schema: TableSchema) -> None:
     counted = (
-        ("sums", sum(column.kind in AMOUNTS for column in schema.columns), _MOST_SUMMED_COLUMNS),
-        ("combinations", sum(column.kind in _LEVELLED for column in schema.columns), _MOST_LEVELLED_COLUMNS),
+        ("sums", sum(column.traits.scale == "amount" for column in schema.columns), _MOST_SUMMED_COLUMNS),
+        ("combinations", sum(column.traits.has_classes for column in schema.columns), _MOST_LEVELLED_COLUMNS),
     )
     for what, n_columns, most in counted:
         if n_columns > most:
-            warnings.warn(
+            warn(
                 f"{what} of columns were looked for among the first {most} of the {n_columns:,} columns that may have "
-                "some: declare the others that you know of",
-                SynthganWarning,
-                stacklevel=3,
+                "some: declare the others that you know of"
             )
 
 
@@ -196,7 +190,7 @@ class _Levelled:
 
 
 def _levelled(schema: TableSchema, sample: pa.Table) -> Iterable[tuple[str, _Levelled]]:
-    candidates = [column.name for column in schema.columns if column.kind in _LEVELLED]
+    candidates = [column.name for column in schema.columns if column.traits.has_classes]
     for name in candidates[:_MOST_LEVELLED_COLUMNS]:
         levelled = _level_codes(sample.column(name))
         if 2 <= levelled.n_levels <= min(_MOST_LEVELS, sample.num_rows // 5):
@@ -253,10 +247,11 @@ def _find_keys(schema: TableSchema, table: pa.Table) -> list[tuple[Constraint, s
     found: list[tuple[Constraint, str]] = []
     for column in schema.columns:
         values = table.column(column.name)
-        if column.kind == "identifier" and not values.null_count and pc.count_distinct(values).as_py() == len(values):
+        names_rows = "row" in column.traits.key_parts
+        if names_rows and not values.null_count and pc.count_distinct(values).as_py() == len(values):
             found.append((UniqueKey(columns=(column.name,)), f"{len(values):,} rows, all different and none missing"))
     counters = _starting_at_one(schema, table)
-    for group in [column.name for column in schema.columns if column.kind in {"categorical", "identifier", "integer"}]:
+    for group in [column.name for column in schema.columns if "group" in column.traits.key_parts]:
         codes = _level_codes(table.column(group))
         if not 2 <= codes.n_levels <= len(codes.codes) // 2:
             continue
@@ -277,7 +272,7 @@ def _starting_at_one(schema: TableSchema, table: pa.Table) -> dict[float, dict[s
     found: dict[float, dict[str, Numbers]] = {}
     for column in schema.columns:
         values = table.column(column.name)
-        if column.kind == "integer" and not values.null_count:
+        if "counter" in column.traits.key_parts and not values.null_count:
             numbers = to_numbers(values)
             start = float(numbers.min())
             if start in {0.0, 1.0}:

@@ -14,7 +14,6 @@ made.
 from __future__ import annotations
 
 import logging
-import warnings
 from collections import Counter
 from collections.abc import Callable, Sequence
 from types import TracebackType
@@ -24,7 +23,7 @@ import torch
 from torch import Tensor
 
 from synthgan.config import Capture
-from synthgan.errors import SynthganWarning
+from synthgan.warned import warn
 
 logger = logging.getLogger("synthgan")
 
@@ -113,11 +112,9 @@ class StepRunner:
     def _give_up(self, error: RuntimeError) -> None:
         self._let_go()
         reason = next(iter(str(error).splitlines()), type(error).__name__)
-        warnings.warn(
+        warn(
             f"a training step could not be recorded as a CUDA graph ({reason}), so training goes on without: with the "
-            "same result, but slower. Set capture='off' in TrainingSettings to do so from the start.",
-            SynthganWarning,
-            stacklevel=4,
+            "same result, but slower. Set capture='off' in TrainingSettings to do so from the start."
         )
 
 

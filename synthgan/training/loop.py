@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 import time
-import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -23,7 +22,7 @@ from synthgan.critics.marginal import MarginalCritic
 from synthgan.critics.marginal_door import GramTarget
 from synthgan.critics.optimizer import adam, descend, learning_rate_tensor, load_optimizer_state, optimizer_state
 from synthgan.critics.positions import PositionCritic
-from synthgan.errors import SynthganWarning, TrainingError
+from synthgan.errors import TrainingError
 from synthgan.networks.generator import GeneratedRows, Generator
 from synthgan.training.alarms import alarms
 from synthgan.training.capture import StepKind, StepRunner, graphs_for
@@ -32,6 +31,7 @@ from synthgan.training.critic_balance import Balance
 from synthgan.training.device import autocast, tensor_float
 from synthgan.training.monitor import Monitor
 from synthgan.training.rounds import MarginalRounds
+from synthgan.warned import warn
 
 Record = dict[str, float]
 """One line of the training history: step, seconds, losses, and at evaluations what `Monitor` and the errors say."""
@@ -266,7 +266,7 @@ class Trainer:
         )
         for matter, text in found.items():
             if matter not in self._warned_of:  # the last record may be judged twice
-                warnings.warn(text, SynthganWarning, stacklevel=7)  # at the call of `Synthesizer.fit`
+                warn(text)
         self._warned_of.update(found)
 
     def _diverged(self, what: str) -> TrainingError:

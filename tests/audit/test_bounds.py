@@ -15,10 +15,9 @@ from synthgan.audit.bounds import (
     gaussian_epsilon,
     gaussian_mu,
     sampled_epsilon,
-    zcdp_epsilon,
 )
 from synthgan.errors import SettingsError
-from synthgan.privacy.account.events import budget_at, plan_order
+from synthgan.privacy.account.events import budget_at, plan_order, zcdp_epsilon
 
 DELTA = 1e-5
 

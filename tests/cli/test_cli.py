@@ -66,7 +66,7 @@ def test_every_command_explains_itself(cli, name: str) -> None:
     assert set(examples) == {name}
     assert all(option.help for option in command.params if isinstance(option, click.Option))
     assert (DOCS / "cli.md").read_text(encoding="utf-8").count(f"## synthgan {name}\n") == 1
-    assert list(Path(__file__).parent.glob(f"test_cli_{name}.py")), "every command has a test module"
+    assert list(Path(__file__).parent.glob(f"test_{name}.py")), "every command has a test module"
 
 
 @pytest.mark.parametrize("name", COMMANDS)

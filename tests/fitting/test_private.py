@@ -15,7 +15,6 @@ import pytest
 
 import synthgan
 from synthgan import BudgetError, Privacy, PrivacyError, SchemaError, SettingsError, Synthesizer
-from synthgan.cli.guarantee import in_words
 from synthgan.config import DpSgdSettings, GeneratorSettings, TrainingSettings
 from synthgan.errors import TrainingError
 from synthgan.fitting import private as private_fit
@@ -139,7 +138,7 @@ def test_persons_of_several_rows() -> None:
     ledger = made.ledger_
     assert ledger is not None
     assert (ledger.unit, ledger.rows_per_unit) == ("who", 2)
-    assert in_words(ledger) == (
+    assert ledger.in_words() == (
         "differential privacy, epsilon 50, delta 1e-05, for each person in 'who', of whom at most 2 rows were used"
     )
     assert "number of persons" in {entry.what for entry in ledger.entries}
@@ -153,7 +152,7 @@ def test_persons_of_several_rows() -> None:
 def test_the_guarantee_in_words() -> None:
     made = synthesizer(private(0.5, delta=1e-6)).fit(people())
     assert made.ledger_ is not None
-    assert in_words(made.ledger_) == "differential privacy, epsilon 0.5, delta 1e-06, for each row"
+    assert made.ledger_.in_words() == "differential privacy, epsilon 0.5, delta 1e-06, for each row"
 
 
 def test_nothing_to_model_is_fine() -> None:

@@ -25,7 +25,7 @@ from synthgan.model.archive import MANIFEST
 from synthgan.privacy.account.shared_file import LedgerFile
 from synthgan.review import write_bundle
 from synthgan.review.bundle.manifest import write_manifest
-from synthgan.review.policy import read_policy
+from synthgan.review.policy_file import read_policy
 from synthgan.synthesizer import Synthesizer
 from synthgan.tables.conditions.predicates import parse_where
 from synthgan.tables.inference import infer_schema

@@ -32,7 +32,7 @@ from synthgan.errors import (
 )
 from synthgan.model import archive as model_archive
 from synthgan.privacy.account.shared_file import LedgerFile
-from synthgan.review.policy import parse_policy
+from synthgan.review.policy_file import parse_policy
 from synthgan.tables.conditions.predicates import parse_where
 from synthgan.tables.files.csv_format import CsvFormat
 from synthgan.tables.frames.frames import to_frame

@@ -74,7 +74,7 @@ def test_levels_are_the_protected_ones(case: Case) -> None:
     for name, real, synthetic in case.columns("categorical", "boolean"):
         counts = real.value_counts()
         common, rare = set(counts[counts >= MIN_COUNT].index), set(counts[counts < MIN_COUNT].index)
-        kept = set(encoders[name].shares()[0].to_pylist())
+        kept = set(encoders[name].listed.values.to_pylist())
         assert kept == common, f"{name}: the model holds {len(kept)} levels, {len(common)} are common enough"
         found = set(synthetic)
         assert not found & rare, f"{name}: {len(found & rare)} protected levels came out"

@@ -137,7 +137,7 @@ def test_everything_comes_back(path):
 
 
 def test_the_manifest_says_what_the_file_is(path):
-    from synthgan import __version__
+    from synthgan.version import __version__
 
     manifest = read_manifest(path)
     assert manifest == load_model(path).manifest

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from synthgan.privacy.reconciliation import Estimate, combined, fitted_to, non_negative, split_fitted_to
+from synthgan.privacy.reconciliation import Estimate, combined, fitted_to, split_fitted_to
 
 
 def estimate(counts: object, variance: float) -> Estimate:
@@ -47,26 +45,3 @@ def test_slices_take_equal_shares_of_what_is_missing() -> None:
     fitted = split_fitted_to(split, estimate([[5.0, 2.0]], 1.0))
     np.testing.assert_allclose(fitted.counts, [[[2.0, -1.0]], [[3.0, 3.0]]])
     np.testing.assert_allclose(fitted.counts.sum(0), [[5.0, 2.0]])
-
-
-def test_the_nearest_non_negative_counts() -> None:
-    # 0.5 is taken off each count; -1.5 becomes 0.
-    np.testing.assert_allclose(non_negative(np.array([3.0, 1.0, -1.0]), 3.0), [2.5, 0.5, 0.0])
-    np.testing.assert_allclose(non_negative(np.array([1.0, 1.0]), 6.0), [3.0, 3.0])
-    np.testing.assert_allclose(non_negative(np.array([-4.0, 2.0]), 0.0), [0.0, 0.0])
-    np.testing.assert_allclose(non_negative(np.array([-4.0]), 5.0), [5.0])
-
-
-@given(
-    counts=st.lists(st.integers(-1000, 1000), min_size=1, max_size=20).map(lambda c: np.array(c, dtype=np.float64)),
-    total=st.integers(0, 5000),
-)
-def test_the_projection_is_the_nearest_point(counts: np.ndarray, total: int) -> None:
-    """Optimal if and only if positive counts moved by one number, and those at 0 would have fallen below it."""
-    projected = non_negative(counts, float(total))
-    assert projected.min() >= 0
-    assert projected.sum() == pytest.approx(total, abs=1e-6)
-    moved = (counts - projected)[projected > 1e-9]
-    if len(moved):
-        np.testing.assert_allclose(moved, moved[0], atol=1e-6)
-        assert (counts[projected <= 1e-9] <= moved[0] + 1e-6).all()

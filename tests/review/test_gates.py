@@ -16,7 +16,8 @@ from synthgan.cli.commands import EXIT_CODES as CLI_EXIT_CODES
 from synthgan.errors import PolicyError
 from synthgan.evaluation.scores import Score, Scores
 from synthgan.review.gates import EXIT_CODES, Outcome, Verdict, Verdicts, apply, judge
-from synthgan.review.policy import Gate, Policy, default_policy
+from synthgan.review.policy import Gate, Policy
+from synthgan.review.policy_file import default_policy
 
 PASS, FAIL, INCONCLUSIVE = Outcome.PASS, Outcome.FAIL, Outcome.INCONCLUSIVE
 ROWS = {"real": 1000, "synthetic": 800, "holdout": 300}

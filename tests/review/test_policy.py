@@ -1,38 +1,20 @@
-"""The policy file: what is accepted, what is refused and in which words; no input whatever breaks the parser."""
+"""The policy: which gates are accepted, which are refused and in which words."""
 
 from __future__ import annotations
 
 import dataclasses
 import json
-import re
-from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from synthgan.errors import PolicyError, SettingsError, SynthganError
-from synthgan.review.policy import (
-    DIAGNOSTICS,
-    FORMAT,
-    MOST_BYTES,
-    SCORES,
-    VERSION,
-    Gate,
-    Policy,
-    default_policy,
-    parse_policy,
-    read_policy,
-)
-
-HEAD = f'format = "{FORMAT}"\nversion = {VERSION}\n'
-
-
-def gate_text(**keys: str) -> str:
-    """A policy of one gate; values as TOML, None leaves a key out."""
-    content = {"name": '"columns"', "score": '"shape"', "at_most": "5", "reason": '"as agreed"'} | keys
-    return HEAD + "[[gates]]\n" + "".join(f"{key} = {value}\n" for key, value in content.items() if value is not None)
+from synthgan.errors import PolicyError, SettingsError
+from synthgan.evaluation.catalogue import CATALOGUE
+from synthgan.review.policy import FORMAT, VERSION, Gate, Policy
+from synthgan.review.policy_file import parse_policy
+from tests.policy_texts import HEAD, gate_text
 
 
 def test_a_gate_is_read_with_its_defaults() -> None:
@@ -129,14 +111,13 @@ def test_what_is_wrong_is_said_in_one_sentence(text: str, words: list[str]) -> N
         assert word in message
 
 
-@pytest.mark.parametrize("score", sorted(DIAGNOSTICS))
+@pytest.mark.parametrize("score", [name for name, row in CATALOGUE.items() if row.better is None])
 def test_a_diagnostic_is_refused_by_name(score: str) -> None:
     for bound in ("at_most", "at_least"):
         with pytest.raises(PolicyError, match=f"'{score}' is a diagnostic and cannot be a gate"):
             parse_policy(gate_text(**{"score": f'"{score}"', "at_most": None, bound: "0.5"}))
         with pytest.raises(PolicyError, match="is a diagnostic"):
             Gate(name="distance", score=score, reason="as agreed", **{bound: 0.5})
-    assert score not in SCORES
 
 
 def test_a_policy_has_at_least_one_required_gate() -> None:
@@ -144,79 +125,9 @@ def test_a_policy_has_at_least_one_required_gate() -> None:
         Policy(gates=())
 
 
-def test_files_that_cannot_be_read(tmp_path: Path) -> None:
-    path = tmp_path / "policy.toml"
-    with pytest.raises(PolicyError, match=r"policy\.toml does not exist: check the path"):
-        read_policy(path)
-    with pytest.raises(PolicyError, match="cannot be read"):
-        read_policy(tmp_path)
-    with pytest.raises(PolicyError, match="null character"):
-        read_policy("a\0b")
-    path.write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(PolicyError, match=r"policy\.toml is not UTF-8 text"):
-        read_policy(path)
-    path.write_bytes(b"#" * (MOST_BYTES + 1))
-    with pytest.raises(PolicyError, match="too large"):
-        read_policy(path)
-    path.write_bytes(b"\xef\xbb\xbf" + gate_text().replace("\n", "\r\n").encode())
-    assert read_policy(str(path)) == parse_policy(gate_text())
-
-
 def test_the_error_is_one_of_settings() -> None:
     assert issubclass(PolicyError, SettingsError)
     assert PolicyError.exit_code == 2
-
-
-def test_the_default_policy() -> None:
-    policy = default_policy()
-    named = {gate.score for gate in policy.gates}
-    assert {"membership_auc", "membership_tpr_1", "membership_auc_worst", "membership_tpr_1_worst"} <= named
-    assert {"singling_out", "linkability", "attribute_inference", "rare_categories"} <= named
-    assert {"exact_copies", "near_copies", "shape", "trend_shared", "utility_gap"} <= named
-    for gate in policy.gates:
-        assert gate.source, gate.name
-        assert gate.reason.endswith(".")
-    # What stands between a person and harm must be shown, not assumed.
-    required = {gate.score for gate in policy.gates if gate.required}
-    assert {"membership_auc", "membership_tpr_1", "singling_out", "linkability", "attribute_inference"} <= required
-    assert {gate.at_most for gate in policy.gates if gate.score in ("singling_out", "linkability")} == {0.09}
-
-
-def test_the_page_documents_every_gate_and_key() -> None:
-    page = (Path(__file__).resolve().parents[2] / "docs" / "policy.md").read_text(encoding="utf-8")
-    for gate in default_policy().gates:
-        row = f"| `{gate.score}` | {'at most' if gate.at_most is not None else 'at least'} {gate.threshold:g} |"
-        assert row in page, row
-    for field in dataclasses.fields(Gate):
-        assert f"| `{field.name}` |" in page
-
-
-def test_the_example_of_the_page_is_a_policy() -> None:
-    page = (Path(__file__).resolve().parents[2] / "docs" / "policy.md").read_text(encoding="utf-8")
-    (block,) = re.findall(r"^```toml\n(.*?)^```$", page, flags=re.MULTILINE | re.DOTALL)
-    assert [gate.score for gate in parse_policy(block).gates] == ["membership_auc", "exact_copies"]
-
-
-def test_every_score_of_an_evaluation_can_be_gated_the_right_way_round() -> None:
-    """The list of scores is that of `synthgan.evaluate`; a new score must be added to it, or to the diagnostics."""
-    import numpy as np
-    import pandas as pd
-
-    import synthgan
-
-    rng = np.random.default_rng(0)
-
-    def table() -> pd.DataFrame:
-        return pd.DataFrame(
-            {"x": rng.normal(size=60), "y": rng.choice(["a", "b"], 60), "z": rng.choice(["c", "d"], 60)}
-        )
-
-    scores = synthgan.evaluate(table(), table(), table(), target="z")
-    assert len(scores) > 8
-    for score in scores:
-        if score.name not in DIAGNOSTICS:
-            assert score.name in SCORES
-            assert score.direction in (SCORES[score.name], "target")
 
 
 # ----------------------------------------------------------------------------------------------------------- properties
@@ -227,14 +138,14 @@ TEXTS = st.text(st.characters(codec="utf-8", categories=("L", "N", "P", "S")), m
 
 @st.composite
 def gates(draw: st.DrawFn) -> Gate:
-    score = draw(st.sampled_from(sorted(SCORES)))
+    score = draw(st.sampled_from(sorted(name for name, row in CATALOGUE.items() if row.better)))
     against = draw(st.sampled_from(["interval", "value", "excess"]))
     rows = st.integers(1, 10**9)
     return Gate(
         name=draw(TEXTS),
         score=score,
         reason=draw(TEXTS),
-        **{"at_most" if SCORES[score] == "lower" else "at_least": draw(NUMBERS)},
+        **{"at_most" if CATALOGUE[score].better == "lower" else "at_least": draw(NUMBERS)},
         against=against,
         least_rows=draw(rows if against != "interval" else st.none() | rows),
         widest=draw(st.none() | st.floats(min_value=0, exclude_min=True, allow_infinity=False)),
@@ -266,56 +177,11 @@ def test_a_policy_survives_json_and_toml(policy: Policy) -> None:
         assert parse_policy(as_toml(content)) == policy
 
 
-def is_accepted_or_refused(content: bytes | str) -> bool:
-    """Whether it is a policy; if not, one clear error of ours says so."""
-    try:
-        policy = parse_policy(content, "the policy file p.toml")
-    except SynthganError as error:
-        message = str(error)
-        assert "p.toml" in message
-        assert message.isprintable() and len(message) < 1000
-        return False
-    assert isinstance(policy, Policy)
-    return True
-
-
-@given(st.binary(max_size=200) | st.text(max_size=200))
-def test_no_bytes_break_the_parser(content: bytes | str) -> None:
-    is_accepted_or_refused(content)
-
-
-TOML_VALUES = st.one_of(
-    st.sampled_from(
-        ["1", "-1", "0.09", "inf", "nan", "true", '""', '"shape"', '"excess"', '"dcr_share"', "[]", "{}", "{a = 1}"]
-    ),
-    st.sampled_from(
-        ["1979-05-27T07:32:00Z", "0x" + "f" * 300, "[[1], [2]]", "'\\'", '"\\u0000"', '"\\uD800"', "1e400"]
-    ),
-    st.text(max_size=5),
-)
 KEYS = [field.name for field in dataclasses.fields(Gate)]
 
-
-@given(
-    st.dictionaries(st.sampled_from([*KEYS, "gates", '"\\n"', "a.b", "''"]), TOML_VALUES, max_size=5),
-    st.text(max_size=3),
+ATOMS = (
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8) | st.sampled_from(sorted(CATALOGUE))
 )
-def test_no_gate_breaks_the_parser(keys: dict[str, str], end: str) -> None:
-    is_accepted_or_refused(gate_text(**keys) + end)
-
-
-@given(st.data())
-def test_no_damage_to_the_default_policy_breaks_the_parser(data: st.DataObject) -> None:
-    text = DEFAULT
-    for _ in range(data.draw(st.integers(1, 3))):
-        place = data.draw(st.integers(0, len(text)))
-        text = text[:place] + data.draw(st.binary(max_size=4)) + text[place + data.draw(st.integers(0, 60)) :]
-    is_accepted_or_refused(text)
-
-
-DEFAULT = (Path(__file__).resolve().parents[2] / "synthgan" / "review" / "default_policy.toml").read_bytes()
-
-ATOMS = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8) | st.sampled_from(sorted(SCORES))
 NAMED = st.sampled_from(KEYS) | st.text(max_size=4)
 JSON = st.recursive(
     ATOMS, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(NAMED, inner, max_size=4), max_leaves=8
@@ -329,40 +195,3 @@ def test_no_json_breaks_the_parser(content: Any, listed: list[Any]) -> None:
             Policy.from_dict(given_content)
         except PolicyError as error:
             assert str(error).isprintable()
-
-
-def test_the_fuzz_reaches_both_ends() -> None:
-    assert is_accepted_or_refused(gate_text())
-    assert is_accepted_or_refused(DEFAULT)
-    assert not is_accepted_or_refused(gate_text(at_most="x"))
-
-
-@pytest.mark.parametrize(
-    ("keys", "misses"),
-    [
-        ({"score": '"membership_auc"', "at_most": "60"}, False),
-        ({"score": '"singling_out"', "at_most": "1"}, False),
-        ({"score": '"shape"', "at_most": "100"}, False),
-        ({"score": '"c2st"', "at_most": None, "at_least": "0"}, False),
-        ({"score": '"membership_auc"', "at_most": "0.99"}, True),
-        ({"score": '"shape"', "at_most": "60"}, True),
-        ({"score": '"c2st"', "at_most": None, "at_least": "0.01"}, True),
-        ({"score": '"frechet_distance"', "at_most": "200"}, True),
-        (
-            {"score": '"mode_coverage"', "at_most": None, "at_least": "-0.2", "against": '"excess"', "least_rows": "9"},
-            True,
-        ),
-    ],
-)
-def test_a_threshold_in_a_file_that_no_table_can_miss_is_refused(
-    tmp_path: Path, keys: dict[str, str | None], misses: bool
-) -> None:
-    path = tmp_path / "policy.toml"
-    path.write_text(gate_text(**keys), encoding="utf-8")
-    if misses:
-        assert len(read_policy(path).gates) == 1
-    else:
-        with pytest.raises(
-            PolicyError, match=r"gate 'columns': no table can miss this threshold, for '\w+' runs from 0"
-        ):
-            read_policy(path)

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from synthgan.errors import SynthganWarning
 from synthgan.tables import suggested_orders
 from synthgan.tables.inference import SAMPLE_ROWS, sample_rows
-from synthgan.tables.schema.schema import ColumnSchema, Kind, Order, TableSchema
+from synthgan.tables.kinds import Kind
+from synthgan.tables.schema.schema import ColumnSchema, Order, TableSchema
 from synthgan.tables.suggested_orders import find_orders, without_shortcuts
 
 

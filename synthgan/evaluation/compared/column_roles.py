@@ -4,23 +4,17 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Mapping
-from typing import Any, Final, Literal
+from typing import Any, Literal
 
 import pandas as pd
 import pyarrow as pa
 
 from synthgan.errors import SchemaError, did_you_mean
-from synthgan.tables.schema.schema import NUMERIC_KINDS, Kind, TableSchema
+from synthgan.tables.kinds import LEVELLED, Kind, Role
+from synthgan.tables.schema.schema import TableSchema
 from synthgan.tables.schema.schema_file import declaration_of
 
-Role = Literal["numeric", "categorical"]
 Clock = Literal["instant", "duration"]
-
-NOT_COMPARED: Final[Mapping[Kind, str]] = {
-    "identifier": "an identifier, as the schema has it",
-    "text": "free text, as the schema has it",
-}
-"""Kinds of columns that no synthesizer should reproduce, and why they take no part."""
 
 
 def kinds_of(
@@ -39,15 +33,8 @@ def kinds_of(
         if "kind" in column.facts:
             kinds[name] = column.facts["kind"]
         elif "levels" in column.facts:
-            kinds[name] = "categorical"
+            kinds[name] = LEVELLED
     return kinds
-
-
-def role_of_kind(kind: Kind | None) -> Role | None:
-    """The role that a kind stands for; None where the dtype has to say it, as for constants."""
-    if kind in NUMERIC_KINDS:
-        return "numeric"
-    return "categorical" if kind in ("categorical", "boolean") else None
 
 
 def role_of(series: pd.Series) -> Role:

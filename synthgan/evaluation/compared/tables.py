@@ -12,9 +12,9 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from synthgan.errors import DataError
-from synthgan.evaluation.compared.column_roles import NOT_COMPARED, Clock, Role, clock_of, role_of, role_of_kind
+from synthgan.evaluation.compared.column_roles import Clock, clock_of, role_of
 from synthgan.tables.arrow_types import NANOSECONDS
-from synthgan.tables.schema.schema import Kind
+from synthgan.tables.kinds import TRAITS, Kind, Role
 
 Floats = NDArray[np.float64]
 Codes = NDArray[np.int64]
@@ -211,13 +211,13 @@ def compare(
         series = {name: tables[name][labels[name][column]] for name in names}
         first = series[names[0]]
         kind = (kinds or {}).get(column)
-        role = role_of_kind(kind) or role_of(first)
+        role = (None if kind is None else TRAITS[kind].compared_as) or role_of(first)
         if numeric is not None:
             role = "numeric" if column in numeric else "categorical"
         leave_out = leave_out_identifiers and column not in keep and column not in (numeric or ())
         reason = None if column in keep else _empty_reason(series)
         if reason is None and leave_out and kind is not None:
-            reason = NOT_COMPARED.get(kind)
+            reason = TRAITS[kind].not_compared
         if reason is None:
             arrays, levels_here = _arrays(series, role, column)
             if leave_out:

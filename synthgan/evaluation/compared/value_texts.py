@@ -8,12 +8,13 @@ from collections.abc import Iterable
 import numpy as np
 
 from synthgan.evaluation.compared.tables import ComparedTables
+from synthgan.tables.arrow_types import NANOSECONDS
 
 MISSING = "(missing)"
 OTHER = "(other)"
 
 _LONGEST = 80
-_SECOND = 1e9
+_SECOND = NANOSECONDS["s"]
 
 
 def level_texts(tables: ComparedTables, column: str, codes: Iterable[int]) -> list[str]:

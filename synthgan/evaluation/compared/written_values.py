@@ -10,7 +10,7 @@ import pandas as pd
 import pyarrow as pa
 
 from synthgan.tables.arrow_types import is_text
-from synthgan.tables.inference import count_values, guess_kind
+from synthgan.tables.kind_guesses import count_values, guess_kind
 from synthgan.tables.schema.schema import TableSchema
 from synthgan.tables.schema.schema_file import declaration_of
 from synthgan.tables.written import parse_format

@@ -95,25 +95,17 @@ def alpha_beta_scores(
         resamples = resample(tables.n_rows[real], rng, n_resamples=n_resamples)
         recall = _agreement(resamples.sums(found.covered.astype(np.float64)) / resamples.n_rows[:, None])
     return [
-        Score(
-            name="alpha_precision",
-            label="Alpha-precision",
-            value=found.alpha_precision,
-            direction="higher",
-            ideal=1.0,
-            group="coverage",
+        Score.of(
+            "alpha_precision",
+            found.alpha_precision,
             interval=centred_interval(found.alpha_precision, precision, lowest=0.0, highest=1.0),
             reference=None if fresh is None else fresh.alpha_precision,
             note="whether as many synthetic rows as real ones lie in each central part of the real table",
             details=details | {"curve": _curve(found.inside)},
         ),
-        Score(
-            name="beta_recall",
-            label="Beta-recall",
-            value=found.beta_recall,
-            direction="higher",
-            ideal=1.0,
-            group="coverage",
+        Score.of(
+            "beta_recall",
+            found.beta_recall,
             interval=centred_interval(found.beta_recall, recall, lowest=0.0, highest=1.0),
             reference=None if fresh is None else fresh.beta_recall,
             note="whether real rows have a synthetic row nearer than the nearest other real row",

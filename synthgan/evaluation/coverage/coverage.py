@@ -55,26 +55,17 @@ def coverage_scores(
         "pairs": {pair: {"reached": reached, "modes": n} for pair, (reached, n) in modes.pairs.items() if n},
     }
     scores = [
-        Score(
-            name="mode_coverage",
-            label="Mode coverage",
-            value=modes.share,
-            direction="higher",
-            ideal=1.0,
-            group="coverage",
+        Score.of(
+            "mode_coverage",
+            modes.share,
             interval=centred_interval(modes.share, modes.resampled, lowest=0.0, highest=1.0),
             reference=None if fresh is None else fresh.share,
             note=f"share of the cells of {MODE_ROWS} real rows or more that hold {REACHED_SHARE:.0%} of their share",
             details=details,
         ),
-        Score(
-            name="frechet_distance",
-            label="Frechet distance",
-            value=100.0 * relative_frechet_distance(tables, real=real, synthetic=synthetic),
-            direction="lower",
-            ideal=0.0,
-            unit="%",
-            group="coverage",
+        Score.of(
+            "frechet_distance",
+            100.0 * relative_frechet_distance(tables, real=real, synthetic=synthetic),
             reference=None
             if reference is None
             else 100.0 * relative_frechet_distance(tables, real=real, synthetic=reference),

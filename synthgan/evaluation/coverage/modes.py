@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from synthgan.comparison import MODE_ROWS, REACHED_SHARE
+from synthgan.evaluation.compared.cuts import cut_at, n_cells, quantile_edges
 from synthgan.evaluation.compared.resampling import Resamples
 from synthgan.evaluation.compared.tables import Codes, ComparedTables, Floats
 
@@ -101,21 +102,6 @@ class _Gained:
             self.modes += (drawn >= least[block]).sum(axis=1) - (counted[block] >= least[block]).sum()
 
 
-def cut_at(values: Floats, edges: Floats) -> Codes:
-    """Cells of numbers: even ones between the edges, odd ones on an edge, the last for missing values.
-
-    Args:
-        values: ``(n_rows,)``, NaN where missing.
-        edges: ``(n_edges,)``, rising.
-
-    Returns:
-        ``(n_rows,)`` cells from 0 to ``2 * n_edges + 1``.
-    """
-    cells = np.searchsorted(edges, values, side="left") + np.searchsorted(edges, values, side="right")
-    cut: Codes = np.where(np.isnan(values), 2 * len(edges) + 1, cells).astype(np.int64)
-    return cut
-
-
 def _reached(real: Codes, synthetic: Codes, n_keys: int, scale: float, gained: _Gained | None) -> tuple[int, int]:
     """Modes reached and modes of one column or pair, given each row's cell."""
     if n_keys > _DENSE_CELLS:
@@ -138,12 +124,9 @@ def _codes(tables: ComparedTables, column: str, real: str, synthetic: str) -> tu
     if tables.roles[column] == "categorical":
         codes = tables.codes
         return (codes[real][column] + 1, codes[synthetic][column] + 1), tables.n_levels[column] + 1
-    own = tables.numbers[real][column]
-    own = own[~np.isnan(own)]
-    edges = np.unique(np.quantile(own, np.arange(1, N_BINS) / N_BINS, method="lower")) if len(own) else np.empty(0)
-    size = 2 * len(edges) + 2
+    edges = quantile_edges(tables.numbers[real][column], np.arange(1, N_BINS) / N_BINS)
     first, second = (cut_at(tables.numbers[name][column], edges) for name in (real, synthetic))
-    return (first, second), size
+    return (first, second), n_cells(edges)
 
 
 def _share(counts: dict[str, tuple[int, int]]) -> float:

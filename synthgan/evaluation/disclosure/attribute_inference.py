@@ -105,14 +105,10 @@ def attribute_inference_score(
     secret, guesser_name = worst(excesses)
     risk = excesses[secret, guesser_name]
     n_synthetic = drawn.n_rows["synthetic"]
-    return Score(
-        name="attribute_inference",
-        label="Attribute inference",
-        value=risk.value,
-        direction="lower",
-        group="disclosure",
+    return Score.of(
+        "attribute_inference",
+        risk.value,
         interval=interval_of_worst(excesses),
-        ideal=0.0,
         reference=0.0,
         note=f"share of right guesses on training rows less that on control rows; worst of {len(chosen)} "
         f"{'column' if len(chosen) == 1 else 'columns'}, {risk.n_attacks:,} training and as many control rows, "

@@ -70,16 +70,11 @@ def copy_score(
             "holdout_interval": [100.0 * end for end in wilson(expected, n_holdout)],
         }
     lower, upper = wilson(copies, n)
-    return Score(
-        name="exact_copies",
-        label="Exact copies of real rows",
-        value=100.0 * copies / n,
-        direction="lower" if reference is None else "target",
-        group="copies",
+    return Score.of(
+        "exact_copies",
+        100.0 * copies / n,
         interval=(100.0 * lower, 100.0 * upper),
-        ideal=reference,
         reference=reference,
-        unit="%",
         note="synthetic rows equal to a real row in every compared column; fresh real rows are the yardstick",
         details=details,
     )
@@ -218,16 +213,11 @@ def near_copies_score(found: RealNeighbours) -> Score:
     effect = clumping(np.concatenate([found.train_rows[only_train], -1 - found.holdout_rows[only_holdout]]))
     excess, (lower, upper) = paired_excess(int(only_train.sum()), int(only_holdout.sum()), n, effect=effect)
     reference = float(near_holdout.mean())
-    return Score(
-        name="near_copies",
-        label="Near copies of real rows",
-        value=100.0 * float(near_train.mean()),
-        direction="target",
-        group="copies",
+    return Score.of(
+        "near_copies",
+        100.0 * float(near_train.mean()),
         interval=(100.0 * max(0.0, reference + lower), 100.0 * min(1.0, reference + upper)),
-        ideal=100.0 * reference,
         reference=100.0 * reference,
-        unit="%",
         note="synthetic rows nearer to a training row than 95% of training rows are to each other; holdout rows, "
         f"equally many, are the yardstick; {n:,} synthetic rows, {found.n_real_each:,} real rows of each",
         details={
@@ -270,14 +260,10 @@ def _dcr_share(found: RealNeighbours) -> Score:
     ties = to_train == to_holdout
     n = len(ties)
     closer = float((to_train < to_holdout).sum() + 0.5 * ties.sum())
-    return Score(
-        name="dcr_share",
-        label="Closer to train than to holdout",
-        value=closer / n,
-        direction="target",
-        group="copies",
+    return Score.of(
+        "dcr_share",
+        closer / n,
         interval=wilson(closer, n),
-        ideal=0.5,
         note="synthetic rows nearer to a training row than to a holdout row; a copy check, never proof of privacy",
         details={
             "diagnostic": True,
@@ -305,14 +291,10 @@ def nndr_score(found: RealNeighbours) -> Score | None:
     ends = [max(0.0, 0.5 - half), 0.5, min(1.0, 0.5 + half)]
     (lower, value, upper), (fresh_lower, reference, fresh_upper) = np.quantile([ratios, fresh], ends, axis=1).T
     below, above = np.hypot(value - lower, fresh_upper - reference), np.hypot(upper - value, reference - fresh_lower)
-    return Score(
-        name="nndr",
-        label="Nearest to second nearest (NNDR)",
-        value=float(value),
-        direction="target",
-        group="copies",
+    return Score.of(
+        "nndr",
+        float(value),
         interval=(max(0.0, float(value - below)), min(1.0, float(value + above))),
-        ideal=float(reference),
         reference=float(reference),
         note="distance to the nearest over that to the second nearest training row, median; holdout rows are the "
         "yardstick; a copy check, never proof of privacy",

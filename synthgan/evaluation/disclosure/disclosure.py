@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Sequence
+from functools import partial
+from typing import Protocol
 
 import numpy as np
 
@@ -18,6 +20,15 @@ from synthgan.evaluation.disclosure.linkability import linkability_score
 from synthgan.evaluation.disclosure.rare_values import rare_value_scores
 from synthgan.evaluation.disclosure.singling_out import singling_out_score
 from synthgan.evaluation.scores import Score
+
+
+class Attack(Protocol):
+    """What the synthetic table lets an attacker do to training rows, beyond what it lets him do to control rows."""
+
+    def __call__(
+        self, tables: ComparedTables, rng: np.random.Generator, *, real: str, synthetic: str, holdout: str
+    ) -> Score | None:
+        """The score; None where the tables do not allow the attack."""
 
 
 def disclosure_scores(
@@ -52,15 +63,22 @@ def disclosure_scores(
         _check_secret(name, tables)
     scores: list[Score] = []
     if holdout is not None:
-        found = [
-            attribute_inference_score(
-                tables, rng, target=target, secrets=secrets, real=real, synthetic=synthetic, holdout=holdout
-            ),
-            singling_out_score(tables, rng, real=real, synthetic=synthetic, holdout=holdout),
-            linkability_score(tables, rng, real=real, synthetic=synthetic, holdout=holdout),
-        ]
-        scores += [score for score in found if score is not None]
+        for attack in attacks(target, secrets):
+            score = attack(tables, rng, real=real, synthetic=synthetic, holdout=holdout)
+            scores += [] if score is None else [score]
     return scores + rare_value_scores(tables, rng, real=real, synthetic=synthetic, holdout=holdout)
+
+
+def attacks(target: str | None, secrets: Sequence[str] | None) -> tuple[Attack, ...]:
+    """The attacks that are compared with control rows, in the order of their scores. A new one is named here.
+
+    They share one stream of random numbers, so each draws after those before it. Arguments as of `disclosure_scores`.
+    """
+    return (
+        partial(attribute_inference_score, target=target, secrets=secrets),
+        singling_out_score,
+        linkability_score,
+    )
 
 
 def _check_secret(name: str, tables: ComparedTables) -> None:

@@ -60,14 +60,10 @@ def linkability_score(
         return None
     attack, control = (int(linked(drawn, name, first, second).sum()) for name in ("attacked", "control"))
     risk = unpaired_risk(attack, control, drawn.n_rows["attacked"])
-    return Score(
-        name="linkability",
-        label="Linkability",
-        value=risk.value,
-        direction="lower",
-        group="disclosure",
+    return Score.of(
+        "linkability",
+        risk.value,
         interval=risk.interval,
-        ideal=0.0,
         reference=0.0,
         note="of the rows whose halves are not linked for a control, the share that are linked; "
         f"{risk.n_attacks:,} training and as many control rows, {n_synthetic:,} synthetic rows",

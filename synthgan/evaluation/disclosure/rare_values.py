@@ -218,7 +218,6 @@ def _rare_categories(
         [*levels.values(), *pairs.values()],
         rng,
         name="rare_categories",
-        label="Rare categories disclosed",
         what="levels, and combinations of two, that fewer than ten training rows carry",
         details={
             "levels": _total(levels.values()),
@@ -235,7 +234,6 @@ def _extreme_values(tables: ComparedTables, columns: Mapping[str, Recurrence], r
         list(columns.values()),
         rng,
         name="extreme_values",
-        label="Extreme values disclosed",
         what="values among the five lowest or highest of their column that fewer than ten training rows carry",
         details={"columns": {column: found.counts() for column, found in columns.items()}},
     )
@@ -283,7 +281,6 @@ def _score(
     rng: np.random.Generator,
     *,
     name: str,
-    label: str,
     what: str,
     details: dict[str, Any],
 ) -> Score:
@@ -303,16 +300,11 @@ def _score(
             interval = (max(0.0, reference + lower), min(1.0, reference + upper))
             details = {**details, "excess": 100.0 * excess, "excess_interval": [100.0 * lower, 100.0 * upper]}
         note = f"share of the {what}, and that recur in {n_rows:,} synthetic rows and not in as many of the holdout"
-    return Score(
-        name=name,
-        label=label,
-        value=100.0 * value,
-        direction="lower",
-        group="disclosure",
+    return Score.of(
+        name,
+        100.0 * value,
         interval=(100.0 * interval[0], 100.0 * interval[1]),
-        ideal=0.0,
         reference=None if reference is None else 100.0 * reference,
-        unit="%",
         note=note,
         details={**counts, "n_rows_each": n_rows, "fewer_than_rows": RARE_ROWS, **details},
     )

@@ -133,14 +133,10 @@ def singling_out_score(
     # A kind that yields few predicates singles out few people, whatever its rate: it may raise an alarm, not a doubt.
     counted = {name: each for name, each in found.items() if name == kind or each.n_attacks >= FEWEST_PREDICATES}
     n_rows, n_synthetic = drawn.n_rows["control"], drawn.n_rows["synthetic"]
-    return Score(
-        name="singling_out",
-        label="Singling out",
-        value=risk.value,
-        direction="lower",
-        group="disclosure",
+    return Score.of(
+        "singling_out",
+        risk.value,
         interval=interval_of_worst(counted),
-        ideal=0.0,
         reference=0.0,
         note="of the predicates that do not pick out exactly one control row, the share that pick out one training "
         f"row; {risk.n_attacks:,} predicates on {n_rows:,} rows of each, from {n_synthetic:,} synthetic rows",

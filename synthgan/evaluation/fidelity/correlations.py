@@ -87,13 +87,9 @@ def correlation_scores(
         drawn = resampled_correlations(tables, synthetic, pearson.pairs[thinned], resamples)
         resampled = np.abs(drawn - pearson.real[thinned]).mean(axis=1)
     return [
-        Score(
-            name="correlations",
-            label="Correlation difference",
-            value=pearson.mean,
-            direction="lower",
-            ideal=0.0,
-            group="fidelity",
+        Score.of(
+            "correlations",
+            pearson.mean,
             interval=centred_interval(pearson.mean, resampled, lowest=0.0, highest=2.0),
             reference=floor,
             note="mean absolute difference of Pearson correlations over all pairs of numeric columns",

@@ -19,11 +19,11 @@ from synthgan.evaluation.fidelity.shapes import resampled_shape, shape_errors
 from synthgan.evaluation.fidelity.trends import PairErrors, strong_pair_errors, trend_errors
 from synthgan.evaluation.scores import Score
 
-_LABELS = {
-    "shape": ("Shape error", "mean distance of the columns' distributions"),
-    "trend_shared": ("Trend error, shared bins", "mean distance over all pairs of columns"),
-    "trend_own": ("Trend error, own bins", "the papers' convention; hangs on each column's extremes"),
-    "strong_pairs": ("Strong-pair trend error", "only pairs that are strongly related in the real table"),
+_NOTES = {
+    "shape": "mean distance of the columns' distributions",
+    "trend_shared": "mean distance over all pairs of columns",
+    "trend_own": "the papers' convention; hangs on each column's extremes",
+    "strong_pairs": "only pairs that are strongly related in the real table",
 }
 
 
@@ -50,20 +50,15 @@ def fidelity_scores(
     found = _figures(tables, real, synthetic, resamples)
     floors = {} if reference is None else _figures(tables, real, reference, None)
     scores = [
-        Score(
-            name=name,
-            label=label,
-            value=found[name][0],
-            direction="lower",
-            ideal=0.0,
-            unit="%",
-            group="fidelity",
+        Score.of(
+            name,
+            found[name][0],
             interval=centred_interval(found[name][0], found[name][2], lowest=0.0, highest=100.0),
             reference=floors[name][0] if floors else None,
             note=note,
             details=found[name][1],
         )
-        for name, (label, note) in _LABELS.items()
+        for name, note in _NOTES.items()
     ]
     names: dict[str, Any] = {"real": real, "synthetic": synthetic, "reference": reference}
     scores += missingness_scores(tables, resamples, **names)
@@ -76,7 +71,7 @@ _Figure = tuple[float, dict[str, float], Floats | None]
 
 
 def _figures(tables: ComparedTables, real: str, synthetic: str, resamples: Resamples | None) -> dict[str, _Figure]:
-    """Value, parts and resampled values of each figure in `_LABELS`."""
+    """Value, parts and resampled values of each figure in `_NOTES`."""
     shapes = shape_errors(tables, real=real, synthetic=synthetic)
     known = [error for error in shapes.values() if not np.isnan(error)]
     drawn = None if resamples is None else resampled_shape(tables, resamples, real=real, synthetic=synthetic)

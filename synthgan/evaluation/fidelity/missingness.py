@@ -49,27 +49,17 @@ def missingness_scores(
         resampled_shares = 100.0 * np.abs(drawn - _missing(tables, real).mean(axis=0)).max(axis=1, initial=0.0)
         resampled_patterns = _resampled_distance(codes, n_patterns, resamples)
     return [
-        Score(
-            name="missing",
-            label="Missing shares",
-            value=largest,
-            direction="lower",
-            ideal=0.0,
-            unit="%",
-            group="fidelity",
+        Score.of(
+            "missing",
+            largest,
             interval=centred_interval(largest, resampled_shares, lowest=0.0, highest=100.0),
             reference=None if floor is None else max(floor.values(), default=float("nan")),
             note="largest difference of a column's share of missing values",
             details=shares,
         ),
-        Score(
-            name="missing_patterns",
-            label="Missing patterns",
-            value=distance,
-            direction="lower",
-            ideal=0.0,
-            unit="%",
-            group="fidelity",
+        Score.of(
+            "missing_patterns",
+            distance,
             interval=centred_interval(distance, resampled_patterns, lowest=0.0, highest=100.0),
             reference=None if reference is None else missing_pattern_error(tables, real=real, synthetic=reference),
             note="rows whose set of missing columns would have to change",

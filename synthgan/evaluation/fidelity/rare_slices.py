@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
 
@@ -18,10 +18,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from synthgan.comparison import MODE_ROWS
+from synthgan.evaluation.compared.cuts import cut_at, n_cells, quantile_edges
 from synthgan.evaluation.compared.resampling import N_RESAMPLES, Resamples, centred_interval, resample
 from synthgan.evaluation.compared.tables import Codes, ComparedTables, Floats
 from synthgan.evaluation.compared.value_texts import MISSING, level_texts, number_text
-from synthgan.evaluation.coverage.modes import cut_at
 from synthgan.evaluation.scores import Score
 
 SMALLEST_SHARE, LARGEST_SHARE = 0.002, 0.02
@@ -114,19 +114,9 @@ def rare_slice_scores(
     tables = tables.at_most(max_rows, names, rng)
     columns = {column: _column(tables, column, names, real) for column in tables.columns}
     slices = _rare_slices(columns, tables.n_rows, real, synthetic)
-    score = Score(
-        name="rare_slices",
-        label="Rare slices",
-        value=float("nan"),
-        direction="lower",
-        ideal=0.0,
-        unit="%",
-        group="fidelity",
-        note=f"size and inner distributions of groups of {SMALLEST_SHARE:.1%} to {LARGEST_SHARE:.0%} of the rows",
-        details={"n_slices": 0},
-    )
+    note = f"size and inner distributions of groups of {SMALLEST_SHARE:.1%} to {LARGEST_SHARE:.0%} of the rows"
     if not slices:
-        return [score]
+        return [Score.of("rare_slices", math.nan, note=note, details={"n_slices": 0})]
     distributions = _Distributions(columns, slices, real)
     found = distributions.errors(synthetic)
     fresh = None if reference is None else distributions.errors(reference)
@@ -157,11 +147,12 @@ def rare_slice_scores(
         ],
     }
     return [
-        replace(
-            score,
-            value=value,
+        Score.of(
+            "rare_slices",
+            value,
             interval=centred_interval(value, drawn, lowest=0.0, highest=100.0),
             reference=None if fresh is None else 100.0 * float(fresh.both.mean()),
+            note=note,
             details=details,
         )
     ]
@@ -241,18 +232,14 @@ class _Distributions:
 def _column(tables: ComparedTables, column: str, names: list[str], real: str) -> _Column:
     if tables.roles[column] == "categorical":
         cells = {name: tables.codes[name][column] + 1 for name in names}
-        n_cells = tables.n_levels[column] + 1
-        coarse = np.empty(n_cells, dtype=np.int64)
-        counts = np.bincount(cells[real], minlength=n_cells)
-        coarse[np.argsort(-counts, kind="stable")] = np.minimum(np.arange(n_cells), _MOST_LEVELS)
-        return _Column(cells, n_cells, coarse, None)
-    own = tables.numbers[real][column]
-    own = own[~np.isnan(own)]
-    edges = np.unique(np.quantile(own, _QUANTILES, method="lower")) if len(own) else np.empty(0)
-    n_cells = 2 * len(edges) + 2
-    return _Column(
-        {name: cut_at(tables.numbers[name][column], edges) for name in names}, n_cells, np.arange(n_cells), edges
-    )
+        n_levels = tables.n_levels[column] + 1
+        coarse = np.empty(n_levels, dtype=np.int64)
+        counts = np.bincount(cells[real], minlength=n_levels)
+        coarse[np.argsort(-counts, kind="stable")] = np.minimum(np.arange(n_levels), _MOST_LEVELS)
+        return _Column(cells, n_levels, coarse, None)
+    edges = quantile_edges(tables.numbers[real][column], _QUANTILES)
+    cells = {name: cut_at(tables.numbers[name][column], edges) for name in names}
+    return _Column(cells, n_cells(edges), np.arange(n_cells(edges)), edges)
 
 
 def _rare_slices(columns: Mapping[str, _Column], n_rows: Mapping[str, int], real: str, synthetic: str) -> list[_Slice]:

@@ -154,7 +154,7 @@ def pooled_membership_scores(games: Sequence[Game]) -> list[Score]:
         games: what `play` returned for each table; at least one.
     """
     scores = []
-    for suffix, title in (("", ""), ("_worst", ", worst cases")):
+    for suffix in ("", "_worst"):
         chosen = [(game, game.is_worst if suffix else game.is_random) for game in games]
         chosen = [(game, rows) for game, rows in chosen if _fewest(game, rows) >= FEWEST_JUDGED]
         if not chosen:
@@ -176,7 +176,6 @@ def pooled_membership_scores(games: Sequence[Game]) -> list[Score]:
         scores.append(
             _strongest(
                 f"membership_auc{suffix}",
-                f"Membership attack, AUC{title}",
                 areas,
                 chance=0.5,
                 note=note,
@@ -186,7 +185,7 @@ def pooled_membership_scores(games: Sequence[Game]) -> list[Score]:
         for place, rate in enumerate(FALSE_POSITIVE_RATES):
             if results[0].n_non_members * rate < FALSE_POSITIVES_NEEDED - 1e-9:
                 continue
-            scores.append(_rate_score(results, place, suffix, title, facts))
+            scores.append(_rate_score(results, place, suffix, facts))
     return scores
 
 
@@ -194,14 +193,11 @@ def _fewest(game: Game, rows: NDArray[np.bool_]) -> int:
     return int(min((game.is_member & rows).sum(), (~game.is_member & rows).sum()))
 
 
-def _rate_score(
-    results: Sequence[AttackResult], place: int, suffix: str, title: str, facts: Mapping[str, Any]
-) -> Score:
+def _rate_score(results: Sequence[AttackResult], place: int, suffix: str, facts: Mapping[str, Any]) -> Score:
     rates = [result.true_positives[place] for result in results]
     allowed = rates[0].false_positive_rate
     return _strongest(
         f"membership_tpr_{_KEYS[allowed]}{suffix}",
-        f"Members found at {100 * allowed:g}% false alarms{title}",
         {result.attack: (rate.rate, rate.interval) for result, rate in zip(results, rates, strict=True)},
         chance=rates[0].chance,
         note="share of the members that the strongest attack finds; the figure of real rows is guessing",
@@ -211,7 +207,6 @@ def _rate_score(
 
 def _strongest(
     name: str,
-    label: str,
     attacks: Mapping[str, tuple[float, tuple[float, float]]],
     *,
     chance: float,
@@ -219,14 +214,10 @@ def _strongest(
     details: Mapping[str, Any],
 ) -> Score:
     strongest = max(attacks, key=lambda attack: attacks[attack][0])
-    return Score(
-        name=name,
-        label=label,
-        value=attacks[strongest][0],
-        direction="lower",
-        group="membership",
+    return Score.of(
+        name,
+        attacks[strongest][0],
         interval=(max(low for _, (low, _) in attacks.values()), max(high for _, (_, high) in attacks.values())),
-        ideal=chance,
         reference=chance,
         note=note,
         details={

@@ -15,11 +15,11 @@ import numpy as np
 from synthgan.evaluation.compared.tables import Codes, ComparedTables, Floats
 from synthgan.evaluation.scores import Score
 from synthgan.evaluation.utility.measures import (
-    HIGHER_IS_BETTER,
     MEASURES,
     once,
     percentile_interval,
     resample_counts,
+    row_of,
 )
 from synthgan.evaluation.utility.models import MODELS, fit
 from synthgan.evaluation.utility.prediction import MAX_TEST_ROWS, MAX_TRAINING_ROWS, Problem, prediction_problem
@@ -97,15 +97,12 @@ def augmentation_scores(
     verdict = _verdict(gain["uplift_interval"])
     others = [arms[way][name]["uplift"] for way in ("class_weights", "oversampling") if way in arms]
     return [
-        Score(
-            name="augmentation_uplift",
-            label="Gain from added synthetic rows",
-            value=gain["uplift"],
-            direction="higher",
-            group="utility",
+        Score.of(
+            "augmentation_uplift",
+            gain["uplift"],
             interval=(gain["uplift_interval"][0], gain["uplift_interval"][1]),
             reference=max(others) if others else None,
-            note=f"{verdict}: {_NAMES[name]} of real and synthetic rows less that of real rows alone"
+            note=f"{verdict}: {row_of(name).label} of real and synthetic rows less that of real rows alone"
             + ("; the reference is the better of class weights and oversampling" if others else "")
             + problem.caps()
             + (_BOUND if problem.real.n_available > len(problem.real) else ""),
@@ -132,8 +129,6 @@ LABELS = {
 """The ways of training. Those of classes are missing in a regression."""
 
 _BOUND = "; the generator saw real rows that the models did not, so this is an upper bound"
-
-_NAMES = {"auc": "AUC", "r2": "R2"}
 
 
 def _verdict(interval: list[float]) -> str:
@@ -221,7 +216,7 @@ def _figures(
 
 def _gained(name: str, real: Floats, ours: Floats, picks: Codes) -> dict[str, Any]:
     """Mean over the repeats, and how much better than with real rows alone; intervals over test rows and repeats."""
-    gains = (ours - real) * (1 if HIGHER_IS_BETTER[name] else -1)
+    gains = (ours - real) * (1 if row_of(name).direction == "higher" else -1)
     resample = np.arange(len(picks))[:, None] + 1
     return {
         "value": float(ours[:, 0].mean()),

@@ -151,14 +151,10 @@ def detection_scores(
         fresh = tables.at_most(floor_rows, (real, reference), rng)
         floor = _c2st(detection_auc(fresh, rng, real=real, synthetic=reference)[0])
     return [
-        Score(
-            name="c2st",
-            label="C2ST, gradient boosting",
-            value=_c2st(auc),
-            direction="higher",
-            group="detection",
+        Score.of(
+            "c2st",
+            _c2st(auc),
             interval=(_c2st(auc + Z * error), _c2st(auc - Z * error)),
-            ideal=1.0,
             reference=floor,
             note="1 when a classifier cannot tell synthetic rows from real ones, 0 when it always can",
             details={

@@ -90,14 +90,10 @@ def importance_agreement_score(problem: Problem, models: Mapping[str, Fitted], r
         [rank_correlation(drops["real"][pick].mean(axis=0), drops["synthetic"][pick].mean(axis=0)) for pick in picks]
     )
     floor = rank_correlation(mean["half_1"], mean["half_2"])
-    return Score(
-        name="importance_agreement",
-        label="Agreement of importances",
-        value=value,
-        direction="higher",
-        group="utility",
+    return Score.of(
+        "importance_agreement",
+        value,
         interval=percentile_interval(resampled),
-        ideal=1.0,
         reference=None if math.isnan(floor) else floor,
         note="rank correlation of the columns' permutation importances in the real- and the synthetic-trained model; "
         "the reference is that of two halves of the real rows",

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 from numpy.typing import NDArray
 
+from synthgan.evaluation.catalogue import Definition, definition
 from synthgan.evaluation.compared.tables import Floats
 from synthgan.evaluation.utility.models import Task
 
@@ -161,4 +162,7 @@ MEASURES: dict[Task, dict[str, Measure]] = {
 }
 """Per task, name -> measure. The first is the one that gaps are measured in."""
 
-HIGHER_IS_BETTER = {"auc": True, "balanced_accuracy": True, "r2": True, "rmse": False}
+
+def row_of(measure: str) -> Definition:
+    """What the catalogue says of a measure's score."""
+    return definition(f"utility_{measure}")

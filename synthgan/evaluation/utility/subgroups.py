@@ -238,14 +238,10 @@ def subgroup_gap_score(
     counts = resample_counts(len(places), rng)
     gaps = subgroup_gaps(subgroups, truth, taken["real"], taken["synthetic"], measure=measure, counts=counts)
     listed = gaps.listed()
-    return Score(
-        name="subgroup_gap",
-        label="Utility gap, worst subgroup",
-        value=float(gaps.gaps.max()),
-        direction="lower",
-        group="utility",
+    return Score.of(
+        "subgroup_gap",
+        float(gaps.gaps.max()),
         interval=gaps.interval,
-        ideal=0.0,
         reference=worst_by_chance(subgroups, truth, taken["half_1"], taken["half_2"], measure),
         note=f"real-trained less synthetic-trained boosting in the worst of {len(subgroups)} subgroups; the reference "
         "is the worst gap between models of two halves of the real rows",

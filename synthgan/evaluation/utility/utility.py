@@ -17,13 +17,13 @@ from synthgan.evaluation.compared.tables import ComparedTables, Floats
 from synthgan.evaluation.scores import Score
 from synthgan.evaluation.utility.importances import importance_agreement_score
 from synthgan.evaluation.utility.measures import (
-    HIGHER_IS_BETTER,
     MEASURES,
     Counts,
     Measure,
     once,
     percentile_interval,
     resample_counts,
+    row_of,
 )
 from synthgan.evaluation.utility.models import MODELS, Fitted, fit
 from synthgan.evaluation.utility.prediction import (
@@ -39,8 +39,6 @@ __all__ = ["task_of", "utility_scores"]
 
 MAIN = next(iter(MODELS))
 """The model of the table's figures."""
-
-_LABELS = {"auc": "AUC", "balanced_accuracy": "Balanced accuracy", "r2": "R2", "rmse": "RMSE"}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -169,12 +167,9 @@ def _measured(problem: Problem, name: str, figures: Mapping[str, Figures], conve
         for model, each in figures.items()
     }
     ours, real = figures[MAIN]["synthetic"], figures[MAIN]["real"]
-    return Score(
-        name=f"utility_{name}",
-        label=_LABELS[name],
-        value=float(ours[0]),
-        direction="higher" if HIGHER_IS_BETTER[name] else "lower",
-        group="utility",
+    return Score.of(
+        f"utility_{name}",
+        float(ours[0]),
         interval=percentile_interval(ours[1:]),
         reference=float(real[0]),
         note="gradient boosting trained on synthetic rows, tested on real ones; the reference is trained on real rows"
@@ -197,16 +192,12 @@ def _gap(
     """AUC or R2 that is lost, mean over the models."""
     gaps = {model: each["real"] - each["synthetic"] for model, each in figures.items()}
     together = np.mean(list(gaps.values()), axis=0)
-    return Score(
-        name="utility_gap",
-        label="Utility gap",
-        value=float(together[0]),
-        direction="lower",
-        group="utility",
+    return Score.of(
+        "utility_gap",
+        float(together[0]),
         interval=percentile_interval(together[1:]),
-        ideal=0.0,
         reference=float(np.mean(halves)),
-        note=f"{_LABELS[name]} of real-trained less that of synthetic-trained models, mean over {len(gaps)}; the "
+        note=f"{row_of(name).label} of real-trained less that of synthetic-trained models, mean over {len(gaps)}; the "
         "reference is the size of the gap between two halves of the real rows" + problem.caps(),
         details={
             **problem.facts(),

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 from synthgan.errors import BudgetError, PrivacyError, SettingsError
 
 if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
     from dp_accounting import DpEvent
 
 LEAST_ORDER = 1.02
@@ -72,6 +74,25 @@ def budget_at(epsilon: float, delta: float, order: float) -> float:
     return 0.0
 
 
+def zcdp_epsilon(rho: float, delta: float) -> float:
+    """The epsilon of a rho-zCDP mechanism at ``delta``: the best order of the conversion that the ledger uses."""
+    import numpy as np
+
+    if rho <= 0 or delta <= 0:
+        return 0.0 if rho <= 0 else math.inf
+    offsets = np.geomspace(LEAST_ORDER - 1, 1e6, 4000)
+    return max(0.0, float(((1 + offsets) * rho + _conversion(offsets, delta)).min()))
+
+
+def _conversion(offsets: npt.NDArray[np.float64], delta: float) -> npt.NDArray[np.float64]:
+    """What epsilon lies above the Renyi divergence at orders of 1 and an offset (Proposition 12, see `epsilon_of`)."""
+    import numpy as np
+
+    orders = 1 + offsets
+    above: npt.NDArray[np.float64] = np.log1p(-1 / orders) - np.log(delta * orders) / offsets
+    return above
+
+
 @functools.lru_cache(maxsize=256)
 def plan_order(
     epsilon: float,
@@ -99,7 +120,7 @@ def plan_order(
 
     offsets = np.geomspace(LEAST_ORDER - 1, 1e8, 200_000)
     orders = 1 + offsets
-    rho = (epsilon - (np.log1p(-1 / orders) - np.log(delta * orders) / offsets)) / orders
+    rho = (epsilon - _conversion(offsets, delta)) / orders
     best = float(orders[rho.argmax()])
     if neural <= 0:
         return _rounded(best)

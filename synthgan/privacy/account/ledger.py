@@ -14,11 +14,11 @@ import dataclasses
 import math
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from synthgan.errors import BudgetError, ModelFileError, PrivacyError, SettingsError
 from synthgan.privacy.account import ledger_document
+from synthgan.privacy.account.entries import DOOR_NAMES, Entry, Statement
 from synthgan.privacy.account.events import (
     budget_at,
     check_order,
@@ -29,41 +29,14 @@ from synthgan.privacy.account.events import (
     renyi_cost,
 )
 from synthgan.privacy.account.journal import Journal
-from synthgan.privacy.account.parameters import check_delta, check_epsilon, check_unit
+from synthgan.privacy.account.parameters import ROW, check_delta, check_epsilon, check_unit
 
 if TYPE_CHECKING:
     from dp_accounting import DpEvent
 
-DOORS = (1, 2, 3)
-
 SLACK = 1e-9
 """Share of the budget kept back from planners, so that the parts of a budget that was split may add up to it in spite
 of rounding. The promise is never exceeded by it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One release in a ledger.
-
-    Attributes:
-        id: its number, counted from 0.
-        door: 1, 2 or 3.
-        mechanism: name of the mechanism.
-        what: what was released, without any value of the data.
-        event: what dp-accounting composes.
-        delta: probability with which the event's bound may fail, paid from the ledger's discovery delta.
-        cost: Renyi divergence of the event at the ledger's order.
-        state: "reserved" until the mechanism has run. Both states count as spent.
-    """
-
-    id: int
-    door: int
-    mechanism: str
-    what: str
-    event: DpEvent
-    delta: float
-    cost: float
-    state: Literal["reserved", "spent"] = "reserved"
 
 
 class Ledger:
@@ -81,6 +54,16 @@ class Ledger:
         SettingsError: when a number is out of range, or no guarantee of that epsilon exists at this order.
         PrivacyError: when the journal exists already (see `resume`).
         OutputError: when the journal cannot be written.
+
+    Example:
+        >>> from dp_accounting import ZCDpEvent
+        >>> from synthgan.privacy.account.ledger import Ledger
+        >>> ledger = Ledger(1.0, 1e-5)
+        >>> half = ZCDpEvent(ledger.remaining_rho / 2)
+        >>> entry = ledger.reserve(half, door=1, mechanism="discrete Gaussian", what="counts of 'income'")
+        >>> ledger.settle(entry)
+        >>> ledger.fits(half), ledger.fits(ZCDpEvent(3 * half.rho)), ledger.spent_epsilon() < 1.0
+        (True, False, True)
     """
 
     def __init__(
@@ -202,7 +185,7 @@ class Ledger:
 
         Args:
             event: its cost.
-            door: 1, 2 or 3.
+            door: one of `synthgan.privacy.account.entries.DOOR_NAMES`.
             mechanism: name of the mechanism.
             what: what is released: names of columns, no value of the data.
             delta: probability with which the event's bound may fail.
@@ -214,8 +197,8 @@ class Ledger:
         """
         if self._sealed:
             raise PrivacyError("this ledger is the record of a finished fit; a new release needs a ledger of its own")
-        if door not in DOORS:
-            raise ValueError(f"door must be one of {DOORS}")
+        if door not in DOOR_NAMES:
+            raise ValueError(f"door must be one of {tuple(DOOR_NAMES)}")
         if len(self._entries) >= ledger_document.MOST_RELEASES:
             raise BudgetError(
                 f"a ledger keeps at most {ledger_document.MOST_RELEASES} releases; make fewer, larger ones"
@@ -293,9 +276,16 @@ class Ledger:
         """The epsilon, at the promised delta, that all reservations so far add up to; never above the promise."""
         return epsilon_of(self.spent, self.order, self.conversion_delta)
 
+    def in_words(self) -> str:
+        """Epsilon, delta and whom they protect in a sentence, for model cards, reports and the command line."""
+        rows = self.rows_per_unit or 1
+        each = "each row" if self.unit in (None, ROW) else f"each person in '{self.unit}'"
+        limit = "" if each == "each row" else f", of whom at most {rows} {'row was' if rows == 1 else 'rows were'} used"
+        return f"differential privacy, epsilon {self.epsilon:g}, delta {self.delta:g}, for {each}{limit}"
+
     def to_json(self) -> dict[str, Any]:
         """The account for a model file: equal releases are counted, not repeated. See `ledger_document`."""
-        return ledger_document.write(self)
+        return ledger_document.write(self._statement())
 
     @classmethod
     def from_json(cls, values: Any) -> Ledger:
@@ -324,6 +314,23 @@ class Ledger:
             ) from None
         ledger._sealed = True
         return ledger
+
+    def _statement(self) -> Statement:
+        return Statement(
+            epsilon=self.epsilon,
+            delta=self.delta,
+            unit=self.unit,
+            rows_per_unit=self.rows_per_unit,
+            unprotected=self.unprotected,
+            order=self.order,
+            budget=self.budget,
+            conversion_delta=self.conversion_delta,
+            discovery_delta=self.discovery_delta,
+            spent=self.spent,
+            spent_delta=self.spent_delta,
+            spent_epsilon=self.spent_epsilon(),
+            entries=self.entries,
+        )
 
     def _terms(self) -> dict[str, float]:
         names = ("epsilon", "delta", "order", "discovery_delta")

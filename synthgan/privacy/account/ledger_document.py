@@ -9,20 +9,17 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from synthgan.errors import PrivacyError
+from synthgan.privacy.account.entries import Statement
 from synthgan.privacy.account.events import event_to_json
-from synthgan.privacy.account.parameters import ROW
-
-if TYPE_CHECKING:
-    from synthgan.privacy.account.ledger import Ledger
+from synthgan.privacy.account.parameters import ADJACENCY, ROW
 
 VERSION = 1
 MOST_RELEASES = 20_000
 """A ledger takes no more, so that a damaged or hostile file cannot ask for endless work."""
 
-ADJACENCY = "add or remove one unit with all its rows"
 METHOD = (
     "fully adaptive composition: a Renyi filter at one order fixed before any data was read, converted to epsilon at "
     "the conversion delta; deltas of discovery add up to at most the discovery delta, which was taken off the target "
@@ -78,8 +75,8 @@ class Document:
     groups: tuple[Group, ...]
 
 
-def write(ledger: Ledger) -> dict[str, Any]:
-    """The document of a ledger.
+def write(ledger: Statement) -> dict[str, Any]:
+    """The document of what a ledger states.
 
     Raises:
         PrivacyError: when several rows per unit were declared and not of whom.
@@ -87,10 +84,9 @@ def write(ledger: Ledger) -> dict[str, Any]:
     rows_per_unit = ledger.rows_per_unit or 1
     if ledger.unit is None and rows_per_unit > 1:
         raise PrivacyError("the ledger does not know whom it protects; declare the column that names the persons")
-    epsilon, delta = ledger.guarantee()
     return {
         "version": VERSION,
-        "guarantee": {"epsilon": epsilon, "delta": delta},
+        "guarantee": {"epsilon": ledger.epsilon, "delta": ledger.delta},
         "adjacency": ADJACENCY,
         "unit": ledger.unit or ROW,
         "rows_per_unit": rows_per_unit,
@@ -103,7 +99,7 @@ def write(ledger: Ledger) -> dict[str, Any]:
             "discovery_delta": ledger.discovery_delta,
         },
         "spent": {
-            "epsilon": ledger.spent_epsilon(),
+            "epsilon": ledger.spent_epsilon,
             "renyi_divergence": ledger.spent,
             "discovery_delta": ledger.spent_delta,
         },
@@ -161,7 +157,7 @@ def agree(left: Any, right: Any) -> bool:
     return type(left) is type(right) and left == right
 
 
-def _totals(ledger: Ledger) -> dict[str, Any]:
+def _totals(ledger: Statement) -> dict[str, Any]:
     totals = {}
     for door in sorted({entry.door for entry in ledger.entries}):
         entries = [entry for entry in ledger.entries if entry.door == door]
@@ -175,7 +171,7 @@ def _totals(ledger: Ledger) -> dict[str, Any]:
     return totals
 
 
-def _grouped(ledger: Ledger) -> list[Group]:
+def _grouped(ledger: Statement) -> list[Group]:
     groups: dict[tuple[Any, ...], Group] = {}
     for entry in ledger.entries:
         event = event_to_json(entry.event)

@@ -14,6 +14,12 @@ from synthgan.errors import SettingsError
 ROW = "row"
 """The unit when each row is a person of its own."""
 
+ADJACENCY = "add or remove one unit with all its rows"
+"""What neighbouring tables differ by."""
+
+DISCOVERY_SHARE = 0.1
+"""Of delta, set aside for discovery: of levels and heavy values that nobody declared."""
+
 LARGE_EPSILON = 10.0
 
 
@@ -35,6 +41,15 @@ class Privacy:
 
     Raises:
         SettingsError: when a value is out of range.
+
+    Example:
+        >>> from synthgan import Privacy, Synthesizer
+        >>> from synthgan.datasets import load_adult
+        >>> rows = load_adult("train").head(200)[["education", "income"]]
+        >>> schema = {"columns": {"education": {"kind": "categorical"}, "income": {"levels": ["<=50K", ">50K"]}}}
+        >>> private = Synthesizer(privacy=Privacy(epsilon=1.0), schema=schema, max_steps=2).fit(rows)
+        >>> private.ledger_.guarantee()
+        (1.0, 1e-05)
     """
 
     epsilon: float

@@ -25,7 +25,7 @@ from typing import Any, TypeVar
 
 from synthgan.errors import BudgetError, OutputError, PrivacyError, SettingsError, SynthganError
 from synthgan.privacy.account.journal import PRIVATE_MODE, sync_folder
-from synthgan.privacy.account.parameters import ROW, check_delta, check_epsilon, check_unit
+from synthgan.privacy.account.parameters import ADJACENCY, ROW, check_delta, check_epsilon, check_unit
 from synthgan.privacy.account.shared_file_lock import locked, memory_of
 from synthgan.strict_json import parse_json
 
@@ -97,6 +97,12 @@ class LedgerFile:
 
     Args:
         path: the file; it need not exist yet.
+
+    Example:
+        >>> from synthgan.privacy.account.shared_file import LedgerFile
+        >>> file = LedgerFile.create("fits.json", cap_epsilon=3.0)
+        >>> file.read().guarantee(), file.read().cap_epsilon
+        ((0.0, 0.0), 3.0)
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
@@ -323,7 +329,7 @@ def _to_json(account: Account) -> dict[str, Any]:
         "version": VERSION,
         "table": account.table,
         "unit": account.unit,
-        "adjacency": "add or remove one unit with all its rows",
+        "adjacency": ADJACENCY,
         "joint_guarantee": {"epsilon": epsilon, "delta": delta},
         "composition": COMPOSITION,
         "cap": {"epsilon": account.cap_epsilon, "delta": account.cap_delta},

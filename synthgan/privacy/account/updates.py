@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 from synthgan.errors import PrivacyError
+from synthgan.privacy.account.entries import NEURAL
 from synthgan.privacy.account.ledger import Ledger
 
 if TYPE_CHECKING:
@@ -62,7 +63,7 @@ class LedgerUpdates:
         """
         self.check(event)
         if self._entry is None:
-            self._entry = self._ledger.reserve(event, door=3, mechanism=DP_SGD, what="gradients of the critic")
+            self._entry = self._ledger.reserve(event, door=NEURAL, mechanism=DP_SGD, what="gradients of the critic")
 
     def journal(self, n_updates: int) -> None:
         """See `UpdateAccount.journal`; on the disk when it returns, where the ledger has a journal."""

@@ -138,3 +138,15 @@ def _combined(count: float, variance: float, other: float, other_variance: float
         return other, other_variance
     total = variance + other_variance
     return count + (other - count) * variance / total, variance * other_variance / total
+
+
+def without_noise(noisy: npt.NDArray[np.float64], deviation: float, *, n_last: int) -> npt.NDArray[np.float64]:
+    """The counts with those of the last ``n_last`` cells set to nothing where they may be no more than noise.
+
+    They are missing values, infinities, and levels outside the declared ones: in a table that has none, a trace of them
+    would be worse than losing a few.
+    """
+    kept = noisy.copy()
+    last = kept[len(kept) - n_last :]
+    last[last < TRUST * deviation] = -np.inf
+    return kept

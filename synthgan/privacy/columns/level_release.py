@@ -10,17 +10,18 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.types as pat
 
-from synthgan.privacy.columns.estimates import TRUST, norm_sub, towards_their_mean
+from synthgan.privacy.columns.estimates import TRUST, norm_sub, towards_their_mean, without_noise
 from synthgan.privacy.columns.heavy_values import bucket_of
-from synthgan.privacy.columns.protocol import EXACT_KEYS, Budget, Counter, Counts, Release
-from synthgan.tables.arrow_types import is_text, parse_type
+from synthgan.privacy.columns.protocol import EXACT_KEYS, Budget, ColumnRelease, Counter, Counts, Release
+from synthgan.privacy.columns.released_columns import ReleasedColumn, number_of
+from synthgan.tables.arrow_types import parse_type
 from synthgan.tables.axes.raw_numbers import conform
 from synthgan.tables.constraints.counters import hash_rows
 from synthgan.tables.schema.schema import ColumnSchema
-from synthgan.tables.statistics.formats import VARIES, Format, Templates
 from synthgan.tables.statistics.level_counts import LevelCounts
 
-_UUID = "-".join("h" * length for length in (8, 4, 4, 4, 12))
+UNKNOWN_LEVELS = 32.0
+"""Cells that a column of undeclared levels is taken for when the budget is split."""
 
 
 def public_levels(column: ColumnSchema) -> pa.Array | None:
@@ -41,6 +42,39 @@ def release_levels(column: ColumnSchema, budget: Budget) -> Release[LevelCounts]
     if known is None:
         return (yield from _unknown_levels(column, budget))
     return (yield from _known_levels(column, known, budget))
+
+
+def _n_cells(column: ColumnSchema) -> float:
+    levels = public_levels(column)
+    return UNKNOWN_LEVELS if levels is None else len(levels) + 2.0
+
+
+def _discovers(column: ColumnSchema) -> bool:
+    return public_levels(column) is None
+
+
+def levels_in_words(column: ColumnSchema, released: LevelCounts) -> ReleasedColumn:
+    """How many values were counted, and how they came to be known."""
+    if pat.is_null(parse_type(column.arrow_type)):
+        words = "always missing, as its type says; nothing was counted"
+        return ReleasedColumn(column=column.name, basis="missing only", words=words)
+    n_values = number_of(len(released.values), "value")
+    others = "; all others are learned as one" if released.n_unlisted > 0 else ""
+    if public_levels(column) is not None:
+        origin = "its type allows" if column.levels is None else "declared"
+        return ReleasedColumn(column=column.name, basis="known values", words=f"{n_values} {origin}{others}")
+    words = f"{n_values} found that enough rows share{others}"
+    return ReleasedColumn(column=column.name, basis="found values", words=words)
+
+
+LEVEL_RELEASE = ColumnRelease(
+    release=release_levels,
+    in_words=levels_in_words,
+    n_cells=_n_cells,
+    discovers=_discovers,
+    needs_discovery=_discovers,
+)
+"""Levels that nobody declared are those that are discovered: there is nothing else to count."""
 
 
 def _known_levels(column: ColumnSchema, levels: pa.Array, budget: Budget) -> Release[LevelCounts]:
@@ -64,18 +98,6 @@ def _known_levels(column: ColumnSchema, levels: pa.Array, budget: Budget) -> Rel
         n_missing=float(projected[-1]),
         standard_error=deviation,
     )
-
-
-def without_noise(noisy: npt.NDArray[np.float64], deviation: float, *, n_last: int) -> npt.NDArray[np.float64]:
-    """The counts with those of the last ``n_last`` cells set to nothing where they may be no more than noise.
-
-    They are missing values, infinities, and levels outside the declared ones: in a table that has none, a trace of them
-    would be worse than losing a few.
-    """
-    kept = noisy.copy()
-    last = kept[len(kept) - n_last :]
-    last[last < TRUST * deviation] = -np.inf
-    return kept
 
 
 def _unknown_levels(column: ColumnSchema, budget: Budget) -> Release[LevelCounts]:
@@ -114,22 +136,6 @@ def _heavy_buckets(budget: Budget, share: float) -> Generator[Counter, None, npt
     buckets = np.zeros(EXACT_KEYS, dtype=bool)
     buckets[occurring[kept]] = True
     return buckets
-
-
-def release_identifiers(column: ColumnSchema, budget: Budget) -> Release[Templates]:
-    """How many identifiers are missing; how they are written is never looked at."""
-    counter = MissingCounter()
-    yield counter
-    noisy, deviation = budget.counts(counter.counts, 1.0, "missing identifiers")
-    present, missing = norm_sub(without_noise(noisy, deviation, n_last=1), budget.n_rows)
-    return generic_templates(column, float(present), float(missing))
-
-
-def generic_templates(column: ColumnSchema, n_present: float, n_missing: float = 0.0) -> Templates:
-    """The format of identifiers that nothing is known of: UUIDs where the column holds text, else running numbers."""
-    text = is_text(parse_type(column.arrow_type))
-    formats = (Format(pattern=_UUID, fixed=VARIES * len(_UUID), n_rows=n_present),) if text and n_present > 0 else ()
-    return Templates(formats=formats, n_present=n_present, n_missing=n_missing)
 
 
 class KnownLevelCounter:
@@ -191,18 +197,6 @@ class ValueCounter:
         self._merge()
         table = self._parts[0].sort_by("value")
         return table["value"].combine_chunks(), table["count"].to_numpy().astype(np.int64)
-
-
-class MissingCounter:
-    """Rows with a value, and without."""
-
-    def __init__(self) -> None:
-        self.counts: Counts = np.zeros(2, dtype=np.int64)
-
-    def add(self, array: pa.Array) -> None:
-        """Take a batch."""
-        n_missing = int(pc.sum(pc.is_null(array, nan_is_null=True)).as_py() or 0)
-        self.counts += (len(array) - n_missing, n_missing)
 
 
 def _plain(array: pa.Array) -> pa.Array:

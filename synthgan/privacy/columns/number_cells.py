@@ -15,12 +15,10 @@ from synthgan.privacy.columns.estimates import Cell, Tick
 from synthgan.privacy.columns.protocol import Counts
 from synthgan.privacy.columns.public_grids import tick_array, time_steps
 from synthgan.tables.axes.axis import Axis
-from synthgan.tables.axes.raw_numbers import MAX_DECIMALS, Numbers, conform, read_floats, read_whole
+from synthgan.tables.axes.raw_numbers import LARGEST_SCALED, MAX_DECIMALS, Numbers, conform, read_floats, read_whole
 
 N_SPECIAL = 3
 """Missing, plus infinity, minus infinity: the last cells of a whole histogram."""
-
-_LARGEST_SCALED = 2.0**50  # beyond this a float's neighbours are too far apart to tell a decimal grid
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -126,7 +124,7 @@ class StepCounter:
             for decimals in range(MAX_DECIMALS, -1, -1):
                 scaled = np.rint(values * 10.0**decimals)
                 fits = (held(1) * (scaled / 10.0**decimals).astype(held)) == values.astype(held)
-                place[fits & (np.abs(scaled) < _LARGEST_SCALED)] = decimals
+                place[fits & (np.abs(scaled) < LARGEST_SCALED)] = decimals
         return place
 
     def _steps(self, raw: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:

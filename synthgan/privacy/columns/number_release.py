@@ -25,11 +25,10 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.types as pat
 
-from synthgan.privacy.columns.estimates import TRUST, Cell, norm_sub, rising_sums
+from synthgan.privacy.columns.estimates import TRUST, Cell, norm_sub, rising_sums, without_noise
 from synthgan.privacy.columns.heavy_values import heavy_numbers
-from synthgan.privacy.columns.level_release import without_noise
 from synthgan.privacy.columns.number_cells import N_SPECIAL, CellCounter, Reader, StepCounter, candidate_steps
-from synthgan.privacy.columns.protocol import Budget, Counter, Release
+from synthgan.privacy.columns.protocol import Budget, ColumnRelease, Counter, Release
 from synthgan.privacy.columns.public_grids import (
     N_EQUAL_CELLS,
     declared_range,
@@ -42,6 +41,7 @@ from synthgan.privacy.columns.public_grids import (
     width,
     without_ticks,
 )
+from synthgan.privacy.columns.released_columns import ReleasedColumn, number_of
 from synthgan.tables.arrow_types import parse_type
 from synthgan.tables.axes.axis import Axis
 from synthgan.tables.axes.raw_numbers import Numbers
@@ -307,3 +307,22 @@ def _histogram(
         n_negative_infinite=negative,
         n_lost_digits=axis.frame.dropped if pat.is_decimal(axis.arrow_type) else 0,
     )
+
+
+def numbers_in_words(column: ColumnSchema, released: Histogram) -> ReleasedColumn:
+    """In how many ranges and single values the rows were counted, and in which steps."""
+    n_single = int((released.lower == released.upper).sum())
+    n_ranges = len(released.counts) - n_single
+    counted = [number_of(n_single, "single value")] if n_single else []
+    if n_ranges or not counted:
+        counted.insert(0, number_of(n_ranges, "range"))
+    words = f"counted in {' and '.join(counted)}"
+    if column.traits.scale == "amount":  # the steps of times are nanoseconds or days
+        step = released.axis.granularity
+        words += ", with any number of decimals" if step is None else f", in steps of {step:.15g}"
+    return ReleasedColumn(column=column.name, basis="ranges", words=words)
+
+
+NUMBER_RELEASE = ColumnRelease(
+    release=release_numbers, in_words=numbers_in_words, n_cells=n_cells_expected, discovers=discovers_values
+)

@@ -16,13 +16,14 @@ import pyarrow as pa
 import pyarrow.types as pat
 
 from synthgan.errors import SettingsError
-from synthgan.privacy.columns.level_release import generic_templates, public_levels, release_identifiers, release_levels
-from synthgan.privacy.columns.number_release import discovers_values, n_cells_expected, release_numbers
-from synthgan.privacy.columns.protocol import DOOR, EXACT_KEYS, Budget, Counter, CountMechanisms
-from synthgan.privacy.columns.released_columns import Released, ReleasedColumn, in_words
+from synthgan.privacy.account.entries import STATISTICS
+from synthgan.privacy.columns import RELEASES
+from synthgan.privacy.columns.identifier_release import generic_templates
+from synthgan.privacy.columns.protocol import EXACT_KEYS, Budget, ColumnRelease, Counter, CountMechanisms
+from synthgan.privacy.columns.released_columns import ReleasedColumn
 from synthgan.tables.arrow_types import parse_type
 from synthgan.tables.constraints import Reparametrisation, reparametrise
-from synthgan.tables.schema.schema import NUMERIC_KINDS, ColumnSchema, Provenance, TableSchema
+from synthgan.tables.schema.schema import ColumnSchema, Provenance, TableSchema
 from synthgan.tables.sources.batches import Source
 from synthgan.tables.statistics.formats import Templates
 from synthgan.tables.statistics.histogram import Histogram
@@ -30,9 +31,6 @@ from synthgan.tables.statistics.level_counts import LevelCounts
 
 COUNT_SHARE = 0.02
 """Of the budget: counts the rows."""
-
-UNKNOWN_LEVELS = 32.0
-"""Cells that a column of undeclared levels is taken for when the budget is split."""
 
 
 class PrivateStatistics:
@@ -103,14 +101,14 @@ class PrivateStatistics:
             counted next depends on released counts only, so the composition is adaptive. Nothing is sampled.
         """
         rules = reparametrise(schema)
-        counted = [column for column in rules.internal.columns if column.kind != "text" and column.name != unit]
+        counted = [column for column in rules.internal.columns if column.traits.is_read and column.name != unit]
         weights = {column.name: _weight(column) for column in counted}
         _check_budget(rho, delta, counted)
         first = rho * (COUNT_SHARE if any(weights.values()) else 1.0)
         exact = np.array([_count_rows(source)], dtype=np.int64)
-        n_rows = max(1.0, float(mechanisms.counts(exact, rho=first, door=DOOR, what="number of rows")[0]))
+        n_rows = max(1.0, float(mechanisms.counts(exact, rho=first, door=STATISTICS, what="number of rows")[0]))
         of_weight = (rho - first) / max(sum(weights.values()), 1e-300)
-        n_discoveries = max(1, sum(_discovers(column, n_rows) for column in counted))
+        n_discoveries = max(1, sum(_discoveries(column, n_rows) for column in counted))
         running = {}
         for column in counted:
             budget = Budget(
@@ -120,7 +118,7 @@ class PrivateStatistics:
                 delta=delta / n_discoveries,
                 n_rows=n_rows,
             )
-            running[column.name] = _release_of(column, budget)
+            running[column.name] = _release_of(column).release(column, budget)
         released = _run(running, source, schema, rules)
         if unit is not None:
             released[unit] = generic_templates(rules.internal[unit], n_rows)
@@ -130,7 +128,9 @@ class PrivateStatistics:
             {name: made for name, made in released.items() if isinstance(made, Histogram)},
             {name: made for name, made in released.items() if isinstance(made, Templates)},
             tuple(
-                in_words(column, released[column.name]) for column in rules.internal.columns if column.name in weights
+                _release_of(column).in_words(column, released[column.name])
+                for column in rules.internal.columns
+                if column.name in weights
             ),
         )
 
@@ -138,38 +138,22 @@ class PrivateStatistics:
 def _weight(column: ColumnSchema) -> float:
     if pat.is_null(parse_type(column.arrow_type)):
         return 0.0  # its type says all of it
-    if column.kind == "identifier":
-        cells = 2.0
-    elif column.kind in NUMERIC_KINDS:
-        cells = n_cells_expected(column)
-    else:
-        known = public_levels(column)
-        cells = UNKNOWN_LEVELS if known is None else len(known) + 2.0
-    return float(cells ** (2 / 3))
+    return float(_release_of(column).n_cells(column) ** (2 / 3))
 
 
-def _discovers(column: ColumnSchema, n_rows: float) -> int:
+def _discoveries(column: ColumnSchema, n_rows: float) -> int:
     """How many discoveries the column's release makes at most."""
-    if column.kind == "identifier":
-        return 0
-    unknown = discovers_values(column) if column.kind in NUMERIC_KINDS else public_levels(column) is None
-    return 0 if not unknown else 2 if n_rows > EXACT_KEYS else 1
+    return 0 if not _release_of(column).discovers(column) else 2 if n_rows > EXACT_KEYS else 1
 
 
-def _release_of(column: ColumnSchema, budget: Budget) -> Generator[Counter, None, Released]:
-    if column.kind in NUMERIC_KINDS:
-        return release_numbers(column, budget)
-    return release_identifiers(column, budget) if column.kind == "identifier" else release_levels(column, budget)
+def _release_of(column: ColumnSchema) -> ColumnRelease:
+    return RELEASES[column.traits.family]
 
 
 def _check_budget(rho: float, delta: float, counted: Sequence[ColumnSchema]) -> None:
     if not (rho > 0 and math.isfinite(rho)):
         raise SettingsError(f"column statistics need a positive budget, not rho = {rho!r}")
-    unknown = [
-        f"'{column.name}'"
-        for column in counted
-        if column.kind in ("categorical", "constant") and public_levels(column) is None
-    ]
+    unknown = [f"'{column.name}'" for column in counted if _release_of(column).needs_discovery(column)]
     if delta <= 0 and unknown:
         raise SettingsError(
             f"levels cannot be discovered without a delta above 0: declare those of {', '.join(unknown)}, or allow one"
@@ -211,7 +195,7 @@ def _run(
 def _users_columns(counters: Mapping[str, Counter], schema: TableSchema, rules: Reparametrisation) -> list[str]:
     """The user's columns behind the counted ones; all learned ones where a constraint is at work."""
     if any(name not in schema.names for name in counters) or rules.derived:
-        return [column.name for column in schema.columns if column.kind != "text"]
+        return [column.name for column in schema.columns if column.traits.is_read]
     return [name for name in schema.names if name in counters]
 
 

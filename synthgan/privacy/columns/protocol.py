@@ -7,15 +7,17 @@ one pass over the table serves all columns, and how many passes there are depend
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
-from typing import Protocol, TypeAlias, TypeVar
+from typing import Any, Protocol, TypeAlias, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-DOOR = 1
+from synthgan.privacy.account.entries import STATISTICS
+from synthgan.privacy.columns.released_columns import ReleasedColumn
+from synthgan.tables.schema.schema import ColumnSchema
 
 EXACT_KEYS = 2**20
 """Distinct values are counted one by one where there can be no more than this many; else hash buckets come first."""
@@ -68,7 +70,7 @@ class Budget:
             Add or remove one unit of k rows: L2 sensitivity k, because every row counts in at most one cell.
         """
         rho = self.rho * share
-        noisy = self.mechanisms.counts(counts, rho=rho, door=DOOR, what=f"{what} of column '{self.column}'")
+        noisy = self.mechanisms.counts(counts, rho=rho, door=STATISTICS, what=f"{what} of column '{self.column}'")
         return noisy.astype(np.float64), self.deviation(share)
 
     def deviation(self, share: float) -> float:
@@ -82,7 +84,7 @@ class Budget:
             As `counts`, and ``delta`` for cells that exist for one unit's sake only.
         """
         kept, noisy = self.mechanisms.discover(
-            counts, rho=self.rho * share, delta=self.delta, door=DOOR, what=f"{what} of column '{self.column}'"
+            counts, rho=self.rho * share, delta=self.delta, door=STATISTICS, what=f"{what} of column '{self.column}'"
         )
         return kept, noisy.astype(np.float64)
 
@@ -91,3 +93,28 @@ T = TypeVar("T")
 
 Release: TypeAlias = Generator[Counter, None, T]
 """The release of a column: yields counters to be filled, returns what was released."""
+
+
+def _never(column: ColumnSchema) -> bool:  # noqa: ARG001 -- one answer for every column
+    return False
+
+
+@dataclass(frozen=True, kw_only=True)
+class ColumnRelease:
+    """How one family of columns is counted under privacy.
+
+    Attributes:
+        release: the release itself: gives `LevelCounts`, a `Histogram` or `Templates`, as the kind's ``counted_as``
+            says.
+        in_words: what was released of a column, told from that and the declaration only.
+        n_cells: how many cells are counted, as far as the declaration tells; the column's share of the budget goes by
+            it.
+        discovers: whether the release may discover values, which takes a part of the delta.
+        needs_discovery: whether nothing can be released without a discovery.
+    """
+
+    release: Callable[[ColumnSchema, Budget], Release[Any]]
+    in_words: Callable[[ColumnSchema, Any], ReleasedColumn]
+    n_cells: Callable[[ColumnSchema], float]
+    discovers: Callable[[ColumnSchema], bool] = _never
+    needs_discovery: Callable[[ColumnSchema], bool] = _never

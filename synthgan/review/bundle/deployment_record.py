@@ -13,8 +13,8 @@ from collections.abc import Iterable
 from typing import Any
 
 from synthgan.errors import PrivacyError
+from synthgan.privacy.account.entries import DOOR_NAMES
 from synthgan.privacy.account.parameters import ROW
-from synthgan.privacy.account.wording import DOOR_NAMES
 from synthgan.review.bundle.occasion import Occasion
 from synthgan.review.bundle.release import Release
 

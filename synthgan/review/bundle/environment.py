@@ -8,7 +8,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Final
 
-from synthgan import __version__
+from synthgan.version import __version__
 
 LIBRARIES: Final = (
     "dp-accounting",

@@ -6,11 +6,11 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from synthgan import __version__
 from synthgan.review.bundle.document import EVIDENCE, Findings, TierContent
 from synthgan.review.bundle.real_rows import RealRows
 from synthgan.review.file_names import INTERNAL
 from synthgan.review.report.publication import EVALUATED, publication_of
+from synthgan.version import __version__
 
 if TYPE_CHECKING:
     from synthgan.evaluation import Scores
@@ -29,7 +29,7 @@ EVALUATED_ONLY = (
 
 def policy_of(path: str | os.PathLike[str] | None) -> Policy:
     """The policy in a file, or the one that ships with synthgan: for None, and for the word "default"."""
-    from synthgan.review.policy import default_policy, read_policy
+    from synthgan.review.policy_file import default_policy, read_policy
 
     return default_policy() if path is None or os.fspath(path) == "default" else read_policy(path)
 

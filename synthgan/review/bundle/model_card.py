@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from synthgan.evaluation.scores import HEADINGS
+from synthgan.privacy.account.entries import NEURAL
 from synthgan.review.bundle.document import TierContent
 from synthgan.review.bundle.release import Release
 from synthgan.review.report.publication import publication_of
@@ -28,8 +29,6 @@ CARD_HEADINGS = (
 _SPECIAL = re.compile(r"[\\`*_{}\[\]~$]")
 _AS_NUMBER = re.compile(r"[<>&|@]|:(?=//)|(?<=www)\.|^(?:[-+#=]|\d+(?=[.)]))", re.IGNORECASE)
 """HTML, ends of cells, what becomes a link by itself, and what starts a list or a heading."""
-NEURAL = 3
-"""The door of the discriminator, see `synthgan.privacy.account.wording.DOOR_NAMES`."""
 _NOT_HERE = "Not in this tier: it would be computed from real rows, which the privacy budget did not pay for."
 
 

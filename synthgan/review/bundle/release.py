@@ -13,9 +13,8 @@ from synthgan.errors import SettingsError, did_you_mean
 from synthgan.model.file import read_manifest
 from synthgan.model.model import Model, read_model
 from synthgan.privacy.account.ledger import Ledger
-from synthgan.privacy.account.wording import in_words
 from synthgan.review.bundle.manifest import sha256_of
-from synthgan.tables.schema.schema import NUMERIC_KINDS
+from synthgan.version import __version__
 
 DECISION: Final = (
     "the decision to publish: whether these rows leave the building after their scores on real rows, and the gates on "
@@ -65,7 +64,7 @@ class Release:
     @property
     def guarantee(self) -> str:
         """The guarantee in words."""
-        return NO_GUARANTEE if self.account is None else in_words(self.account)
+        return NO_GUARANTEE if self.account is None else self.account.in_words()
 
     @property
     def n_rows(self) -> int:
@@ -105,8 +104,6 @@ class Release:
     @property
     def parquet_metadata(self) -> Mapping[str, str]:
         """Key-value metadata that says what the rows are."""
-        from synthgan import __version__
-
         return {"synthetic": "true", "generator": "synthgan", "version": __version__, "guarantee": self.guarantee}
 
 
@@ -153,10 +150,7 @@ def _provenance(model: Model) -> list[dict[str, str]]:
     facts: list[dict[str, str]] = []
     for column in model.codec.schema.columns:
         facts.append({"column": column.name, "what": "kind", "source": column.source})
-        if column.kind in ("categorical", "constant"):
-            source = found if column.levels is None else column.levels.source
-            facts.append({"column": column.name, "what": "levels", "source": source})
-        elif column.kind in NUMERIC_KINDS:
-            source = found if column.bounds is None else column.bounds.source
-            facts.append({"column": column.name, "what": "bounds", "source": source})
+        if (what := column.traits.stated_fact) is not None:
+            fact = column.levels if what == "levels" else column.bounds
+            facts.append({"column": column.name, "what": what, "source": found if fact is None else fact.source})
     return facts

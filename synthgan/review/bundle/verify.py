@@ -97,6 +97,17 @@ def verify_bundle(path: str | os.PathLike[str], *, model: str | os.PathLike[str]
     Raises:
         BundleError: when the folder is missing or is no review bundle.
         ModelFileError: when the model cannot be read.
+
+    Example:
+        >>> from synthgan import Synthesizer
+        >>> from synthgan.datasets import load_adult
+        >>> from synthgan.review import verify_bundle, write_bundle
+        >>> rows = load_adult("train").head(200)
+        >>> model = Synthesizer(target="income", max_steps=2, random_state=0).fit(rows).save("adult.synthgan")
+        >>> bundle = write_bundle(model, rows, "release", n_rows=100, random_state=0)
+        >>> verification = verify_bundle("release", model=model)
+        >>> verification.is_whole, verification.manifests["shareable"] == bundle.manifest_sha256
+        (True, True)
     """
     path = Path(path)
     folders = _tiers(path)

@@ -104,6 +104,16 @@ def write_bundle(
         ModelFileError: when the model or its receipt cannot be read, or a private model has no receipt.
         SettingsError: when an argument is out of range, or the policy is malformed.
         OutputError: when the folder exists already or cannot be written.
+
+    Example:
+        >>> from synthgan import Synthesizer
+        >>> from synthgan.datasets import load_adult
+        >>> from synthgan.review import write_bundle
+        >>> rows = load_adult("train").head(200)
+        >>> model = Synthesizer(target="income", max_steps=2, random_state=0).fit(rows).save("adult.synthgan")
+        >>> bundle = write_bundle(model, rows, "release", n_rows=100, random_state=0)
+        >>> sorted(folder.name for folder in bundle.path.iterdir()), bundle.is_private
+        (['internal', 'shareable'], False)
     """
     check_folder_output(output, force=force, replaceable=is_bundle)
     _check_count(n_rows, "n_rows")

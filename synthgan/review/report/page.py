@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup
 
+from synthgan.evaluation.catalogue import ATTACKING
 from synthgan.review.evidence import mapping
 from synthgan.review.report.blocks import Block, Form, Points, Section, marked, named, table
 from synthgan.review.report.glossary import glossary_section
@@ -26,7 +27,6 @@ from synthgan.review.report.risks import (
     provenance_section,
     unprotected_section,
 )
-from synthgan.review.report.svg import house_style
 from synthgan.review.report.tables import columns_section, detection_section, pairs_section, utility_section
 from synthgan.review.report.verdict import Verdicts, gates_table, headline, key_figures
 from synthgan.review.wording import figure, finite, harmless, short
@@ -77,21 +77,20 @@ def render_report(
         protection: what value protection did, in words.
         is_signed: whether the page ends with lines for the one who decides.
     """
-    with house_style():
-        sections = [
-            *_evaluated(scores, verdicts, is_private=_epsilon(ledger) is not None),
-            ledger_section(ledger, fitted=bool(provenance), attacked=_is_attacked(scores)),
-            provenance_section(provenance, protection),
-            unprotected_section(ledger),
-            Section(key="limits", title="Limits", blocks=(Points(items=_stated(limits)),)),
-            glossary_section(
-                [score.name for score in scores or ()],
-                is_private=_epsilon(ledger) is not None,
-                has_facts=bool(provenance),
-            ),
-            _settings(scores, facts),
-            _sign_off() if is_signed else None,
-        ]
+    sections = [
+        *_evaluated(scores, verdicts, is_private=_epsilon(ledger) is not None),
+        ledger_section(ledger, fitted=bool(provenance), attacked=_is_attacked(scores)),
+        provenance_section(provenance, protection),
+        unprotected_section(ledger),
+        Section(key="limits", title="Limits", blocks=(Points(items=_stated(limits)),)),
+        glossary_section(
+            [score.name for score in scores or ()],
+            is_private=_epsilon(ledger) is not None,
+            has_facts=bool(provenance),
+        ),
+        _settings(scores, facts),
+        _sign_off() if is_signed else None,
+    ]
     style = _template_file("report.css")
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
     return (
@@ -149,7 +148,7 @@ def _sign_off() -> Section:
 
 def _is_attacked(scores: Scores | None) -> bool:
     """Whether an attack on people in the table was tried."""
-    return any(score.group in ("membership", "disclosure") for score in scores or ())
+    return any(score.group in ATTACKING for score in scores or ())
 
 
 def _epsilon(ledger: Mapping[str, Any] | None) -> float | None:

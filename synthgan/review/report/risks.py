@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 from markupsafe import Markup
 
 from synthgan.errors import PrivacyError
-from synthgan.privacy.account.wording import DOOR_NAMES
+from synthgan.evaluation.catalogue import CATALOGUE
+from synthgan.privacy.account.entries import DOOR_NAMES
 from synthgan.review.evidence import mapping, read_curves, records, sequence
 from synthgan.review.report.blocks import (
     Block,
@@ -51,19 +52,17 @@ def attacks_section(scores: Scores) -> Section | None:
     attacks = list(dict.fromkeys(curve.attack for _, curves in found for curve in curves))[:MOST_CURVES]
     drawings = []
     tables: list[Block] = []
-    for place, (score, curves) in enumerate(found):
+    for score, curves in found:
         title = "Worst-case records" if score.name.endswith("_worst") else "Random records"
         lines = {attacks.index(curve.attack): curve for curve in curves if curve.attack in attacks}
-        drawings.append(Drawing(svg=roc_picture(lines, f"roc{place}", title), title=title, detail=score.note))
+        drawings.append(Drawing(svg=roc_picture(lines, title), title=title, detail=score.note))
         wanted = frozenset({"auc", "value", "tpr", "tpr_10", "tpr_1", "tpr_01"})
         if parts := list(records({"attacks": score.details.get("attacks")}, wanted, least=1)):
             stripped = [((" ".join(path[1:]).replace("_", " "),), values) for path, values in parts]
             folded = f"{title}: every attack as a table"
             tables.append(parts_table(f"Attacks, {title.lower()}", "Attack", stripped, folded=folded))
     legend = Legend(
-        entries=tuple(
-            (line_key(line, f"rock{line}"), named(attack.replace("_", " "), 40)) for line, attack in enumerate(attacks)
-        )
+        entries=tuple((line_key(line), named(attack.replace("_", " "), 40)) for line, attack in enumerate(attacks))
     )
     return Section(
         key="attacks",
@@ -81,7 +80,7 @@ def disclosure_section(scores: Scores) -> Section | None:
     ]
     if not found:
         return None
-    drawn = [_risk_drawing(score, parts, f"risk{place}") for place, (score, parts) in enumerate(found)]
+    drawn = [_risk_drawing(score, parts) for score, parts in found]
     drawings = tuple(drawing for drawing in drawn if drawing is not None)
     tables = [
         parts_table(
@@ -130,7 +129,7 @@ def ledger_section(ledger: Mapping[str, Any] | None, *, fitted: bool, attacked: 
     blocks: list[Block] = [Prose(text=_promise(values, epsilon, delta))]
     if segments:
         drawing = Drawing(
-            svg=budget_picture(segments, "budget"),
+            svg=budget_picture(segments),
             title="Where the budget went",
             detail="Share of the Renyi divergence.",
         )
@@ -242,7 +241,7 @@ def unprotected_section(ledger: Mapping[str, Any] | None) -> Section | None:
     )
 
 
-def _risk_drawing(score: Score, parts: Sequence[tuple[tuple[str, ...], Mapping[Any, Any]]], key: str) -> Drawing | None:
+def _risk_drawing(score: Score, parts: Sequence[tuple[tuple[str, ...], Mapping[Any, Any]]]) -> Drawing | None:
     pairs = [
         Pair(_path(path) or score.label, _share(values, "attack"), _share(values, "control")) for path, values in parts
     ]
@@ -255,11 +254,11 @@ def _risk_drawing(score: Score, parts: Sequence[tuple[tuple[str, ...], Mapping[A
         if pair.found is not None and pair.compared is not None
     )
     interval = span(score.interval, score.unit)
-    # What attribute inference scores is the plain difference; the tables have the share of what the control leaves.
-    word = "Excess" if score.name == "attribute_inference" else "Risk"
+    # The tables have the share of what the control leaves to be lost, whatever the score is.
+    word = "Excess" if CATALOGUE[score.name].is_excess else "Risk"
     risk = f"{word} {figure(score.value, score.unit)}{f', 95% interval {interval}' if interval else ''}"
     return Drawing(
-        svg=compared_bars(drawn, key, f"{score.label}, success: {words}.", unit="%"),
+        svg=compared_bars(drawn, f"{score.label}, success: {words}.", unit="%"),
         title=score.label,
         detail=f"{risk}; {score.note}" if score.note else risk,
     )

@@ -1,27 +1,18 @@
-"""One picture: drawn by matplotlib, written as SVG that takes its colours and fonts from the page around it.
+"""One picture as SVG within the page, which gives it colours and font.
 
-The page forbids inline styles, so every style becomes an attribute. Colours are roles: matplotlib draws each in a
-colour that stands for it, and the attribute names the page's variable, which the page sets for light, dark and print.
-Texts never pass through matplotlib: it draws a placeholder, so that no name is read as mathematics or lacks a glyph.
+The page forbids inline styles, so every style is an attribute. Colours are roles: an attribute names the page's
+variable, which the page sets for light, dark and print. No element has an id, so pictures cannot disturb each other.
 """
 
 from __future__ import annotations
 
-import io
-import re
-import warnings
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Literal
-from xml.etree import ElementTree
+import unicodedata
+from collections.abc import Sequence
+from typing import Literal
 
 from markupsafe import Markup, escape
 
-from synthgan.review.wording import harmless
-
-if TYPE_CHECKING:
-    from matplotlib.artist import Artist
-    from matplotlib.axes import Axes
+from synthgan.review.wording import harmless, short
 
 ROLES = (
     *("ink", "muted", "grid", "paper", "real", "real-soft", "synthetic", "holdout", "limit", "empty"),
@@ -31,82 +22,46 @@ ROLES = (
 )
 """Names of the colours; the style sheet has a variable for each."""
 
-COLOUR = {role: f"#{index:02x}5a01" for index, role in enumerate(ROLES, 1)}
-"""The colour that stands for each role while matplotlib draws."""
-
 FONT_SIZE = 11.0
 """Of labels, in pixels of the picture."""
 
-_VARIABLE = {colour: f"var(--{role})" for role, colour in COLOUR.items()}
-_STYLES = {
-    *("fill", "fill-opacity", "opacity", "stroke", "stroke-dasharray", "stroke-linecap", "stroke-linejoin"),
-    *("stroke-opacity", "stroke-width", "text-anchor", "font-size", "font-weight"),
-}
-_ATTRIBUTES = {"d", "x", "y", "width", "height", "transform", "clip-path"}
-_TAGS = {"g", "path", "use", "defs", "clipPath", "rect", "text"}
-_NO_METADATA = dict.fromkeys(("Creator", "Date", "Format", "Type"))
-_PLACEHOLDER = re.compile(r"<<(\d+)>>")
-_NUMBER = re.compile(r"-?\d+\.\d+")
+Point = tuple[float, float]
+Anchor = Literal["start", "middle", "end"]
+
+_WIDTHS = {
+    character: width
+    for width, characters in {
+        0.3: "'IJijl", 0.35: " ,./:;\\f|\N{NO-BREAK SPACE}", 0.4: "!()-[]t", 0.45: '"r', 0.5: "*_`\N{EN DASH}",
+        0.55: "?Lcsz", 0.6: "FPkvxy", 0.65: "$0123456789EKSTYabdeghnopqu{}", 0.7: "ABCRVXZ", 0.75: "HNU", 0.8: "&DGOQ",
+        0.85: "#+<=>^w~\N{MINUS SIGN}", 0.9: "M", 0.95: "%", 1.0: "@Wm\N{HORIZONTAL ELLIPSIS}",
+    }.items()
+    for character in characters
+}  # fmt: skip
+"""Of characters, in sizes of the font: those of DejaVu Sans, wider than which no font of the page is."""
+
+_HALF_LETTER = 0.36
+"""Height of the middle of a small letter above the line it stands on, in sizes of the font."""
+
+_DIAMOND, _DOT = 5.0, 3.5
 
 
-@contextmanager
-def house_style() -> Iterator[None]:
-    """Matplotlib's own defaults and ours, whatever the user has set; to be held while pictures are drawn."""
-    from matplotlib import style
+def text_width(text: str, size: float = FONT_SIZE) -> float:
+    """About how many pixels a text takes, rather too many than too few."""
+    return size * sum(_WIDTHS.get(character) or _width(character) for character in text)
 
-    ours: dict[str, Any] = {
-        "svg.fonttype": "none",
-        "svg.hashsalt": "synthgan",
-        "text.usetex": False,
-        "text.parse_math": False,
-        "axes.unicode_minus": True,
-        "font.size": FONT_SIZE,
-        "path.simplify": True,
-    }
-    with warnings.catch_warnings(), style.context(["default", ours]):
-        warnings.simplefilter("ignore")  # odd figures make odd axes; the page has the figures as text
-        yield
+
+def fitted(text: str, most: int, pixels: float, size: float = FONT_SIZE) -> str:
+    """A name of at most ``most`` characters, and of fewer where they would take more than these pixels."""
+    lengths = range(most, 3, -1)
+    return next((name for n in lengths if text_width(name := short(text, n), size) <= pixels), short(text, 3))
 
 
 class Picture:
-    """A picture of ``width`` by ``height`` pixels; the page scales it.
+    """A picture of ``width`` by ``height`` pixels; the page scales it. Places are counted from the left and the top."""
 
-    Args:
-        key: unique on the page; a prefix of the ids within.
-        width: in pixels.
-        height: in pixels.
-    """
-
-    def __init__(self, key: str, width: float, height: float) -> None:
-        from matplotlib.figure import Figure
-
-        self.key = re.sub(r"[^a-z0-9-]", "", key)
+    def __init__(self, width: float, height: float) -> None:
         self.width, self.height = width, height
-        self.figure = Figure(figsize=(width / 72, height / 72), dpi=72, facecolor="none")
-        self._words: list[str] = []
-
-    def axes(self, left: float, top: float, right: float, bottom: float) -> Axes:
-        """Axes within these margins, in pixels, with nothing but a light base line."""
-        axes = self.figure.add_axes(
-            (
-                left / self.width,
-                bottom / self.height,
-                (self.width - left - right) / self.width,
-                (self.height - top - bottom) / self.height,
-            ),
-            facecolor="none",
-        )
-        for side in ("left", "right", "top"):
-            axes.spines[side].set_visible(False)
-        axes.spines["bottom"].set(color=COLOUR["muted"], linewidth=0.75)
-        axes.tick_params(length=0, pad=4, labelsize=FONT_SIZE, labelcolor=COLOUR["muted"])
-        axes.minorticks_off()
-        return axes
-
-    def words(self, text: str) -> str:
-        """A placeholder that becomes this text in the picture."""
-        self._words.append(harmless(text))
-        return f"<<{len(self._words) - 1}>>"
+        self._elements: list[Markup] = []
 
     def write(
         self,
@@ -115,72 +70,68 @@ class Picture:
         text: str,
         role: str = "muted",
         *,
-        anchor: Literal["left", "center", "right"] = "left",
+        anchor: Anchor = "start",
         size: float = FONT_SIZE,
         upwards: bool = False,
     ) -> None:
-        """A line of text, its middle at ``y`` pixels from the top; ``upwards`` turns it by a right angle."""
-        from matplotlib.text import Text
-
-        # Beside the middle by a third of the size, as of a small letter: the placeholder has another height.
-        shift = 0.36 * size
-        place = (x + shift, self.height - y) if upwards else (x, self.height - y - shift)
+        """A line of text, its middle at ``y``; ``upwards`` turns it by a right angle, its middle at ``x``."""
+        shift = _HALF_LETTER * size
+        place = (x + shift, y) if upwards else (x, y + shift)
+        left, top = map(_pixels, place)
         self._add(
-            Text(
-                *place, self.words(text), color=COLOUR[role], fontsize=size, ha=anchor, va="baseline",
-                rotation=90 if upwards else 0, rotation_mode="anchor",
-            )
-        )  # fmt: skip
+            "text",
+            {
+                "x": left,
+                "y": top,
+                "fill": _colour(role),
+                "font-size": "" if size == FONT_SIZE else _pixels(size),
+                "text-anchor": "" if anchor == "start" else anchor,
+                "transform": f"rotate(-90 {left} {top})" if upwards else "",
+            },
+            harmless(text),
+        )
 
     def box(self, x: float, y: float, width: float, height: float, role: str) -> None:
-        """A filled rectangle, ``x`` and ``y`` from the left and the top; a negative width goes to the left."""
-        from matplotlib.patches import Rectangle
-
-        self._add(Rectangle((x, self.height - y - height), width, height, color=COLOUR[role], linewidth=0))
+        """A filled rectangle; a negative width goes to the left."""
+        left = min(x, x + width)
+        size = {"width": _pixels(abs(width)), "height": _pixels(height)}
+        self._add("rect", {"x": _pixels(left), "y": _pixels(y), **size, "fill": _colour(role)})
 
     def line(
         self,
-        points: Sequence[tuple[float, float]],
+        points: Sequence[Point],
         role: str,
         width: float = 1.0,
         *,
-        dashes: Any = "-",
-        opacity: float | None = None,
+        dashes: Sequence[float] = (),
+        opacity: float = 1.0,
     ) -> None:
-        """A line through points, each from the left and the top."""
-        from matplotlib.lines import Line2D
-
-        xs, ys = [x for x, _ in points], [self.height - y for _, y in points]
+        """A line through points; ``dashes`` are lengths of dashes and gaps, in widths of the line."""
         self._add(
-            Line2D(
-                xs, ys, color=COLOUR[role], linewidth=width, linestyle=dashes, alpha=opacity, solid_capstyle="butt",
-                solid_joinstyle="miter",
-            )
-        )  # fmt: skip
+            "path",
+            {
+                "d": _path(points),
+                "fill": "none",
+                "stroke": _colour(role),
+                "stroke-width": "" if width == 1 else f"{width:g}",
+                "stroke-dasharray": " ".join(_pixels(width * length) for length in dashes),
+                "stroke-opacity": "" if opacity == 1 else f"{opacity:g}",
+            },
+        )
 
-    def area(self, points: Sequence[tuple[float, float]], role: str) -> None:
-        """A filled polygon, its points from the left and the top."""
-        from matplotlib.patches import Polygon
+    def area(self, points: Sequence[Point], role: str) -> None:
+        """A filled polygon."""
+        self._add("path", {"d": f"{_path(points)}Z", "fill": _colour(role)})
 
-        self._add(Polygon([(x, self.height - y) for x, y in points], closed=True, color=COLOUR[role], linewidth=0))
+    def dot(self, x: float, y: float, role: str) -> None:
+        """A dot around a place."""
+        self._add("circle", {"cx": _pixels(x), "cy": _pixels(y), "r": _pixels(_DOT), "fill": _colour(role)})
 
-    def mark(self, x: float, y: float, role: str, *, diamond: bool = False) -> None:
-        """A dot, or a hollow diamond."""
-        from matplotlib.lines import Line2D
-
-        fill = COLOUR["paper" if diamond else role]
-        self._add(
-            Line2D(
-                [x], [self.height - y], marker="D" if diamond else "o", markersize=7, markerfacecolor=fill,
-                markeredgecolor=COLOUR[role], markeredgewidth=1.75 if diamond else 0, linestyle="none",
-            )
-        )  # fmt: skip
-
-    def _add(self, artist: Artist) -> None:
-        from matplotlib.transforms import IdentityTransform
-
-        artist.set_transform(IdentityTransform())
-        self.figure.add_artist(artist)
+    def diamond(self, x: float, y: float, role: str) -> None:
+        """A hollow diamond around a place."""
+        corners = [(x, y - _DIAMOND), (x + _DIAMOND, y), (x, y + _DIAMOND), (x - _DIAMOND, y)]
+        style = {"fill": _colour("paper"), "stroke": _colour(role), "stroke-width": "1.75"}
+        self._add("path", {"d": f"{_path(corners)}Z", **style})
 
     def svg(self, label: str) -> Markup:
         """The picture for the page.
@@ -188,61 +139,58 @@ class Picture:
         Args:
             label: what it shows, for those who do not see it.
         """
-        from matplotlib.backends.backend_svg import FigureCanvasSVG
+        width, height = _pixels(self.width), _pixels(self.height)
+        return _element(
+            "svg",
+            {
+                "viewBox": f"0 0 {width} {height}",
+                "width": width,
+                "height": height,
+                "role": "img",
+                "aria-label": harmless(label),
+                "font-size": _pixels(FONT_SIZE),
+            },
+            Markup("").join(self._elements),
+        )
 
-        written = io.BytesIO()
-        canvas = FigureCanvasSVG(self.figure)
-        canvas.print_svg(written, metadata=_NO_METADATA)  # type: ignore[no-untyped-call]
-        inner = "".join(self._markup(child) for child in ElementTree.fromstring(written.getvalue()))
-        return Markup(
-            '<svg viewBox="0 0 {:g} {:g}" width="{:g}" height="{:g}" role="img" aria-label="{}">{}</svg>'
-        ).format(self.width, self.height, self.width, self.height, harmless(label), Markup(inner))
-
-    def _markup(self, element: ElementTree.Element) -> str:
-        tag = element.tag.rpartition("}")[2]
-        if tag not in _TAGS:
-            return ""
-        attributes = self._attributes(element, tag)
-        inner = "".join(self._markup(child) for child in element)
-        if tag == "text":
-            inner = str(escape(_PLACEHOLDER.sub(lambda match: self._words[int(match[1])], element.text or "")))
-        if not inner and tag in ("g", "defs", "text"):
-            return ""
-        if tag == "g" and not attributes:
-            return inner
-        if tag == "path" and attributes.get("fill") == "none" == attributes.get("stroke", "none"):
-            return ""
-        listed = "".join(f' {name}="{escape(value)}"' for name, value in attributes.items())
-        return f"<{tag}{listed}>{inner}</{tag}>"
-
-    def _attributes(self, element: ElementTree.Element, tag: str) -> dict[str, str]:
-        found: dict[str, str] = {}
-        for name, value in element.attrib.items():
-            plain = name.rpartition("}")[2]
-            if plain == "href":
-                found["href"] = f"#{self.key}-{value.removeprefix('#')}"
-            elif plain == "clip-path":
-                found["clip-path"] = value.replace("url(#", f"url(#{self.key}-")
-            elif plain == "id" and tag in ("path", "clipPath"):
-                found["id"] = f"{self.key}-{value}"
-            elif plain == "style":
-                found |= _styles(value)
-            elif plain in _ATTRIBUTES and not value.startswith("rotate(-0 "):
-                found[plain] = _rounded(value)
-        return found
+    def _add(self, tag: str, attributes: dict[str, str], text: str = "") -> None:
+        self._elements.append(_element(tag, attributes, text))
 
 
-def _styles(style: str) -> dict[str, str]:
-    """A style as attributes, colours as the page's variables."""
-    pairs = (part.split(":", 1) for part in style.split(";") if ":" in part)
-    found = {name.strip(): value.strip() for name, value in pairs}
-    kept = {name: _VARIABLE.get(value, value) for name, value in found.items() if name in _STYLES}
-    if "font-size" in kept:
-        kept["font-size"] = kept["font-size"].removesuffix("px")
-    return kept
+def _element(tag: str, attributes: dict[str, str], content: str) -> Markup:
+    """An element; attributes that are empty are left out. Whatever is not markup yet is escaped here."""
+    listed = "".join(f' {name}="{escape(value)}"' for name, value in attributes.items() if value)
+    return Markup(f"<{tag}{listed}>{escape(content)}</{tag}>" if content else f"<{tag}{listed}/>")
 
 
-def _rounded(value: str) -> str:
-    """Numbers with a tenth of a pixel, on one line."""
-    short = _NUMBER.sub(lambda match: f"{float(match[0]):.1f}".removesuffix(".0"), value)
-    return " ".join(short.split())
+def _colour(role: str) -> str:
+    return f"var(--{role})"
+
+
+def _pixels(value: float) -> str:
+    """A number with a tenth of a pixel."""
+    return f"{round(value, 1) + 0.0:.1f}".removesuffix(".0")
+
+
+def _path(points: Sequence[Point]) -> str:
+    """Straight lines through points, short where they go sideways, up or down."""
+    places = [(_pixels(x), _pixels(y)) for x, y in points]
+    words: list[str] = []
+    before = ("", "")
+    for x, y in places:
+        if not words:
+            words.append(f"M{x} {y}")
+        elif y == before[1]:
+            words += [f"H{x}"] if x != before[0] else []
+        else:
+            words.append(f"V{y}" if x == before[0] else f"L{x} {y}")
+        before = (x, y)
+    return "".join(words)
+
+
+def _width(character: str) -> float:
+    if unicodedata.combining(character) or unicodedata.category(character) == "Cf":
+        return 0.0
+    if unicodedata.east_asian_width(character) in "WF":
+        return 1.3 if unicodedata.category(character) == "So" else 1.05
+    return 0.85

@@ -35,7 +35,7 @@ def columns_section(scores: Scores) -> Section | None:
     columns = read_columns(scores.evidence)
     if not columns:
         return None
-    drawn = [_column_drawing(column, place) for place, column in enumerate(columns[:DRAWN_COLUMNS])]
+    drawn = [_column_drawing(column) for column in columns[:DRAWN_COLUMNS]]
     blocks: list[Block] = [
         Legend(
             entries=(
@@ -89,17 +89,17 @@ def pairs_section(scores: Scores) -> Section | None:
     errors = [value for row in shown.error for value in row if value is not None]
     most = max(1.0, *errors) if errors else 1.0
     drawings = tuple(
-        Drawing(svg=heatmap(shown, values, f"h{key}", top, _heatmap_words(shown, values, title, unit)), title=title)
-        for key, title, values, top, unit in (
-            ("real", "Real", shown.real, 1.0, ""),
-            ("synthetic", "Synthetic", shown.synthetic, 1.0, ""),
-            ("error", "Difference", shown.error, most, "%"),
+        Drawing(svg=heatmap(shown, values, top, _heatmap_words(shown, values, title, unit)), title=title)
+        for title, values, top, unit in (
+            ("Real", shown.real, 1.0, ""),
+            ("Synthetic", shown.synthetic, 1.0, ""),
+            ("Difference", shown.error, most, "%"),
         )
     )
     scales = Legend(
         entries=(
-            (heat_scale("hs1", "1"), "strength of the relation, real and synthetic"),
-            (heat_scale("hs2", figure(most, "%"), "0 %"), "trend error, difference"),
+            (heat_scale("1"), "strength of the relation, real and synthetic"),
+            (heat_scale(figure(most, "%"), "0 %"), "trend error, difference"),
         )
     )
     left = len(pairs.columns) - len(shown.columns)
@@ -133,7 +133,7 @@ def detection_section(scores: Scores) -> Section | None:
     )
     names = [short(name, 30) for name, _ in known[:3]]
     label = f"How much worse the classifier gets without a column; most for {', '.join(names)}"
-    picture = bars(known, "det", label)
+    picture = bars(known, label)
     rows = [(named(name), figure(drop)) for name, drop in known]
     return Section(
         key="detection",
@@ -153,7 +153,7 @@ def detection_section(scores: Scores) -> Section | None:
 def utility_section(scores: Scores) -> Section | None:
     """What models learn from the synthetic rows, against the same models trained on real ones."""
     found = [(score, pairs) for score in scores if score.group == "utility" and (pairs := _models(score))]
-    drawings = [_model_drawing(score, pairs, f"util{place}") for place, (score, pairs) in enumerate(found)]
+    drawings = [_model_drawing(score, pairs) for score, pairs in found]
     if not drawings:
         singles = [
             Pair(score.label, _estimate(score.value, score.interval), _estimate(score.reference, None))
@@ -161,9 +161,7 @@ def utility_section(scores: Scores) -> Section | None:
             if score.group == "utility" and score.name in _MEASURES and finite(score.value) is not None
         ]
         words = _compared_words("Utility", singles)
-        drawings = (
-            [Drawing(svg=compared_bars(singles, "util", words), title="One model, by measure")] if singles else []
-        )
+        drawings = [Drawing(svg=compared_bars(singles, words), title="One model, by measure")] if singles else []
     blocks: list[Block] = [Gallery(drawings=tuple(drawings), layout="halves")] if drawings else []
     blocks += [_model_table(score, pairs) for score, pairs in found]
     after = [*_subgroup_blocks(scores), *_augmentation_blocks(scores)]
@@ -186,10 +184,10 @@ def utility_section(scores: Scores) -> Section | None:
     )
 
 
-def _column_drawing(column: Column, place: int) -> Drawing:
+def _column_drawing(column: Column) -> Drawing:
     missing = [column.missing.get(part) for part in ("real", "synthetic")]
     return Drawing(
-        svg=column_picture(column, f"c{place}"),
+        svg=column_picture(column),
         title=named(column.name, 34),
         aside="" if column.error is None else figure(column.error, "%"),
         detail=f"Missing: {percent(missing[0])} real, {percent(missing[1])} synthetic" if any(missing) else "",
@@ -258,13 +256,13 @@ def _models(score: Score) -> list[Pair]:
     return found
 
 
-def _model_drawing(score: Score, pairs: list[Pair], key: str) -> Drawing:
+def _model_drawing(score: Score, pairs: list[Pair]) -> Drawing:
     values = [each.value for pair in pairs for each in (pair.found, pair.compared) if each is not None]
     start = 0.5 if score.name in ("auc", "balanced_accuracy") and min(values) >= 0.5 else 0.0
     notes = [score.note.rstrip(".")] if score.note else []
     notes += ["bars begin at 0.5, which is chance for two classes"] if start else []
     words = _compared_words(score.label, pairs)
-    svg = compared_bars(pairs, key, words, start=start)
+    svg = compared_bars(pairs, words, start=start)
     return Drawing(svg=svg, title=score.label, detail=_clause("; ".join(notes)))
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from markupsafe import Markup
 
+from synthgan.evaluation.catalogue import GROUPS, Group
 from synthgan.review.report.blocks import Heading, Legend, Points, Section, Table, Text, marked, named
 from synthgan.review.report.figures import Estimate, strip
 from synthgan.review.report.glossary import terms_of
@@ -33,15 +34,6 @@ _MEANING: Mapping[State, str] = {
     "none": "No policy was applied, so nothing here says that the table may be released.",
 }
 _LISTED = 3
-_TITLES = {
-    "fidelity": "Fidelity",
-    "coverage": "Coverage",
-    "detection": "Detection",
-    "utility": "Utility",
-    "membership": "Membership attacks",
-    "disclosure": "Disclosure",
-    "copies": "Copies",
-}
 
 
 class Verdicts(Protocol):
@@ -122,8 +114,8 @@ def key_figures(scores: Scores, verdicts: Verdicts | None) -> Section:
     limits = _limits(verdicts)
     bodies = []
     for group, members in _grouped(scores):
-        rows = tuple(_score_row(score, limits.get(score.name), f"k{score.group}{place}") for place, score in members)
-        bodies.append((_TITLES.get(group, str(group)), rows))
+        rows = tuple(_score_row(score, limits.get(score.name)) for score in members)
+        bodies.append((GROUPS[group], rows))
     table = Table(
         caption="Scores of the synthetic table",
         stacked=True,
@@ -173,14 +165,14 @@ def _reading(scores: Scores) -> str:
     )
 
 
-def _grouped(scores: Scores) -> Iterator[tuple[str, list[tuple[int, Score]]]]:
-    members: dict[str, list[tuple[int, Score]]] = {}
-    for place, score in enumerate(scores):
-        members.setdefault(score.group, []).append((place, score))
+def _grouped(scores: Scores) -> Iterator[tuple[Group, list[Score]]]:
+    members: dict[Group, list[Score]] = {}
+    for score in scores:
+        members.setdefault(score.group, []).append(score)
     yield from members.items()
 
 
-def _score_row(score: Score, limit: float | None, key: str) -> tuple[Text, ...]:
+def _score_row(score: Score, limit: float | None) -> tuple[Text, ...]:
     value, floor, ideal = finite(score.value), finite(score.reference), finite(score.ideal)
     interval = span(score.interval, score.unit)
     picture: Text = ""
@@ -189,9 +181,7 @@ def _score_row(score: Score, limit: float | None, key: str) -> tuple[Text, ...]:
         words += [f"95% interval {interval}"] if interval else []
         words += [f"real rows {figure(floor, score.unit)}"] if floor is not None else []
         words += [f"limit {figure(limit, score.unit)}"] if limit is not None else []
-        picture = strip(
-            Estimate(value, _pair(score.interval)), key, ", ".join(words), floor=floor, ideal=ideal, limit=limit
-        )
+        picture = strip(Estimate(value, _pair(score.interval)), ", ".join(words), floor=floor, ideal=ideal, limit=limit)
     return (
         _score_label(score),
         "undefined" if value is None else figure(value, score.unit),

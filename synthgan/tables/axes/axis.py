@@ -20,7 +20,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.types as pat
 
-from synthgan.tables.arrow_types import NANOSECONDS, parse_type
+from synthgan.tables.arrow_types import DECIMAL256_DIGITS, NANOSECONDS, parse_type
 from synthgan.tables.axes.decimal_digits import DecimalFrame
 from synthgan.tables.axes.grids import Grid
 from synthgan.tables.axes.raw_numbers import (
@@ -37,7 +37,6 @@ from synthgan.tables.axes.raw_numbers import (
 from synthgan.tables.axes.whole_axis import WholeAxis
 
 _UINT64_SHIFT = np.uint64(2**63)
-_MOST_DIGITS = 76  # of a decimal type
 _LARGEST_FLOAT = 2**62  # as whole floats saturate
 
 
@@ -275,12 +274,12 @@ class Axis:
             ValueError: when a part is out of range, or they do not fit together.
         """
         arrow_type = parse_type(content["arrow_type"])
-        most = MAX_DECIMALS if pat.is_floating(arrow_type) else _MOST_DIGITS if pat.is_decimal(arrow_type) else 0
+        most = MAX_DECIMALS if pat.is_floating(arrow_type) else DECIMAL256_DIGITS if pat.is_decimal(arrow_type) else 0
         decimals, clock, origin = content["decimals"], content.get("clock", "wall"), str(content.get("origin", 0))
         if not isinstance(decimals, int) or not 0 <= decimals <= most or clock not in ("wall", "utc"):
             raise ValueError("the unit of an axis is out of range")
         if (
-            len(origin) > _MOST_DIGITS
+            len(origin) > DECIMAL256_DIGITS
             or not origin.removeprefix("-").isdecimal()
             or (origin != "0" and not pat.is_decimal(arrow_type))
         ):

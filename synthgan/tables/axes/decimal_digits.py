@@ -12,11 +12,12 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from synthgan.tables.arrow_types import DECIMAL256_DIGITS
+
 _DIGITS = 18
 _ROUND = 10**_DIGITS
 _WIDEST = 4 * _ROUND  # with the origin rounded down to a multiple of 10**18, all of it fits into int64
 _LARGEST = 2**63 - 1
-_MOST_DIGITS = 76
 
 Words = npt.NDArray[np.uint64]
 """``(n_rows, n_words)`` two's complement integers, lowest word first."""
@@ -91,20 +92,20 @@ class DecimalFrame:
             return True
         held = array.drop_null()
         held = held.filter(pa.array(~is_saturated(self.read(held))))
-        apart = _array(_added(_extended(_words(held), 4), -self.origin), pa.decimal256(_MOST_DIGITS, 0))
-        whole = apart.cast(pa.decimal256(_MOST_DIGITS, -self.dropped), safe=False)
+        apart = _array(_added(_extended(_words(held), 4), -self.origin), pa.decimal256(DECIMAL256_DIGITS, 0))
+        whole = apart.cast(pa.decimal256(DECIMAL256_DIGITS, -self.dropped), safe=False)
         return bool(pc.all(pc.equal(whole.cast(apart.type), apart), min_count=0).as_py())
 
     def write(self, raw: npt.NDArray[np.int64], missing: Any, arrow_type: pa.DataType) -> pa.Array:
         """Decimals at raw numbers, null where ``missing``."""
         words = _extended(raw.view(np.uint64)[:, None], 4 if self.origin or self.dropped else 2)
         if self.dropped:
-            held = _array(words, pa.decimal256(_MOST_DIGITS, -self.dropped))
-            words = _words(held.cast(pa.decimal256(_MOST_DIGITS, 0)))
+            held = _array(words, pa.decimal256(DECIMAL256_DIGITS, -self.dropped))
+            words = _words(held.cast(pa.decimal256(DECIMAL256_DIGITS, 0)))
         if self.origin:
             words = _added(words, self.origin)
         scale = arrow_type.scale
-        wide = pa.decimal128(38, scale) if words.shape[1] == 2 else pa.decimal256(_MOST_DIGITS, scale)
+        wide = pa.decimal128(38, scale) if words.shape[1] == 2 else pa.decimal256(DECIMAL256_DIGITS, scale)
         return _array(words, wide, missing).cast(arrow_type)
 
 
@@ -215,8 +216,8 @@ def _added(words: Words, value: int) -> Words:
 
 def _shortened(words: Words, digits: int) -> pa.Array:
     """The integers without their last digits, rounded down."""
-    whole = _array(words, pa.decimal256(_MOST_DIGITS, 0))
-    short = whole.cast(pa.decimal256(_MOST_DIGITS, -digits), safe=False)
+    whole = _array(words, pa.decimal256(DECIMAL256_DIGITS, 0))
+    short = whole.cast(pa.decimal256(DECIMAL256_DIGITS, -digits), safe=False)
     negative = words[:, -1].view(np.int64) < 0
     if not negative.any():
         return short

@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 import pyarrow.types as pat
 
 from synthgan.errors import DataError
-from synthgan.tables.arrow_types import NANOSECONDS
+from synthgan.tables.arrow_types import DAY, NANOSECONDS
 from synthgan.tables.axes.decimal_digits import DecimalFrame
 
 Numbers: TypeAlias = npt.NDArray[Any]
@@ -25,9 +25,11 @@ Clock: TypeAlias = Literal["wall", "utc"]
 MAX_DECIMALS = 6
 """Floats are tried on grids of 1, 0.1, ... down to this many decimals."""
 
+LARGEST_SCALED = 2.0**50
+"""In steps of a decimal grid; beyond it a float's neighbours are too far apart to tell one."""
+
 _PLAIN = DecimalFrame()
 _NOISE = 1e-9  # of a grid step: rounding errors of sums and differences are below
-_LARGEST_SCALED = 2.0**50  # beyond this a float's neighbours are too far apart to tell a decimal grid
 
 
 def is_numeric(arrow_type: pa.DataType) -> bool:
@@ -46,7 +48,7 @@ def raw_day(arrow_type: pa.DataType) -> int:
     """Raw units in a day of the calendar; 0 for types that are no dates."""
     if pat.is_date32(arrow_type):
         return 1
-    return 86_400 * 10**9 // NANOSECONDS[arrow_type.unit] if pat.is_timestamp(arrow_type) else 0
+    return DAY // NANOSECONDS[arrow_type.unit] if pat.is_timestamp(arrow_type) else 0
 
 
 def conform(array: pa.Array, arrow_type: pa.DataType, column: str) -> pa.Array:
@@ -129,7 +131,7 @@ def decimals_needed(
     relative = 6e-8 if single_precision else 2e-15
     for decimals in range(at_least, MAX_DECIMALS + 1):
         # A grid finer than the float's own spacing would accept anything.
-        if largest * 10.0**decimals > (1 / (4 * relative) if decimals else _LARGEST_SCALED):
+        if largest * 10.0**decimals > (1 / (4 * relative) if decimals else LARGEST_SCALED):
             return None
         scaled = values * 10.0**decimals
         whole = np.rint(scaled)

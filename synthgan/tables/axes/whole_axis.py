@@ -12,8 +12,10 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.types as pat
 
-NANOSECONDS: dict[str, int] = {"s": 10**9, "ms": 10**6, "us": 10**3, "ns": 1, "D": 86_400 * 10**9}
-"""Nanoseconds in one tick of a time unit."""
+from synthgan.tables.arrow_types import DAY, NANOSECONDS
+
+_NUMPY_UNITS = NANOSECONDS | {"D": DAY}
+"""Nanoseconds of each unit of time that numpy's own types have here."""
 
 
 class WholeAxis:
@@ -63,12 +65,12 @@ class WholeAxis:
         if pat.is_decimal(arrow_type):
             return Fraction(value) * Fraction(10) ** int(arrow_type.scale)
         if pat.is_duration(arrow_type):
-            return Fraction(_nanoseconds(pd.Timedelta(value).to_numpy()), NANOSECONDS[arrow_type.unit])
+            return Fraction(_nanoseconds(pd.Timedelta(value).to_numpy()), _NUMPY_UNITS[arrow_type.unit])
         stamp = pd.Timestamp(value)
         if stamp.tzinfo is not None:
             stamp = stamp.tz_convert("UTC").tz_localize(None)
         unit = "D" if pat.is_date32(arrow_type) else arrow_type.unit
-        return Fraction(_nanoseconds(stamp.to_numpy()), NANOSECONDS[unit])
+        return Fraction(_nanoseconds(stamp.to_numpy()), _NUMPY_UNITS[unit])
 
     def value(self, tick: int) -> Any:
         """The Python value at a tick: int, Decimal, `pandas.Timestamp`, `datetime.date` or `pandas.Timedelta`."""
@@ -89,7 +91,7 @@ class WholeAxis:
 def _nanoseconds(value: np.datetime64 | np.timedelta64) -> int:
     """A numpy time as a Python integer of nanoseconds, whatever its unit, without overflow."""
     unit, step = np.datetime_data(value.dtype)
-    return int(value.astype(np.int64)) * step * NANOSECONDS[unit]
+    return int(value.astype(np.int64)) * step * _NUMPY_UNITS[unit]
 
 
 def _arrow_safe(value: Any) -> Any:

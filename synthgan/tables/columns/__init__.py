@@ -1,26 +1,23 @@
-"""One encoder per modelling family, found by the column's kind."""
+"""One encoder per family of columns."""
 
 from __future__ import annotations
-
-from typing import Any
 
 from synthgan.tables.columns.identifiers import IdentifierEncoder
 from synthgan.tables.columns.levels import LevelEncoder
 from synthgan.tables.columns.numeric import NumericEncoder
+from synthgan.tables.columns.protocol import ColumnEncoder
 from synthgan.tables.columns.text import TextEncoder
-from synthgan.tables.schema.schema import Kind
+from synthgan.tables.schema.schema import ColumnSchema
 
-ENCODERS: dict[Kind, Any] = {
-    "categorical": LevelEncoder,
-    "boolean": LevelEncoder,
-    "constant": LevelEncoder,
-    "integer": NumericEncoder,
-    "float": NumericEncoder,
-    "decimal": NumericEncoder,
-    "datetime": NumericEncoder,
-    "date": NumericEncoder,
-    "timedelta": NumericEncoder,
-    "identifier": IdentifierEncoder,
+ENCODERS: dict[str, type[ColumnEncoder]] = {
+    "levels": LevelEncoder,
+    "numbers": NumericEncoder,
+    "identifiers": IdentifierEncoder,
     "text": TextEncoder,
 }
-"""The encoder class of each kind."""
+"""Family of `synthgan.tables.kinds.TRAITS` -> the class that fits a column of it and reads it out of a model file."""
+
+
+def encoder_class(column: ColumnSchema) -> type[ColumnEncoder]:
+    """The encoder class of a column's kind."""
+    return ENCODERS[column.traits.family]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import re
-import warnings
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -14,15 +13,16 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.types as pat
 
-from synthgan.errors import ConditionError, SchemaError, SynthganWarning
+from synthgan.errors import ConditionError, SchemaError
 from synthgan.tables.arrow_types import is_text, parse_type
 from synthgan.tables.axes.raw_numbers import Mask
 from synthgan.tables.columns.fresh_values import FormatWriter, NumberWriter
-from synthgan.tables.columns.protocol import Codes, Facts, FitRules, LevelCondition, Positions
+from synthgan.tables.columns.protocol import Codes, Facts, FitRules, LevelCondition, Losses, Positions
 from synthgan.tables.conditions.predicates import AnyOf, Missing, Predicate
 from synthgan.tables.schema.schema import ColumnSchema
 from synthgan.tables.statistics.formats import VARIES, Format, in_order, merge_coarsely, narrowed, with_room
 from synthgan.tables.statistics.statistics import ColumnStatistics
+from synthgan.warned import warn
 
 COVERED = 0.9
 """Formats are told apart as finely as leaves at least this share of rows in formats with enough rows."""
@@ -135,6 +135,15 @@ class IdentifierEncoder:
             upper=np.ones(size, dtype=np.float32),
         )
 
+    @property
+    def listed(self) -> None:
+        """Identifiers are made afresh."""
+
+    @property
+    def losses(self) -> Losses:
+        """No class or number is looked for among identifiers."""
+        return Losses()
+
     def describe(self) -> dict[str, Any]:
         """What the model file holds about the column."""
         return {
@@ -236,11 +245,9 @@ class IdentifierDecoder:
         parts = [writer.write(int((chosen == index).sum())) for index, writer in enumerate(self._writers)]
         if not self._warned and any(writer.has_run_out for writer in self._writers):
             self._warned = True
-            warnings.warn(
+            warn(
                 f"column '{self._encoder.name}': a format of its identifiers has run out of different ones; those that "
-                f"follow end with '{self._sign}' and a number",
-                SynthganWarning,
-                stacklevel=2,
+                f"follow end with '{self._sign}' and a number"
             )
         order = np.argsort(chosen, kind="stable")
         place = np.empty(n_rows, dtype=np.int64)

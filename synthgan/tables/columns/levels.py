@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from decimal import Decimal
 from functools import cached_property
 from typing import Any
 
@@ -17,7 +16,6 @@ import pyarrow.types as pat
 from synthgan.errors import ConditionError
 from synthgan.tables.arrow_types import is_text, parse_type
 from synthgan.tables.axes.raw_numbers import conform
-from synthgan.tables.columns.binning import share_before
 from synthgan.tables.columns.level_choice import (
     OTHER,
     SURE,
@@ -27,10 +25,19 @@ from synthgan.tables.columns.level_choice import (
     split_levels,
     words_among_numbers,
 )
-from synthgan.tables.columns.protocol import LARGEST_POSITION, Codes, Facts, FitRules, LevelCondition, Positions
+from synthgan.tables.columns.protocol import (
+    Codes,
+    Facts,
+    FitRules,
+    LevelCondition,
+    ListedValues,
+    Losses,
+    Positions,
+)
+from synthgan.tables.columns.tail_buckets import TailBuckets
 from synthgan.tables.conditions.predicates import Predicate, matches
 from synthgan.tables.schema.schema import ColumnSchema
-from synthgan.tables.schema.schema_values import INFINITIES, value_to_json
+from synthgan.tables.schema.schema_values import values_from_json, values_to_json
 from synthgan.tables.statistics.statistics import ColumnStatistics
 
 _MOSTLY_OTHER = 0.5
@@ -128,7 +135,7 @@ class LevelEncoder:
     @property
     def n_buckets(self) -> int:
         """Number of tail buckets."""
-        return int(self.bucket[-1]) + 1 if len(self.bucket) else 0
+        return self._tail.n_buckets
 
     @cached_property
     def facts(self) -> Facts:
@@ -156,13 +163,12 @@ class LevelEncoder:
     @cached_property
     def _value_shares(self) -> npt.NDArray[np.float64]:
         """``(n_values,)`` share of each value among them all."""
-        _, rows = self.shares()
-        return rows / rows.sum()
+        shares = self.listed.shares
+        return shares / shares.sum()
 
     @cached_property
-    def _place(self) -> npt.NDArray[np.float64]:
-        """``(n_values - n_single,)`` bucket plus position at which each tail level starts."""
-        return self.bucket + share_before(self.bucket, self.share)
+    def _tail(self) -> TailBuckets:
+        return TailBuckets(self.bucket, self.share)
 
     def encode(self, array: pa.Array, rng: np.random.Generator) -> tuple[Codes, Positions | None]:
         """Codes of a batch and, with buckets, positions."""
@@ -174,10 +180,8 @@ class LevelEncoder:
             return codes, None
         tail = index - self.n_single
         in_bucket = (tail >= 0) & (tail < len(self.bucket))
-        tail = tail[in_bucket]
         positions = np.zeros(len(codes), dtype=np.float32)
-        inside = self._place[tail] - self.bucket[tail] + rng.random(len(tail), dtype=np.float32) * self.share[tail]
-        positions[in_bucket] = np.clip(inside, 0.0, LARGEST_POSITION)
+        positions[in_bucket] = self._tail.positions(tail[in_bucket], rng)
         return codes, positions
 
     def _index(self, array: pa.Array) -> npt.NDArray[np.int64]:
@@ -202,16 +206,14 @@ class LevelEncoder:
         index = self._value_of_code[codes]
         if len(self.bucket) and positions is not None:
             rows = np.flatnonzero((codes >= self.n_single) & (codes < self.n_single + self.n_buckets))
-            inside = np.clip(positions[rows], 0.0, LARGEST_POSITION).astype(np.float64)
-            place = codes[rows] - self.n_single + inside
-            index[rows] = self.n_single + np.searchsorted(self._place, place, side="right") - 1
+            index[rows] = self.n_single + self._tail.levels(codes[rows] - self.n_single, positions[rows])
         return self._dictionary.take(pa.array(index))
 
     @cached_property
     def _value_of_code(self) -> npt.NDArray[np.int64]:
         """Index in ``_dictionary`` of each code (of a bucket: of its first level)."""
         index = np.arange(self.n_levels)
-        first = np.searchsorted(self.bucket, np.arange(self.n_buckets)) + self.n_single
+        first = self._tail.first_levels + self.n_single
         index[self.n_single : self.n_single + self.n_buckets] = first
         if self.other is not None:
             index[self.other] = len(self.values)
@@ -238,19 +240,14 @@ class LevelEncoder:
         lower, upper = np.zeros(self.n_levels, dtype=np.float32), np.ones(self.n_levels, dtype=np.float32)
         allowed = met[self._value_of_code]
         exact = True
+        met_in_tail = met[self.n_single : len(self.values)]
         for bucket in range(self.n_buckets):
-            rows = np.flatnonzero(self.bucket == bucket)
-            wanted = rows[met[self.n_single + rows]]
             code = self.n_single + bucket
-            allowed[code] = len(wanted) > 0
-            if 0 < len(wanted) < len(rows):
-                first, last = wanted[0], wanted[-1]
-                exact &= len(wanted) == last - first + 1
-                lower[code] = np.nextafter(np.float32(self._place[first] - bucket), np.float32(1))
-                if last != rows[-1]:
-                    upper[code] = np.nextafter(np.float32(self._place[last + 1] - bucket), np.float32(0))
-                if upper[code] <= lower[code]:
-                    exact, upper[code] = False, np.nextafter(lower[code], np.float32(2))
+            window = self._tail.window(bucket, met_in_tail)
+            allowed[code] = window is not None
+            if window is not None:
+                lower[code], upper[code] = window.lower, window.upper
+                exact &= window.is_exact
         if not allowed.any():
             raise ConditionError(
                 f"no value that the model can generate for column '{self.name}' meets its condition; it knows "
@@ -258,11 +255,18 @@ class LevelEncoder:
             )
         return LevelCondition(allowed=allowed, lower=lower, upper=upper, is_exact=exact)
 
-    def shares(self) -> tuple[pa.Array, npt.NDArray[np.float64]]:
+    @cached_property
+    def listed(self) -> ListedValues:
         """All kept values and their shares of the rows."""
-        rows = self.marginal[self._code_of_value[: len(self.values)]].copy()
-        rows[self.n_single :] *= self.share
-        return self.values, rows
+        shares = self.marginal[self._code_of_value[: len(self.values)]].copy()
+        shares[self.n_single :] *= self.share
+        share_unlisted = 0.0 if self.other is None else float(self.marginal[self.other])
+        return ListedValues(values=self.values, shares=shares, share_unlisted=share_unlisted, is_closed=self.closed)
+
+    @property
+    def losses(self) -> Losses:
+        """The levels that were too rare to keep."""
+        return Losses(n_classes=self.n_merged, classes_become=self.rare_become)
 
     def describe(self) -> dict[str, Any]:
         """What the model file holds about the column."""
@@ -370,33 +374,6 @@ class LevelEncoder:
         )
         if not fits:
             raise ValueError(f"the levels of column '{self.name}' do not fit together")
-
-
-def values_to_json(values: pa.Array) -> list[Any]:
-    """Values of any column type as JSON scalars; times as whole numbers, decimals and infinities as text."""
-    if pat.is_decimal(values.type):
-        return [str(value) for value in values.to_pylist()]
-    if pat.is_floating(values.type):
-        return [value_to_json(value) for value in values.to_pylist()]
-    content: list[Any] = (values if (whole := _whole(values.type)) is None else values.cast(whole)).to_pylist()
-    return content
-
-
-def values_from_json(content: list[Any], arrow_type: pa.DataType) -> pa.Array:
-    """The values that `values_to_json` wrote."""
-    if pat.is_decimal(arrow_type):
-        return pa.array([Decimal(text) for text in content], type=arrow_type)
-    if pat.is_floating(arrow_type):
-        return pa.array([INFINITIES[value] if isinstance(value, str) else value for value in content], type=arrow_type)
-    whole = _whole(arrow_type)
-    return pa.array(content, type=arrow_type) if whole is None else pa.array(content, type=whole).cast(arrow_type)
-
-
-def _whole(arrow_type: pa.DataType) -> pa.DataType | None:
-    """The whole numbers behind a type of times, None for other types."""
-    if pat.is_timestamp(arrow_type) or pat.is_duration(arrow_type):
-        return pa.int64()
-    return pa.int32() if pat.is_date32(arrow_type) else None
 
 
 def _numpy(array: pa.Array) -> npt.NDArray[Any]:

@@ -13,12 +13,13 @@ import pyarrow as pa
 
 from synthgan.tables.axes.axis import Axis
 from synthgan.tables.axes.raw_numbers import Mask, Numbers, conform
-from synthgan.tables.columns.binning import Binning, Segments, make_binning
+from synthgan.tables.columns.binning import Segments, make_binning
 from synthgan.tables.columns.bounds import clip_to_bounds, declared_bounds, rows_beyond
 from synthgan.tables.columns.cells import moments
-from synthgan.tables.columns.curve import TickCurve, TickLookup
-from synthgan.tables.columns.numeric_conditions import compile_numeric, snap_numeric
-from synthgan.tables.columns.protocol import Codes, Facts, FitRules, LevelCondition, Positions
+from synthgan.tables.columns.curve import TickLookup
+from synthgan.tables.columns.numeric_conditions import compile_numeric
+from synthgan.tables.columns.numeric_levels import INFINITE_LEVELS, NumericLevels, value_order
+from synthgan.tables.columns.protocol import Codes, Facts, FitRules, LevelCondition, Losses, Positions
 from synthgan.tables.conditions.predicates import Predicate
 from synthgan.tables.schema.schema import ColumnSchema
 from synthgan.tables.statistics.statistics import ColumnStatistics
@@ -26,23 +27,13 @@ from synthgan.tables.statistics.statistics import ColumnStatistics
 STANDARDISED_LIMIT = 10.0
 """Standardised values are clipped to this many standard deviations."""
 
-_INFINITIES = {"+inf": np.inf, "-inf": -np.inf}
-
 
 @dataclass(frozen=True)
-class NumericEncoder:
-    """A numeric column's levels in value order: spikes and bins, then infinities, missing last.
+class NumericEncoder(NumericLevels):
+    """A numeric column: its levels, what their values are to the networks, and what the fit lost.
 
     Attributes:
-        name: the column.
-        axis: values to ticks and back.
         bounds: declared lower and upper tick, None where open.
-        spikes: ``(n_spikes,)`` ticks of single-value levels, ascending.
-        spike_codes: ``(n_spikes,)`` their codes.
-        bin_codes: ``(n_bins,)`` codes of the bins, ascending.
-        segments: the bins' inner quantile functions; segment bins index ``bin_codes``.
-        special: codes of ``"+inf"``, ``"-inf"`` and ``"missing"``, as far as the column has them.
-        marginal: ``(n_levels,)`` share of rows.
         centre: mean tick of the rows with a number, as far as they are kept: outermost ones lie on the ends of the
             bins.
         spread: their standard deviation in ticks.
@@ -55,15 +46,7 @@ class NumericEncoder:
             infinite elsewhere, and for a loaded model.
     """
 
-    name: str
-    axis: Axis
     bounds: tuple[float | int | None, float | int | None]
-    spikes: Numbers
-    spike_codes: Codes
-    bin_codes: Codes
-    segments: Segments
-    special: dict[str, int]
-    marginal: npt.NDArray[np.float64]
     centre: float
     spread: float
     n_merged: int = 0
@@ -80,7 +63,7 @@ class NumericEncoder:
         bounds = declared_bounds(column, histogram.axis)
         cells, infinite = clip_to_bounds(histogram, bounds)
         binning = make_binning(cells, rules, rows_per_observation=histogram.rows_per_observation)
-        spike_codes, bin_codes = _value_order(binning)
+        spike_codes, bin_codes = value_order(binning)
         n_levels = len(spike_codes) + len(bin_codes)
         n_missing = histogram.n_missing + (cells.total if n_levels == 0 else 0.0)
         special: dict[str, int] = {}
@@ -121,16 +104,6 @@ class NumericEncoder:
             has_lost_infinities=any(infinite[name] > 0 and name not in special for name in infinite),
             fullness=binning.fullness,
         )
-
-    @property
-    def n_levels(self) -> int:
-        """Number of codes."""
-        return len(self.marginal)
-
-    @property
-    def missing(self) -> int | None:
-        """Code of missing, None when the column has none."""
-        return self.special.get("missing")
 
     @cached_property
     def facts(self) -> Facts:
@@ -203,9 +176,9 @@ class NumericEncoder:
         array = self.axis.write(ticks, missing)
         if self.axis.has_clock_changes:
             array = self._outside_clock_changes(array, ticks, codes, missing)
-        if any(name in self.special for name in _INFINITIES):
+        if any(name in self.special for name in INFINITE_LEVELS):
             values = array.to_numpy(zero_copy_only=False).copy()
-            for name, value in _INFINITIES.items():
+            for name, value in INFINITE_LEVELS.items():
                 if name in self.special:
                     values[codes == self.special[name]] = value
             array = pa.array(values, mask=missing)
@@ -233,19 +206,21 @@ class NumericEncoder:
         """Which codes and positions decode to values that meet the predicate."""
         return compile_numeric(self, predicate)
 
-    def snap(self, array: pa.Array, predicate: Predicate) -> pa.Array:
-        """Decoded values moved to the nearest one that meets the predicate, where `compile` was not exact."""
-        return snap_numeric(self, array, predicate)
+    @property
+    def listed(self) -> None:
+        """Numbers are no list of values, also where a few of them have levels."""
 
-    @cached_property
-    def lookup(self) -> TickLookup:
-        """Ticks to codes; only for a column with at least one spike or bin."""
-        return TickLookup(self.segments, self.bin_codes, self.spikes, self.spike_codes)
-
-    @cached_property
-    def curve(self) -> TickCurve:
-        """Codes to ticks."""
-        return TickCurve(self.segments, self.bin_codes, self.spikes, self.spike_codes, self.n_levels)
+    @property
+    def losses(self) -> Losses:
+        """Values that went to the nearest level for want of rows, and what value protection changed."""
+        has_bins = len(self.bin_codes) > 0
+        return Losses(
+            n_classes=0 if has_bins else self.n_merged,
+            classes_become="the nearest that is kept" if len(self.spikes) else "missing",
+            has_far_rows=self.has_far_rows,
+            has_infinities=self.has_lost_infinities,
+            fullness=self.fullness,
+        )
 
     def describe(self) -> dict[str, Any]:
         """What the model file holds about the column."""
@@ -255,7 +230,7 @@ class NumericEncoder:
             lasts = np.concatenate((self.spikes, self.segments.last))
             ends = [str(value) for value in self.axis.write(np.array([starts.min(), lasts.max()]), None).to_pylist()]
         return {
-            "levels": len(self.spikes) + sum(name in self.special for name in _INFINITIES),
+            "levels": len(self.spikes) + sum(name in self.special for name in INFINITE_LEVELS),
             "bins": len(self.bin_codes),
             "knots": len(self.segments) + 1 if len(self.segments) else 0,
             "missing": self.missing is not None,
@@ -332,46 +307,5 @@ class NumericEncoder:
             spread=float(content["spread"]),
             n_merged=int(content["n_merged"]),
         )
-        encoder._check()
+        encoder.check()
         return encoder
-
-    def _check(self) -> None:
-        """See to it that a damaged file cannot decode to nonsense."""
-        segments = self.segments
-        sizes = {len(part) for part in (segments.bin, segments.share, segments.start, segments.last)}
-        codes = np.sort(np.concatenate((self.spike_codes, self.bin_codes, list(self.special.values()))))
-        fits = (
-            len(self.spikes) == len(self.spike_codes)
-            and len(sizes) == 1
-            and np.array_equal(codes, np.arange(self.n_levels))
-            and np.array_equal(np.unique(segments.bin), np.arange(len(self.bin_codes)))
-            and set(self.special) <= {"missing", *_INFINITIES}
-            and (self.spikes[1:] > self.spikes[:-1]).all()
-            and (np.diff(segments.bin) >= 0).all()
-            and (segments.share >= 0).all()
-            and (segments.start <= segments.last).all()
-            and (segments.start[1:] > segments.last[:-1]).all()
-            and (self.marginal >= 0).all()
-            and math.isclose(self.marginal.sum(), 1, abs_tol=1e-6)
-            and all(self.axis.covers(ticks[0], ticks[-1]) for ticks in (self.spikes, segments.start) if len(ticks))
-            and (not len(segments) or self.axis.covers(segments.start[0], segments.last[-1]))
-        )
-        if not fits:
-            raise ValueError(f"the levels of column '{self.name}' do not fit together")
-
-
-def _value_order(binning: Binning) -> tuple[Codes, Codes]:
-    """Codes of spikes and bins by value; a bin counts as its median."""
-    segments, n_spikes = binning.segments, len(binning.spikes)
-    n_bins = int(segments.bin[-1]) + 1 if len(segments) else 0
-    middle = np.zeros(0)
-    if n_bins:
-        place = segments.bin + segments.first_position
-        owner = np.searchsorted(place, np.arange(n_bins) + 0.5, side="right") - 1
-        inside = (np.arange(n_bins) + 0.5 - place[owner]) * segments.ticks_per_share[owner]
-        middle = segments.start[owner].astype(np.float64) + np.minimum(inside, segments.width[owner])
-    place = np.concatenate((binning.spikes.astype(np.float64), middle))
-    codes = np.empty(n_spikes + n_bins, dtype=np.int64)
-    codes[np.argsort(place, kind="stable")] = np.arange(n_spikes + n_bins)
-    # Huge ticks can tie as floats; spikes and bins keep their own order all the same.
-    return np.sort(codes[:n_spikes]), np.sort(codes[n_spikes:])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from synthgan.tables.columns.numeric import NumericEncoder
 from synthgan.tables.columns.protocol import ColumnEncoder
 
 FLAT = 2.0
@@ -18,11 +17,11 @@ _MOST_NAMED = 5
 
 def protection_notices(encoders: Iterable[ColumnEncoder], min_count: int) -> tuple[str, ...]:
     """A sentence each for columns with a few values far out, a few infinite ones, next to constant, and narrower."""
-    numeric = [encoder for encoder in encoders if isinstance(encoder, NumericEncoder)]
-    far = [encoder.name for encoder in numeric if encoder.has_far_rows]
-    infinite = [encoder.name for encoder in numeric if encoder.has_lost_infinities]
-    flat = [encoder.name for encoder in numeric if encoder.fullness < FLAT]
-    narrow = [encoder.name for encoder in numeric if FLAT <= encoder.fullness < NARROW]
+    losses = {encoder.name: encoder.losses for encoder in encoders}
+    far = [name for name, lost in losses.items() if lost.has_far_rows]
+    infinite = [name for name, lost in losses.items() if lost.has_infinities]
+    flat = [name for name, lost in losses.items() if lost.fullness < FLAT]
+    narrow = [name for name, lost in losses.items() if FLAT <= lost.fullness < NARROW]
     advice = f"lower min_count (now {min_count}), or fit with protect_values=False if single rows may show"
     said: list[str] = []
     if far:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias
 
@@ -10,9 +12,13 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from synthgan.tables.conditions.predicates import Predicate
+from synthgan.tables.schema.schema import ColumnSchema
+from synthgan.tables.statistics.statistics import ColumnStatistics
 
 Codes: TypeAlias = npt.NDArray[np.int64]
 Positions: TypeAlias = npt.NDArray[np.floating[Any]]
+
+Snap: TypeAlias = Callable[[pa.Array], pa.Array]
 
 LARGEST_POSITION = float(np.nextafter(np.float32(1), np.float32(0)))
 """Positions stay below 1, also after rounding to float32."""
@@ -73,12 +79,54 @@ class LevelCondition:
         lower: ``(n_levels,)`` float32, first allowed position of a bin (0 when the whole level is meant).
         upper: ``(n_levels,)`` float32, end of the allowed positions, exclusive (1 when the whole level is meant).
         is_exact: whether every allowed cell meets the condition; else decoded values have to be moved or tested.
+        snap: moves decoded values onto the nearest that meet the condition; None where a column's values have no
+            nearest one, so that rows have to be tested and drawn again.
+        is_exact_when_snapped: whether all values meet the condition after ``snap``; else rows are tested as well.
     """
 
     allowed: npt.NDArray[np.bool_]
     lower: npt.NDArray[np.float32]
     upper: npt.NDArray[np.float32]
     is_exact: bool = True
+    snap: Snap | None = None
+    is_exact_when_snapped: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ListedValues:
+    """The values of a column of levels, and how the rows are spread over them.
+
+    Attributes:
+        values: ``(n_values,)`` in the column's Arrow type, none of them missing.
+        shares: ``(n_values,)`` of the rows.
+        share_unlisted: share of the rows with a value that is not listed, and not missing either.
+        is_closed: whether a dtype says that no other value may occur.
+    """
+
+    values: pa.Array
+    shares: npt.NDArray[np.float64]
+    share_unlisted: float = 0.0
+    is_closed: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Losses:
+    """What of the table a fit could not keep; a loaded model knows the first two only.
+
+    Attributes:
+        n_classes: how many values were too rare to be levels, in a column that has levels only.
+        classes_become: what these come out as, in words.
+        has_far_rows: whether too few rows to be kept lie far from all others.
+        has_infinities: whether infinite values were too few to be kept.
+        fullness: how many times ``min_count`` rows have a number, where value protection draws them in from the ends;
+            infinite elsewhere.
+    """
+
+    n_classes: int = 0
+    classes_become: str = ""
+    has_far_rows: bool = False
+    has_infinities: bool = False
+    fullness: float = math.inf
 
 
 class ColumnDecoder(Protocol):
@@ -91,7 +139,25 @@ class ColumnDecoder(Protocol):
 class ColumnEncoder(Protocol):
     """A fitted column: everything needed to encode and decode it, without a row of the table."""
 
-    name: str
+    @property
+    def name(self) -> str:
+        """The column."""
+
+    @classmethod
+    def fit(cls, column: ColumnSchema, statistics: ColumnStatistics, rules: FitRules) -> ColumnEncoder:
+        """The encoder that the column's statistics call for.
+
+        Raises:
+            SchemaError: when the column's kind does not fit its type.
+        """
+
+    @classmethod
+    def from_json(cls, content: dict[str, Any]) -> ColumnEncoder:
+        """The encoder that `to_json` wrote.
+
+        Raises:
+            ValueError: when the parts do not fit together.
+        """
 
     @property
     def facts(self) -> Facts:
@@ -109,6 +175,14 @@ class ColumnEncoder(Protocol):
         Raises:
             ConditionError: when none does.
         """
+
+    @property
+    def listed(self) -> ListedValues | None:
+        """The values that can come out, as far as the model file lists them one by one; None where it does not."""
+
+    @property
+    def losses(self) -> Losses:
+        """What of the table the fit could not keep."""
 
     def describe(self) -> dict[str, Any]:
         """What the model file holds about the column, in counts."""

@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from synthgan.errors import ConditionError, SchemaError
 from synthgan.tables.arrow_types import is_text, parse_type
-from synthgan.tables.columns.protocol import Codes, Facts, FitRules, LevelCondition, Positions
+from synthgan.tables.columns.protocol import Codes, Facts, FitRules, LevelCondition, Losses, Positions
 from synthgan.tables.conditions.predicates import AnyOf, Missing, Predicate
 from synthgan.tables.schema.schema import ColumnSchema
 from synthgan.tables.statistics.statistics import ColumnStatistics
@@ -80,6 +80,15 @@ class TextEncoder:
             )
         one = np.ones(1, dtype=np.float32)
         return LevelCondition(allowed=np.ones(1, dtype=bool), lower=0 * one, upper=one)
+
+    @property
+    def listed(self) -> None:
+        """No value is learned."""
+
+    @property
+    def losses(self) -> Losses:
+        """Nothing was read that could be lost."""
+        return Losses()
 
     def describe(self) -> dict[str, Any]:
         """What the model file holds about the column."""

@@ -161,11 +161,11 @@ def settle(predicate: ColumnPredicate, column: ColumnSchema) -> ColumnPredicate:
     Raises:
         ConditionError: when the column has no values to ask for, a value does not fit its type, or the range is empty.
     """
-    if column.kind == "text" and column.text == "drop":
+    if column.is_dropped:
         raise ConditionError(f"column '{column.name}' is dropped by the schema, so it cannot have a condition")
     if predicate in (Missing(), AnyOf((), missing=True)):
         return Missing()
-    if column.kind in ("identifier", "text"):
+    if not column.traits.is_learned:
         raise ConditionError(
             f"column '{column.name}' is of kind {column.kind}, which is never learned; {_NO_VALUE_ASKED}"
         )

@@ -30,7 +30,7 @@ def grid_columns(schema: TableSchema) -> tuple[str, ...]:
         for column in schema.columns
         if column.name in derived
         and not has_declared_grid(column)
-        and column.kind != "constant"
+        and column.traits.is_number
         and not pat.is_floating(parse_type(column.arrow_type))
     )
 

@@ -7,7 +7,7 @@ of columns with different Arrow types comparable.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
@@ -19,9 +19,10 @@ import pyarrow.compute as pc
 import pyarrow.types as pat
 
 from synthgan.errors import SchemaError
-from synthgan.tables.arrow_types import NANOSECONDS, parse_type
+from synthgan.tables.arrow_types import DAY, EXACT_FLOATS, NANOSECONDS, parse_type
 from synthgan.tables.axes.whole_axis import WholeAxis
-from synthgan.tables.schema.schema import NUMERIC_KINDS, Bounds, ColumnSchema, Kind
+from synthgan.tables.kinds import TRAITS, Kind, Scale, natural_kind
+from synthgan.tables.schema.schema import Bounds, ColumnSchema
 
 LARGEST_TICK = 2**63 - 2**53
 """Constraints calculate with ticks up to this size; the room above keeps rounding to a grid from overflowing."""
@@ -29,25 +30,11 @@ LARGEST_TICK = 2**63 - 2**53
 LARGEST_UNSCALED = 10**18 - 1
 """The same for decimals."""
 
-_NANOSECONDS_PER_DAY = 86_400 * 10**9
-
 _CALENDAR = 2**63
 """Nanoseconds from 1970 that pandas can hold in every unit; limits of times and dates beyond are open."""
 
-LARGEST_IN_FLOATS = 2**53
-"""Whole numbers up to this size are exact as floats."""
-
 LARGEST_DECIMAL_IN_FLOATS = 10**15 - 1
-"""The same for decimals, without their point: each has a float of its own, which prints as it does."""
-
-_FAMILIES: tuple[tuple[Kind, Callable[[pa.DataType], bool]], ...] = (
-    ("integer", pat.is_integer),
-    ("float", pat.is_floating),
-    ("decimal", pat.is_decimal),
-    ("datetime", pat.is_timestamp),
-    ("date", pat.is_date),
-    ("timedelta", pat.is_duration),
-)
+"""As `EXACT_FLOATS` for decimals without their point: each has a float of its own, which prints as it does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,14 +49,16 @@ class Limits:
         return Limits(max(self.lower, other.lower), min(self.upper, other.upper))
 
 
-def family(column: ColumnSchema) -> Kind | None:
+def number_kind(column: ColumnSchema) -> Kind | None:
     """What kind of number the column holds; None when it holds none. Constants are judged by their type."""
-    if column.kind in dict(_FAMILIES):
-        return column.kind
-    if column.kind != "constant":
-        return None
-    held = parse_type(column.arrow_type)
-    return next((name for name, holds in _FAMILIES if holds(held)), None)
+    kind = natural_kind(parse_type(column.arrow_type)) if column.traits.type_decides else column.kind
+    return kind if TRAITS[kind].is_number else None
+
+
+def scale_of(column: ColumnSchema) -> Scale | None:
+    """What the column's numbers measure; None when it holds none."""
+    kind = number_kind(column)
+    return None if kind is None else TRAITS[kind].scale
 
 
 def natural_tick(arrow_type: pa.DataType) -> Fraction:
@@ -78,7 +67,7 @@ def natural_tick(arrow_type: pa.DataType) -> Fraction:
         return Fraction(10) ** -int(arrow_type.scale)
     if pat.is_timestamp(arrow_type) or pat.is_duration(arrow_type):
         return Fraction(NANOSECONDS[arrow_type.unit])
-    return Fraction(_NANOSECONDS_PER_DAY) if pat.is_date(arrow_type) else Fraction(1)
+    return Fraction(DAY) if pat.is_date(arrow_type) else Fraction(1)
 
 
 def declared_step(column: ColumnSchema) -> Fraction | None:
@@ -86,7 +75,7 @@ def declared_step(column: ColumnSchema) -> Fraction | None:
     held = parse_type(column.arrow_type)
     if column.granularity is None or pat.is_floating(held):
         return None
-    return Fraction(str(column.granularity)) * (_NANOSECONDS_PER_DAY if pat.is_date(held) else 1)
+    return Fraction(str(column.granularity)) * (DAY if pat.is_date(held) else 1)
 
 
 def exact_together(columns: Sequence[ColumnSchema]) -> dict[str, Limits]:
@@ -108,7 +97,7 @@ def exact_together(columns: Sequence[ColumnSchema]) -> dict[str, Limits]:
 
 def largest_in_floats(held: pa.DataType) -> int:
     """Ticks of a whole-number type up to which each value has a float of its own."""
-    return LARGEST_DECIMAL_IN_FLOATS if pat.is_decimal(held) else LARGEST_IN_FLOATS
+    return LARGEST_DECIMAL_IN_FLOATS if pat.is_decimal(held) else EXACT_FLOATS
 
 
 def limits_of(column: ColumnSchema) -> Limits:
@@ -140,14 +129,12 @@ def is_narrow(column: ColumnSchema) -> bool:
 
 def declared_bounds(limits: Limits, column: ColumnSchema) -> Bounds | None:
     """The limits as bounds of the column's schema, open where they are only those of its type."""
-    if column.kind not in NUMERIC_KINDS:
+    if not column.traits.is_number:
         return None
     lower, upper = (None if tick is None else WholeAxis(held).value(tick) for held, tick in _ends(limits, column))
     if pat.is_floating(parse_type(column.arrow_type)):
         # Beyond what is exact as a float it is the type of another column that ends, which says nothing of this one.
-        lower, upper = (
-            None if abs(float(end)) >= LARGEST_IN_FLOATS else float(end) for end in (limits.lower, limits.upper)
-        )
+        lower, upper = (None if abs(float(end)) >= EXACT_FLOATS else float(end) for end in (limits.lower, limits.upper))
     if lower is None and upper is None:
         return column.bounds
     return Bounds(lower=lower, upper=upper, source="declared" if column.bounds is None else column.bounds.source)
@@ -207,7 +194,7 @@ def _type_limits(column: ColumnSchema, held: pa.DataType) -> Limits:
     stored = parse_type(column.stored_type) if column.stored_type else held
     tick = natural_tick(held)
     if pat.is_time(stored):
-        return Limits(Fraction(0), _NANOSECONDS_PER_DAY - tick)
+        return Limits(Fraction(0), DAY - tick)
     lowest, highest = WholeAxis(held).limits
     largest = LARGEST_UNSCALED if pat.is_decimal(held) else LARGEST_TICK
     return Limits(max(lowest, -largest) * tick, min(highest, largest) * tick)

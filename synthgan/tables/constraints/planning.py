@@ -22,11 +22,11 @@ from synthgan.tables.constraints.keys import NumberedKeyStep
 from synthgan.tables.constraints.limits import (
     Limits,
     exact_together,
-    family,
     float_limits,
     is_narrow,
     limits_of,
     natural_tick,
+    scale_of,
 )
 from synthgan.tables.constraints.order import OrderStep
 from synthgan.tables.constraints.steps import Step, describe
@@ -34,17 +34,12 @@ from synthgan.tables.constraints.sums import SumStep, sum_type_problem
 from synthgan.tables.schema.schema import (
     Combinations,
     Constraint,
-    Kind,
     Order,
     Sum,
     TableSchema,
     UniqueKey,
     constraint_columns,
 )
-
-_NUMBERS: frozenset[Kind | None] = frozenset({"integer", "float", "decimal"})
-_COMPARABLE: tuple[frozenset[Kind | None], ...] = (_NUMBERS, frozenset({"datetime", "date"}), frozenset({"timedelta"}))
-"""Kinds that have one axis: numbers; dates, which stand for their midnight, and times; durations."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -275,23 +270,23 @@ def _check(constraint: Constraint, schema: TableSchema) -> None:
     """Refuse what could not work even alone."""
     columns = [schema[name] for name in constraint_columns(constraint)]
     if isinstance(constraint, Order | Sum):
-        families = {family(column) for column in columns}
+        scales = {scale_of(column) for column in columns}
         zones = {pat.is_timestamp(held) and held.tz is not None for held in (parse_type(c.arrow_type) for c in columns)}
-        alike = any(families <= kinds for kinds in _COMPARABLE) and len(zones) == 1
+        alike = None not in scales and len(scales) == len(zones) == 1
         if isinstance(constraint, Order) and not alike:
             raise SchemaError(
                 f"{describe(constraint)} needs two columns that can be compared: numbers, dates and times (with a time "
                 f"zone both or neither; a date has none), or durations; {_kinds(constraint, schema)}"
             )
         if isinstance(constraint, Sum):
-            if not (families <= _NUMBERS or families == {"timedelta"}):
+            if scales not in ({"amount"}, {"duration"}):
                 raise SchemaError(f"{describe(constraint)} needs numbers or timedeltas; {_kinds(constraint, schema)}")
             if problem := sum_type_problem(columns[0], columns[1:]):
                 raise SchemaError(f"{describe(constraint)} cannot be kept exactly: {problem}")
         return
     for column in columns:
         numbered = isinstance(constraint, UniqueKey) and column is columns[-1]
-        if column.kind == "text" or (column.kind == "identifier" and isinstance(constraint, Combinations)):
+        if not column.traits.is_read or (not column.traits.is_learned and isinstance(constraint, Combinations)):
             raise SchemaError(
                 f"{describe(constraint)} needs columns whose values are learned; '{column.name}' is of kind "
                 f"{column.kind}: leave it out or declare another kind"

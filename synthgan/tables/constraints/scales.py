@@ -20,7 +20,7 @@ import pyarrow.compute as pc
 import pyarrow.types as pat
 
 from synthgan.errors import DataError
-from synthgan.tables.arrow_types import NANOSECONDS, parse_type
+from synthgan.tables.arrow_types import DAY, NANOSECONDS, parse_type
 from synthgan.tables.axes.axis import Axis
 from synthgan.tables.axes.grids import Grid
 from synthgan.tables.axes.raw_numbers import has_zone, read_whole
@@ -33,7 +33,8 @@ from synthgan.tables.constraints.limits import (
     largest_in_floats,
     natural_tick,
 )
-from synthgan.tables.schema.schema import Bounds, ColumnSchema, Kind
+from synthgan.tables.kinds import Kind
+from synthgan.tables.schema.schema import Bounds, ColumnSchema
 from synthgan.tables.statistics.declared_grids import declared_axis, has_declared_grid
 
 Ticks = npt.NDArray[Any]
@@ -42,7 +43,6 @@ Ticks = npt.NDArray[Any]
 Mask = npt.NDArray[np.bool_]
 
 _MAX_DECIMALS = 8
-_DAY = 86_400 * 10**9
 _QUARTER_HOUR = 900 * 10**9  # clocks of all zones differ by whole ones
 
 
@@ -200,7 +200,7 @@ class WholeScale:
         return ColumnSchema(name=name, kind=kind, source="declared", reason=reason, arrow_type=str(held), bounds=bounds)
 
     def _gap_type(self) -> tuple[pa.DataType, Kind, Any]:
-        if self._tick.denominator == 1 and self._tick < _DAY and pat.is_temporal(self._type):
+        if self._tick.denominator == 1 and self._tick < DAY and pat.is_temporal(self._type):
             unit = next(unit for unit, size in NANOSECONDS.items() if size == self._tick)
             return pa.duration(unit), "timedelta", pd.Timedelta(0)
         if self._tick.denominator > 1 or pat.is_decimal(self._type):

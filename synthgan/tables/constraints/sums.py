@@ -89,11 +89,13 @@ class SumStep(Step):
         alone = self._clipped(state.filled(self.internal[0].name, alone, wanted & ~complete))
         alone = pc.if_else(pa.array(wanted), alone, pa.scalar(None, type=alone.type))
         values = pc.if_else(pa.array(complete), made, alone)
-        # Where even the model knows no value alone, one of the batch will do, or what the parts add up to.
+        # Where even the model knows no value alone, one of the batch will do, or what the parts add up to, as far
+        # as the total can hold it.
         values = state.filled(self._total.name, values, wanted & ~complete)
         if (wanted & ~complete).any() and values.null_count:
-            present, off = self._add_up({name: np.where(part.valid, part.ticks, 0) for name, part in parts.items()})
-            values = pc.coalesce(values, self._scale.write(present, wanted & ~complete & ~off))
+            present, _ = self._add_up({name: np.where(part.valid, part.ticks, 0) for name, part in parts.items()})
+            nearest = np.clip(present, *self._scale.in_ticks(self._limits[self._total.name]))
+            values = pc.coalesce(values, self._scale.write(nearest, wanted & ~complete))
         known[self._total.name] = values
 
     def _clipped(self, values: pa.Array) -> pa.Array:

@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from synthgan.errors import DataError
 from synthgan.tables.constraints.counters import GroupCounter, hash_rows
-from synthgan.tables.constraints.limits import family
+from synthgan.tables.constraints.limits import number_kind
 from synthgan.tables.constraints.planning import implied_orders
 from synthgan.tables.constraints.scales import DecimalScale, Numbers, make_scale, plain, sum_as_printed
 from synthgan.tables.constraints.steps import describe
@@ -77,7 +77,7 @@ class ViolationCounter:
                 )
 
     def _hint(self, constraint: Constraint) -> str:
-        kinds = {family(self._schema[name]) for name in constraint_columns(constraint)}
+        kinds = {number_kind(self._schema[name]) for name in constraint_columns(constraint)}
         return " (a date counts as its midnight)" if kinds == {"date", "datetime"} else ""
 
 

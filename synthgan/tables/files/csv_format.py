@@ -57,6 +57,11 @@ class CsvFormat:
 
     Raises:
         SettingsError: for an encoding that Python does not know, or another setting out of range.
+
+    Example:
+        >>> from synthgan import CsvFormat
+        >>> CsvFormat(encoding="latin-1", separator="semicolon", decimal=",").separator
+        ';'
     """
 
     encoding: str | None = None

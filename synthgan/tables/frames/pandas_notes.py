@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import warnings
 from collections.abc import Hashable
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,9 +10,10 @@ from typing import Any
 import pandas as pd
 import pyarrow as pa
 
-from synthgan.errors import DataError, SynthganWarning
+from synthgan.errors import DataError
 from synthgan.tables.frames.frame_index import index_levels, numbered_notice
 from synthgan.tables.pandas_dtypes import dtype_text
+from synthgan.warned import warn
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -48,11 +48,9 @@ def noted_by_pandas(schema: pa.Schema) -> Noted:
     except DataError:
         raise
     except Exception:  # what another program wrote there may break pandas in any way
-        warnings.warn(
+        warn(
             "what pandas noted in the file about its columns is damaged and was not used: rows come out with plain "
-            "dtypes and the column names as text",
-            SynthganWarning,
-            stacklevel=2,
+            "dtypes and the column names as text"
         )
         return Noted()
 

@@ -8,11 +8,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.types as pat
 
-from synthgan.tables.arrow_types import NANOSECONDS, is_text, physical_type
+from synthgan.tables.arrow_types import DAY, EXACT_FLOATS, NANOSECONDS, is_text, physical_type
 from synthgan.tables.reading.text_values import cast_each, each, in_zone, only, read_text
-
-_DAY = 86_400 * 10**9
-_EXACT_FLOATS = 2.0**53
 
 
 def convert(values: pa.Array, kind: pa.DataType, *, decimal: str = ".", cut: bool = False) -> pa.Array:
@@ -58,7 +55,7 @@ def _direct(values: pa.Array, target: pa.DataType, *, cut: bool) -> pa.Array | N
         return _moments(values, target, cut=cut)
     if pat.is_date(held) and pat.is_timestamp(target):
         days = values.cast(pa.int32()).cast(pa.int64())
-        local = _scaled(days, _DAY, pa.timestamp(target.unit), cut=cut)
+        local = _scaled(days, DAY, pa.timestamp(target.unit), cut=cut)
         return local if target.tz is None else in_zone(local, target)
     if pat.is_duration(held) and pat.is_duration(target):
         return _scaled(values.cast(pa.int64()), NANOSECONDS[held.unit], target, cut=cut)
@@ -68,7 +65,7 @@ def _direct(values: pa.Array, target: pa.DataType, *, cut: bool) -> pa.Array | N
 def as_text(values: pa.Array) -> pa.Array:
     """How the values are written; whole floats as whole numbers, durations as pandas prints them."""
     if pat.is_floating(values.type):
-        whole = pc.and_(_is_whole(values), pc.less_equal(pc.abs(values), _EXACT_FLOATS))
+        whole = pc.and_(_is_whole(values), pc.less_equal(pc.abs(values), EXACT_FLOATS))
         digits = only(values, whole).cast(pa.int64()).cast(pa.string())
         return pc.coalesce(digits, values.cast(pa.string()))
     if pat.is_duration(values.type):
@@ -121,7 +118,7 @@ def _moments(values: pa.Array, target: pa.DataType, *, cut: bool) -> pa.Array:
 
 def _scaled(ticks: pa.Array, nanoseconds: int, target: pa.DataType, *, cut: bool) -> pa.Array:
     """Ticks of so many nanoseconds as a type with ticks of its own; missing where they do not fit."""
-    wanted = _DAY if pat.is_date(target) else NANOSECONDS[target.unit]
+    wanted = DAY if pat.is_date(target) else NANOSECONDS[target.unit]
     missing = ticks.is_null().to_numpy(zero_copy_only=False)
     counts: npt.NDArray[np.int64] = ticks.fill_null(0).to_numpy(zero_copy_only=False)
     if nanoseconds < wanted:

@@ -17,19 +17,10 @@ import pyarrow.compute as pc
 
 from synthgan.errors import DataError, SchemaError
 from synthgan.tables.arrow_types import is_text, parse_type, physical_type, value_type
+from synthgan.tables.kinds import TRAITS
 from synthgan.tables.reading.conversion import convert
 from synthgan.tables.schema.schema import TableSchema
 from synthgan.tables.schema.schema_file import declaration_of
-
-_OF_KIND: dict[str, pa.DataType] = {
-    "integer": pa.int64(),
-    "float": pa.float64(),
-    "boolean": pa.bool_(),
-    "date": pa.date32(),
-    "datetime": pa.timestamp("us"),
-    "timedelta": pa.duration("us"),
-}
-"""As what a column of text or objects is read whose kind alone is declared; the other kinds stay text."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -171,12 +162,14 @@ def _implied_type(name: str, facts: Mapping[str, Any]) -> pa.DataType | None:
     if "written" in facts:
         return pa.string()
     kind, zone = facts.get("kind"), facts.get("time_zone")
-    made: pa.DataType | None = _OF_KIND.get(kind) if isinstance(kind, str) else None
-    if kind == "datetime":
-        made = pa.timestamp("us", zone)
-    elif kind in ("categorical", "constant", "identifier", "text"):
-        made = _type_of_values(facts.get("levels", {}).get("values", [])) or pa.string()
-    elif kind is None:
+    made: pa.DataType | None = None
+    if kind is not None:
+        made = TRAITS[kind].read_as
+        if made is not None and pa.types.is_timestamp(made):
+            made = pa.timestamp(made.unit, zone)
+        elif made is None and not TRAITS[kind].is_number:
+            made = _type_of_values(facts.get("levels", {}).get("values", [])) or pa.string()
+    else:
         bounds = facts.get("bounds", {})
         ends = [bounds[side] for side in ("lower", "upper") if bounds.get(side) is not None]
         levels = facts.get("levels", {}).get("values", [])

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from typing import Any, Final, get_args
 
 from synthgan.errors import SchemaError, did_you_mean
+from synthgan.tables.kinds import TRAITS
 from synthgan.tables.pandas_dtypes import parse_dtype
 from synthgan.tables.schema.schema import (
-    KINDS,
     Combinations,
     Constraint,
     Order,
@@ -129,8 +129,8 @@ def _parse_facts(name: str, facts: Mapping[str, Any]) -> dict[str, Any]:
         _need(isinstance(parsed.get(key, ""), str), f"{key!r} of {where} must be text")
     _check_dtype(parsed.get("pandas_dtype"), where)
     kind = parsed.get("kind")
-    if kind is not None and kind not in KINDS:
-        hint = did_you_mean(kind, KINDS) or f"; the kinds are {', '.join(KINDS)}"
+    if kind is not None and kind not in TRAITS:
+        hint = did_you_mean(kind, TRAITS) or f"; the kinds are {', '.join(TRAITS)}"
         raise SchemaError(f"{where} has an unknown kind {shown(kind)}{hint}")
     _check_source(parsed, where)
     if "bounds" in parsed:

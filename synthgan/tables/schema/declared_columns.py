@@ -7,60 +7,24 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable, Mapping
-from typing import Any, Final
+from collections.abc import Mapping
+from typing import Any
 
 import pyarrow as pa
 
 from synthgan.errors import SchemaError
 from synthgan.tables.arrow_types import is_text, parse_type
+from synthgan.tables.kinds import LEVELLED, TRAITS, Kind, natural_kind
 from synthgan.tables.schema.declarations import GRID_FACTS, ColumnDeclaration, Declaration
 from synthgan.tables.schema.schema import (
-    KINDS,
-    NUMERIC_KINDS,
     Bounds,
     ColumnSchema,
-    Kind,
     Levels,
     Provenance,
     TableSchema,
 )
 from synthgan.tables.schema.schema_values import INFINITIES, offset_from_json, value_from_json
 from synthgan.tables.schema.written_columns import with_format
-
-_WITH_LEVELS: Final[frozenset[Kind]] = frozenset({"categorical", "boolean", "constant"})
-
-_Check = Callable[[pa.DataType], bool]
-
-
-def _is_whole(data_type: pa.DataType) -> bool:
-    return bool(pa.types.is_integer(data_type) or (pa.types.is_decimal(data_type) and data_type.scale == 0))
-
-
-def _names_rows(data_type: pa.DataType) -> bool:
-    return is_text(data_type) or _is_whole(data_type) or bool(pa.types.is_floating(data_type))
-
-
-_CARRIES: Final[dict[Kind, _Check]] = {
-    "categorical": lambda _: True,
-    "constant": lambda _: True,
-    "boolean": pa.types.is_boolean,
-    "integer": _is_whole,
-    "float": pa.types.is_floating,
-    "decimal": pa.types.is_decimal,
-    "datetime": pa.types.is_timestamp,
-    "date": pa.types.is_date,
-    "timedelta": pa.types.is_duration,
-    "identifier": _names_rows,
-    "text": is_text,
-}
-"""Which kinds a physical type can carry."""
-
-
-def natural_kind(data_type: pa.DataType) -> Kind:
-    """The kind that a physical type stands for when nothing else is known."""
-    order: tuple[Kind, ...] = ("boolean", "decimal", "integer", "float", "datetime", "date", "timedelta")
-    return next((kind for kind in order if _CARRIES[kind](data_type)), "categorical")
 
 
 def overrule(column: ColumnSchema, declared: ColumnDeclaration) -> ColumnSchema:
@@ -78,19 +42,20 @@ def overrule(column: ColumnSchema, declared: ColumnDeclaration) -> ColumnSchema:
         column = with_format(column, facts["written"], source=facts.get("source", "declared"), reason=reason)
     data_type = parse_type(column.arrow_type)
     kind, source, reason = _declared_kind(column, facts, data_type)
+    traits = TRAITS[kind]
     changed = dataclasses.replace(
         column,
         kind=kind,
         source=source,
         reason=reason,
-        levels=_declared_levels(column, facts.get("levels"), data_type) if kind in _WITH_LEVELS else None,
+        levels=_declared_levels(column, facts.get("levels"), data_type) if traits.has_levels else None,
         bounds=_declared_bounds(column, facts.get("bounds"), data_type),
         **_declared_grid(column, facts, data_type),
         text=facts.get("text", column.text),
     )
-    if "text" in facts and kind != "text" and facts["text"] != "empty":
+    if "text" in facts and not traits.has_text and facts["text"] != "empty":
         raise SchemaError(f"column {column.name!r} is {kind} and cannot have the option 'text': declare it as text")
-    if "levels" in facts and kind not in _WITH_LEVELS:
+    if "levels" in facts and not traits.has_levels:
         raise SchemaError(f"column {column.name!r} is {kind} and cannot have levels: declare it as categorical")
     zone = facts.get("time_zone")
     if zone is not None and zone != column.time_zone:
@@ -112,13 +77,12 @@ def _declared_kind(
     written: Provenance = facts.get("source", "declared")
     if written == "inferred-exact" and kind == column.kind:
         return kind, column.source, column.reason
-    if not _CARRIES[kind](data_type):
-        possible = ", ".join(kind for kind in KINDS if _CARRIES[kind](data_type))
+    if not TRAITS[kind].carries(data_type):
+        possible = ", ".join(kind for kind, traits in TRAITS.items() if traits.carries(data_type))
         advice = "convert the column first, or declare another kind"
         if kind == "integer" and pa.types.is_floating(data_type):
             advice = "declare float with a granularity of 1, or convert the column first"
-        elif is_text(data_type) and kind != "boolean":
-            how = _CONVERSIONS.get(kind, "astype")
+        elif is_text(data_type) and (how := TRAITS[kind].conversion):
             advice = f"declare its arrow_type, or convert it to a {kind} type (in pandas: {how})"
         raise SchemaError(
             f"column {column.name!r} is declared {kind}, which its type {data_type} cannot carry "
@@ -127,30 +91,22 @@ def _declared_kind(
     return kind, "released" if written == "released" else "declared", facts.get("reason", "") or "declared"
 
 
-_CONVERSIONS: Final = {
-    "integer": "pd.to_numeric",
-    "float": "pd.to_numeric",
-    "datetime": "pd.to_datetime",
-    "date": "pd.to_datetime",
-    "timedelta": "pd.to_timedelta",
-}
-
-
 def _implied_kind(column: ColumnSchema, facts: Mapping[str, Any], data_type: pa.DataType) -> Kind | None:
     """The kind that declared facts stand for when no kind is declared and the guess does not go with them."""
     numeric = "bounds" in facts or any(fact in facts for fact in GRID_FACTS)
-    if numeric and column.kind not in NUMERIC_KINDS and natural_kind(data_type) in NUMERIC_KINDS:
-        return natural_kind(data_type)
-    if "levels" in facts and column.kind not in _WITH_LEVELS:
-        return "categorical"
-    if facts.get("text", "empty") != "empty" and column.kind != "text" and is_text(data_type):
+    natural = natural_kind(data_type)
+    if numeric and not column.traits.is_number and TRAITS[natural].is_number:
+        return natural
+    if "levels" in facts and not column.traits.has_levels:
+        return LEVELLED
+    if facts.get("text", "empty") != "empty" and not column.traits.has_text and is_text(data_type):
         return "text"
     return None
 
 
 def _declared_grid(column: ColumnSchema, facts: Mapping[str, Any], data_type: pa.DataType) -> dict[str, Any]:
     """The facts of a grid belong together: those of the column stay only where none is declared."""
-    if not any(fact in facts for fact in GRID_FACTS) and facts.get("kind", column.kind) in NUMERIC_KINDS:
+    if not any(fact in facts for fact in GRID_FACTS) and TRAITS[facts.get("kind", column.kind)].is_number:
         return {fact: getattr(column, fact) for fact in GRID_FACTS}
     offset = offset_from_json(facts.get("offset"), data_type, f"the offset of column {column.name!r}")
     return {"granularity": facts.get("granularity"), "offset": offset, "calendar": facts.get("calendar")}

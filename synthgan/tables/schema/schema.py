@@ -9,26 +9,11 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import cached_property
 from numbers import Real
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 from synthgan.errors import SchemaError, did_you_mean
 from synthgan.tables.axes.calendars import parse_calendar
-
-Kind = Literal[
-    "categorical",
-    "boolean",
-    "integer",
-    "float",
-    "decimal",
-    "datetime",
-    "date",
-    "timedelta",
-    "identifier",
-    "constant",
-    "text",
-]
-KINDS: tuple[Kind, ...] = get_args(Kind)
-NUMERIC_KINDS: frozenset[Kind] = frozenset({"integer", "float", "decimal", "datetime", "date", "timedelta"})
+from synthgan.tables.kinds import TRAITS, Kind, KindTraits
 
 Provenance = Literal["declared", "inferred-exact", "released"]
 """Where a fact came from: the user said it, it was read off the data exactly, or a private mechanism released it."""
@@ -36,7 +21,13 @@ Provenance = Literal["declared", "inferred-exact", "released"]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Bounds:
-    """Smallest and largest value of a column on its own scale; None leaves a side open; ``source``: provenance."""
+    """Smallest and largest value of a column on its own scale; None leaves a side open; ``source``: provenance.
+
+    Example:
+        >>> from synthgan import Bounds
+        >>> Bounds(lower=0, upper=120).source
+        'declared'
+    """
 
     lower: Any = None
     upper: Any = None
@@ -52,6 +43,11 @@ class Levels:
         ordered: whether the order has a meaning.
         source: their provenance.
         pandas_dtype: dtype of a pandas Categorical's categories as text, None when they are to be guessed.
+
+    Example:
+        >>> from synthgan import Levels
+        >>> Levels(values=("low", "middle", "high"), ordered=True).values
+        ('low', 'middle', 'high')
     """
 
     values: tuple[Any, ...]
@@ -90,6 +86,11 @@ class ColumnSchema:
 
     Raises:
         SchemaError: when a fact is out of range or does not go with the kind.
+
+    Example:
+        >>> from synthgan import Bounds, ColumnSchema
+        >>> ColumnSchema(name="age", kind="integer", bounds=Bounds(lower=0)).bounds.lower
+        0
     """
 
     name: str
@@ -112,8 +113,8 @@ class ColumnSchema:
 
     def __post_init__(self) -> None:
         """Check each fact by itself and against the kind."""
-        if self.kind not in KINDS:
-            hint = did_you_mean(self.kind, KINDS) or f"; the kinds are {', '.join(KINDS)}"
+        if self.kind not in TRAITS:
+            hint = did_you_mean(self.kind, TRAITS) or f"; the kinds are {', '.join(TRAITS)}"
             raise SchemaError(f"column {self.name!r} has an unknown kind {self.kind!r}{hint}")
         if self.bounds is not None:
             self._check_bounds(self.bounds)
@@ -121,7 +122,7 @@ class ColumnSchema:
             raise SchemaError(f"the granularity of column {self.name!r} must be a positive, finite number")
         self._check_grid()
         for fact, value in (("bounds", self.bounds), ("granularity", self.granularity)):
-            if value is not None and self.kind not in NUMERIC_KINDS:
+            if value is not None and not self.traits.is_number:
                 raise SchemaError(
                     f"column {self.name!r} is {self.kind} and cannot have {fact}: drop them or declare a numeric kind"
                 )
@@ -133,6 +134,16 @@ class ColumnSchema:
                 f"'empty', 'drop' or 'faker:PROVIDER' (like faker:name) are expected"
             )
 
+    @property
+    def traits(self) -> KindTraits:
+        """What holds for every column of the kind."""
+        return TRAITS[self.kind]
+
+    @property
+    def is_dropped(self) -> bool:
+        """Whether the column is left out of what is generated."""
+        return self.traits.has_text and self.text == "drop"
+
     def _check_grid(self) -> None:
         if self.offset is not None and not _is_finite(self.offset):
             raise SchemaError(f"the offset of column {self.name!r} must be a finite number")
@@ -140,7 +151,7 @@ class ColumnSchema:
             raise SchemaError(f"the offset of column {self.name!r} needs a granularity or a calendar beside it")
         if self.calendar is None:
             return
-        if self.kind not in ("date", "datetime"):
+        if not self.traits.has_calendar:
             raise SchemaError(
                 f"column {self.name!r} is {self.kind} and cannot have a calendar: drop it or declare date or datetime"
             )
@@ -189,7 +200,13 @@ def _names(rule: object, names: object) -> tuple[str, ...]:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Order:
-    """``low <= high`` wherever both are present."""
+    """``low <= high`` wherever both are present.
+
+    Example:
+        >>> from synthgan import Order
+        >>> Order(low="admitted", high="discharged")
+        Order(low='admitted', high='discharged')
+    """
 
     low: str
     high: str
@@ -197,7 +214,13 @@ class Order:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Sum:
-    """``total`` equals the sum of ``parts`` wherever all are present."""
+    """``total`` equals the sum of ``parts`` wherever all are present.
+
+    Example:
+        >>> from synthgan import Sum
+        >>> Sum(total="gross", parts=("net", "tax")).parts
+        ('net', 'tax')
+    """
 
     total: str
     parts: tuple[str, ...]
@@ -209,7 +232,13 @@ class Sum:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Combinations:
-    """The columns take only the combinations that occur in the data (or that meet ``min_count``, when protected)."""
+    """The columns take only the combinations that occur in the data (or that meet ``min_count``, when protected).
+
+    Example:
+        >>> from synthgan import Combinations
+        >>> Combinations(columns=("city", "country")).columns
+        ('city', 'country')
+    """
 
     columns: tuple[str, ...]
 
@@ -220,7 +249,13 @@ class Combinations:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class UniqueKey:
-    """No two rows agree on all of ``columns``. The last one is numbered afresh within each group of the others."""
+    """No two rows agree on all of ``columns``. The last one is numbered afresh within each group of the others.
+
+    Example:
+        >>> from synthgan import UniqueKey
+        >>> UniqueKey(columns=("order", "line")).columns
+        ('order', 'line')
+    """
 
     columns: tuple[str, ...]
 
@@ -267,6 +302,13 @@ class TableSchema:
 
     Raises:
         SchemaError: when two columns share a name, or a rule names a column that is not there or names one twice.
+
+    Example:
+        >>> from synthgan import ColumnSchema, Order, TableSchema
+        >>> columns = tuple(ColumnSchema(name=name, kind="date") for name in ("admitted", "discharged"))
+        >>> schema = TableSchema(columns=columns, constraints=(Order(low="admitted", high="discharged"),))
+        >>> schema.names, schema["admitted"].kind
+        (('admitted', 'discharged'), 'date')
     """
 
     columns: tuple[ColumnSchema, ...]

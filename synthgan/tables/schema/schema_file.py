@@ -65,7 +65,7 @@ def _column_to_json(column: ColumnSchema) -> dict[str, Any]:
         "offset": column.offset,
         "calendar": column.calendar,
         "time_zone": column.time_zone,
-        "text": column.text if column.kind == "text" else None,
+        "text": column.text if column.traits.has_text else None,
         "arrow_type": column.arrow_type or None,
         "stored_type": column.stored_type,
         "written": column.written,
@@ -108,6 +108,13 @@ def write_schema(schema: TableSchema, path: str | os.PathLike[str], *, force: bo
 
     Raises:
         OutputError: when the file exists already and ``force`` is off, or cannot be written.
+
+    Example:
+        >>> from synthgan import ColumnSchema, TableSchema, read_schema, write_schema
+        >>> schema = TableSchema(columns=(ColumnSchema(name="age", kind="integer", arrow_type="int64"),))
+        >>> write_schema(schema, "schema.json")
+        >>> read_schema("schema.json") == schema
+        True
     """
     text = json.dumps(schema_to_json(schema), indent=2, ensure_ascii=False, allow_nan=False)
     with atomic_path(path, force=force) as temporary:
@@ -119,6 +126,13 @@ def read_schema(path: str | os.PathLike[str]) -> TableSchema:
 
     Raises:
         SchemaError: when the file cannot be read, is malformed or describes its columns only in part.
+
+    Example:
+        >>> from synthgan import ColumnSchema, TableSchema, read_schema, write_schema
+        >>> schema = TableSchema(columns=(ColumnSchema(name="age", kind="integer", arrow_type="int64"),))
+        >>> write_schema(schema, "schema.json")
+        >>> read_schema("schema.json")["age"].kind
+        'integer'
     """
     return declared_table(_read(path))
 

@@ -14,13 +14,12 @@ import pandas as pd
 import pyarrow as pa
 
 from synthgan.errors import SchemaError
-from synthgan.tables.arrow_types import NANOSECONDS, is_text
+from synthgan.tables.arrow_types import DECIMAL256_DIGITS, NANOSECONDS, is_text
 from synthgan.tables.axes.whole_axis import WholeAxis
 
 INFINITIES = {"inf": math.inf, "-inf": -math.inf}
 """Infinite levels as they are written."""
 
-_MOST_DIGITS = 76
 """Of any decimal that Arrow holds."""
 
 
@@ -67,6 +66,33 @@ def value_from_json(raw: Any, data_type: pa.DataType, where: str) -> Any:
     return value
 
 
+def values_to_json(values: pa.Array) -> list[Any]:
+    """Values of any column type as JSON scalars; times as whole numbers, decimals and infinities as text."""
+    if pa.types.is_decimal(values.type):
+        return [str(value) for value in values.to_pylist()]
+    if pa.types.is_floating(values.type):
+        return [value_to_json(value) for value in values.to_pylist()]
+    content: list[Any] = (values if (whole := _whole_type(values.type)) is None else values.cast(whole)).to_pylist()
+    return content
+
+
+def values_from_json(content: list[Any], arrow_type: pa.DataType) -> pa.Array:
+    """The values that `values_to_json` wrote."""
+    if pa.types.is_decimal(arrow_type):
+        return pa.array([Decimal(text) for text in content], type=arrow_type)
+    if pa.types.is_floating(arrow_type):
+        return pa.array([INFINITIES[value] if isinstance(value, str) else value for value in content], type=arrow_type)
+    whole = _whole_type(arrow_type)
+    return pa.array(content, type=arrow_type) if whole is None else pa.array(content, type=whole).cast(arrow_type)
+
+
+def _whole_type(arrow_type: pa.DataType) -> pa.DataType | None:
+    """The whole numbers behind a type of times, None for other types."""
+    if pa.types.is_timestamp(arrow_type) or pa.types.is_duration(arrow_type):
+        return pa.int64()
+    return pa.int32() if pa.types.is_date32(arrow_type) else None
+
+
 def offset_from_json(raw: Any, data_type: pa.DataType, where: str) -> Any:
     """The offset of a grid as a number in the unit of its granularity; dates and times of the grid may stand for it.
 
@@ -100,7 +126,7 @@ def _convert(raw: Any, data_type: pa.DataType) -> Any:
         return raw if isinstance(raw, int | float) and math.isfinite(float(raw)) else None
     if types.is_decimal(data_type):
         value = Decimal(str(raw)) if isinstance(raw, str | int | float | Decimal) else None
-        return value if value is not None and value.is_finite() and value.adjusted() < _MOST_DIGITS else None
+        return value if value is not None and value.is_finite() and value.adjusted() < DECIMAL256_DIGITS else None
     if types.is_date(data_type):
         return date.fromisoformat(raw) if isinstance(raw, str) else raw if type(raw) is date else None
     if types.is_timestamp(data_type):

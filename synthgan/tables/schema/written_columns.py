@@ -9,7 +9,6 @@ Sources are brought onto the values by `synthgan.tables.sources.written_source`,
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
@@ -17,7 +16,8 @@ import pyarrow as pa
 
 from synthgan.errors import SchemaError
 from synthgan.tables.arrow_types import is_text, parse_type
-from synthgan.tables.schema.schema import ColumnSchema, Kind, Provenance, TableSchema
+from synthgan.tables.kinds import natural_kind
+from synthgan.tables.schema.schema import ColumnSchema, Provenance, TableSchema
 from synthgan.tables.written import TimeFormat, WrittenFormat, parse_format
 
 
@@ -42,7 +42,7 @@ def with_format(column: ColumnSchema, pattern: str, *, source: Provenance, reaso
     if column.arrow_type in _TEXT_TYPES:
         return dataclasses.replace(
             column,
-            kind=kind_of_format(form),
+            kind=natural_kind(form.value_type),
             source=source,
             reason=reason,
             arrow_type=str(form.value_type),
@@ -59,7 +59,6 @@ def with_format(column: ColumnSchema, pattern: str, *, source: Provenance, reaso
 
 
 _TEXT_TYPES = ("string", "large_string")
-_KINDS: Mapping[str, Kind] = {"int64": "integer", "date32[day]": "date"}
 
 
 def _can_write(form: WrittenFormat, held: pa.DataType) -> bool:
@@ -77,18 +76,6 @@ def _can_write(form: WrittenFormat, held: pa.DataType) -> bool:
 def stored_as_text(column: ColumnSchema) -> bool:
     """Whether the table holds the texts of a written column, and not only CSV files do."""
     return column.written is not None and column.stored_type is not None and "string" in column.stored_type
-
-
-def kind_of_format(form: WrittenFormat) -> Kind:
-    """How what is written is modelled."""
-    held = form.value_type
-    if pa.types.is_boolean(held):
-        return "boolean"
-    if pa.types.is_decimal(held):
-        return "decimal"
-    if pa.types.is_duration(held):
-        return "timedelta"
-    return _KINDS.get(str(held), "datetime")
 
 
 def as_stored(table: pa.Table, schema: TableSchema) -> tuple[pa.Table, TableSchema]:

@@ -25,8 +25,9 @@ from synthgan.tables.arrow_types import (
 )
 from synthgan.tables.frames.frames import ArrowFrame, to_frame
 from synthgan.tables.frames.pandas_notes import noted_by_pandas
+from synthgan.tables.kinds import Kind
 from synthgan.tables.pandas_dtypes import dtype_text
-from synthgan.tables.schema.schema import ColumnSchema, Kind, Levels, Provenance, TableSchema
+from synthgan.tables.schema.schema import ColumnSchema, Levels, Provenance, TableSchema
 
 if TYPE_CHECKING:
     import pandas as pd

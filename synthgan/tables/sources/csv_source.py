@@ -17,6 +17,7 @@ import pyarrow.compute as pc
 from pyarrow import csv
 
 from synthgan.errors import SourceError
+from synthgan.tables.arrow_types import EXACT_FLOATS
 from synthgan.tables.files.csv_format import CsvFormat, explained
 from synthgan.tables.reading.reading import Reading
 from synthgan.tables.sources.batches import Source
@@ -39,7 +40,6 @@ _TIME = r"^\s*\d{1,2}:\d{2}(?::\d{2}(?:\.\d{1,6})?)?\s*$"
 _WHOLE = r"^\s*(?:0|-?[1-9]\d*)\s*$"
 _CHANGED_AS_NUMBER = r"^\s*(?:\+|-?0\d)"
 _LONG_NUMBER = r"^\s*-?\d{16}"
-_EXACT_FLOATS = 2.0**53
 _MAY_HAVE_A_TYPE = re.compile(r"\s*(?:[-+.]|\d|inf|nan|true|false)", re.IGNORECASE)
 """How a cell begins that is more than text: one that does not spares its column all trials."""
 
@@ -186,7 +186,7 @@ def _fits(cells: pa.Array, kind: pa.DataType, decimal: str) -> bool:
         return False
     if pa.types.is_floating(kind):
         long = typed.filter(pc.match_substring_regex(cells, _LONG_NUMBER))
-        return not pc.any(pc.greater_equal(pc.abs(long), _EXACT_FLOATS)).as_py()
+        return not pc.any(pc.greater_equal(pc.abs(long), EXACT_FLOATS)).as_py()
     return True
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import glob
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -30,9 +31,46 @@ Data: TypeAlias = "pd.DataFrame | pa.Table | ds.Dataset | PathText | Sequence[Pa
 """What `open_source` takes."""
 
 _CSV_SOURCES = (CsvSource, DeclaredCsvSource)
-_PARQUET = (".parquet", ".pq")
-_CSV = (".csv", ".csv.gz", ".tsv", ".tsv.gz")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _FileFormat:
+    """A format that tables are stored in, told by the suffix.
+
+    Attributes:
+        name: for people.
+        suffixes: in lower case.
+        exact: opens files as what their reader finds.
+        private: opens them for a private fit, whose reader may go by declarations alone.
+        has_csv_format: whether encoding, separator and the like can be given.
+    """
+
+    name: str
+    suffixes: tuple[str, ...]
+    exact: Callable[..., Source]
+    private: Callable[..., Source]
+    has_csv_format: bool = False
+
+
+_FORMATS = (
+    _FileFormat(name="Parquet", suffixes=(".parquet", ".pq"), exact=ParquetSource, private=ParquetSource),
+    _FileFormat(
+        name="CSV",
+        suffixes=(".csv", ".csv.gz", ".tsv", ".tsv.gz"),
+        exact=CsvSource,
+        private=DeclaredCsvSource,
+        has_csv_format=True,
+    ),
+)
+"""Another format is a row here, a `Source` of its own, and a word in the two texts below."""
+
 _EXPECTED = "a .parquet, .pq, .csv or .tsv file (the last two also with .gz behind)"
+_EXPECTED_BELOW = "no .parquet or .csv file"
+
+
+def _format_of(path: Path) -> _FileFormat | None:
+    name = path.name.lower()
+    return next((form for form in _FORMATS if name.endswith(form.suffixes)), None)
 
 
 def open_source(
@@ -69,7 +107,7 @@ def open_source(
 
 
 def _check_csv(source: Source) -> None:
-    if not isinstance(source, CsvSource | DeclaredCsvSource):
+    if not isinstance(source, _CSV_SOURCES):
         raise SettingsError(
             f"{source.description} is no CSV file, so encoding, separator and the like cannot be given."
         )
@@ -82,7 +120,8 @@ def names_csv(data: Any) -> bool:
         SourceError: when there is no such file.
     """
     if isinstance(data, str | os.PathLike):
-        return any(path.name.lower().endswith(_CSV) for path in _find_files(os.fspath(data)))
+        forms = [_format_of(path) for path in _find_files(os.fspath(data))]
+        return any(form is not None and form.has_csv_format for form in forms)
     return isinstance(data, list | tuple) and any(names_csv(item) for item in data)
 
 
@@ -160,11 +199,11 @@ def _files_below(folder: Path) -> list[Path]:
         path
         for path in sorted(folder.rglob("*"))
         if path.is_file()
-        and path.name.lower().endswith(_PARQUET + _CSV)
+        and _format_of(path) is not None
         and not any(part.startswith((".", "_")) for part in path.relative_to(folder).parts)
     ]
     if not files:
-        raise SourceError(f"the folder {folder} holds no .parquet or .csv file")
+        raise SourceError(f"the folder {folder} holds {_EXPECTED_BELOW}")
     return files
 
 
@@ -176,26 +215,27 @@ def _file_source(
     folder: Path | None = None,
     csv_format: CsvFormat | None = None,
 ) -> Source:
+    counts: dict[_FileFormat, int] = {}
     for path in paths:
         if not is_text_path(path):
             raise SourceError(f"the name of {path} is not valid UTF-8, and Arrow cannot open it: rename it")
-        if not path.name.lower().endswith(_PARQUET + _CSV):
+        form = _format_of(path)
+        if form is None:
             raise SourceError(f"{path} has a suffix that is not known: {_EXPECTED} is expected")
         if not path.is_file():
             raise SourceError(f"{path} is not a file")
         if path.stat().st_size == 0:
             raise SourceError(f"{path} is empty (0 bytes): write it again")
-    parquet = [path for path in paths if path.name.lower().endswith(_PARQUET)]
-    if not parquet and reading.private:
-        return DeclaredCsvSource(paths, description=description, reading=reading, csv_format=csv_format, folder=folder)
-    if not parquet:
-        return CsvSource(paths, description=description, reading=reading, csv_format=csv_format, folder=folder)
-    if len(parquet) < len(paths):
+        counts[form] = counts.get(form, 0) + 1
+    if len(counts) > 1:
+        kinds = " and ".join(f"{counts[form]} {form.name}" for form in _FORMATS if form in counts)
         raise SourceError(
-            f"{description} holds {len(parquet)} Parquet and {len(paths) - len(parquet)} CSV files: "
-            f"one table needs one format, so name the files or a pattern"
+            f"{description} holds {kinds} files: one table needs one format, so name the files or a pattern"
         )
-    return ParquetSource(paths, reading, description=description, folder=folder)
+    (form,) = counts
+    options = {"csv_format": csv_format} if form.has_csv_format else {}
+    opened = form.private if reading.private else form.exact
+    return opened(paths, description=description, reading=reading, folder=folder, **options)
 
 
 def _as_stored(dataset: ds.Dataset) -> ds.Dataset:

@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 
 from synthgan.errors import DataError
-from synthgan.tables.schema.schema import NUMERIC_KINDS, ColumnSchema, Provenance, TableSchema
+from synthgan.tables.schema.schema import ColumnSchema, Provenance, TableSchema
 from synthgan.tables.statistics.formats import FormatCounter, Templates
 from synthgan.tables.statistics.histogram import MAX_DISTINCT, SAMPLE_ROWS, Histogram, NumberCounter
 from synthgan.tables.statistics.level_counts import MAX_LISTED_LEVELS, LevelCounter, LevelCounts
@@ -112,7 +112,7 @@ class ExactStatistics:
         counters = {
             column.name: _counter(column, index, min_count, outer_rows)
             for index, column in enumerate(schema.columns)
-            if column.kind != "text"
+            if column.traits.is_read
         }
         n_rows = 0
         for batch in batches:
@@ -133,9 +133,9 @@ class ExactStatistics:
 def _counter(
     column: ColumnSchema, index: int, min_count: int, outer_rows: int
 ) -> LevelCounter | NumberCounter | FormatCounter:
-    if column.kind in NUMERIC_KINDS:
+    if column.traits.counted_as == "histogram":
         rng = np.random.default_rng([index, SAMPLE_ROWS])
         return NumberCounter(column, rng, exception_rows=max(min_count, MIN_COUNT), outer_rows=outer_rows)
-    if column.kind == "identifier":
+    if column.traits.counted_as == "templates":
         return FormatCounter(column)
     return LevelCounter()

@@ -17,7 +17,8 @@ import pytest
 from synthgan.errors import DataError, SchemaError
 from synthgan.evaluation.compared.column_roles import kinds_of
 from synthgan.evaluation.compared.tables import compare
-from synthgan.tables.schema.schema import ColumnSchema, Kind, TableSchema
+from synthgan.tables.kinds import Kind
+from synthgan.tables.schema.schema import ColumnSchema, TableSchema
 
 DAY = datetime.date(2020, 1, 2)
 MOMENT = datetime.datetime(2020, 1, 2, 3, 4, 5, 6)

@@ -34,6 +34,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from synthgan import BudgetError, ModelFileError, OutputError, PrivacyError, SettingsError
+from synthgan.privacy.account.entries import Entry
 from synthgan.privacy.account.events import (
     budget_at,
     epsilon_of,
@@ -42,7 +43,7 @@ from synthgan.privacy.account.events import (
     plan_order,
     renyi_cost,
 )
-from synthgan.privacy.account.ledger import Entry, Ledger
+from synthgan.privacy.account.ledger import Ledger
 
 UPDATES = SelfComposedDpEvent(PoissonSampledDpEvent(0.02, GaussianDpEvent(2.0)), 300)
 

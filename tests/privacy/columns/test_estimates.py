@@ -24,7 +24,8 @@ from synthgan.privacy.columns.public_grids import (
     public_range,
     without_ticks,
 )
-from synthgan.tables.schema.schema import ColumnSchema, Kind
+from synthgan.tables.kinds import Kind
+from synthgan.tables.schema.schema import ColumnSchema
 
 COUNTS = st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=30).map(np.array)
 
@@ -35,6 +36,8 @@ def test_norm_sub_by_hand() -> None:
     np.testing.assert_allclose(norm_sub(np.array([1.0, 2.0]), 9.0), [4, 5])
     np.testing.assert_allclose(norm_sub(np.array([1.0, -np.inf]), 9.0), [9, 0])
     np.testing.assert_allclose(norm_sub(np.array([-np.inf]), 9.0), [0])
+    np.testing.assert_allclose(norm_sub(np.array([-4.0, 2.0]), 0.0), [0, 0])
+    np.testing.assert_allclose(norm_sub(np.array([-4.0]), 5.0), [5])
 
 
 @given(counts=COUNTS, total=st.floats(0.1, 1e6))
@@ -43,6 +46,21 @@ def test_norm_sub_is_a_projection(counts: Any, total: float) -> None:
     assert (projected >= 0).all()
     assert projected.sum() == pytest.approx(total, rel=1e-6, abs=1e-3)
     np.testing.assert_allclose(norm_sub(projected, total), projected, rtol=1e-6, atol=1e-3)
+
+
+@given(
+    counts=st.lists(st.integers(-1000, 1000), min_size=1, max_size=20).map(lambda c: np.array(c, dtype=np.float64)),
+    total=st.integers(0, 5000),
+)
+def test_norm_sub_is_the_nearest_point(counts: np.ndarray, total: int) -> None:
+    """Optimal if and only if positive counts moved by one number, and those at 0 would have fallen below it."""
+    projected = norm_sub(counts, float(total))
+    assert projected.min() >= 0
+    assert projected.sum() == pytest.approx(total, abs=1e-6)
+    moved = (counts - projected)[projected > 1e-9]
+    if len(moved):
+        np.testing.assert_allclose(moved, moved[0], atol=1e-6)
+        assert (counts[projected <= 1e-9] <= moved[0] + 1e-6).all()
 
 
 def test_rising_sums_by_hand() -> None:

@@ -6,10 +6,11 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from synthgan.privacy.columns.released_columns import in_words
+from synthgan.privacy.columns import RELEASES
 from synthgan.tables.axes.axis import Axis
 from synthgan.tables.axes.grids import Grid
-from synthgan.tables.schema.schema import ColumnSchema, Kind, Levels
+from synthgan.tables.kinds import Kind
+from synthgan.tables.schema.schema import ColumnSchema, Levels
 from synthgan.tables.statistics.formats import Templates
 from synthgan.tables.statistics.histogram import Histogram
 from synthgan.tables.statistics.level_counts import LevelCounts
@@ -76,7 +77,8 @@ def column(kind: Kind, arrow_type: str = "int64", declared: tuple[str, ...] = ()
     ],
 )
 def test_numbers_and_times(axis: Axis, kind: Kind, lower: list[int], upper: list[int], words: str) -> None:
-    made = in_words(column(kind, str(axis.arrow_type)), histogram(axis, lower, upper))
+    of = column(kind, str(axis.arrow_type))
+    made = RELEASES[of.traits.family].in_words(of, histogram(axis, lower, upper))
     assert (made.basis, made.words) == ("ranges", words)
     assert str(made) == f"column 'it': {words}"
 
@@ -109,5 +111,5 @@ def test_numbers_and_times(axis: Axis, kind: Kind, lower: list[int], upper: list
 def test_levels_and_identifiers_without_a_value(
     of: ColumnSchema, released: LevelCounts | Templates, basis: str, words: str
 ) -> None:
-    made = in_words(of, released)
+    made = RELEASES[of.traits.family].in_words(of, released)
     assert (made.basis, made.words) == (basis, words)

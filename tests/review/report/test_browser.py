@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from synthgan.review.gates import apply
-from synthgan.review.policy import default_policy
+from synthgan.review.policy_file import default_policy
 from synthgan.review.report.page import render_report
 from tests import review_samples as samples
 
@@ -23,7 +23,7 @@ pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not instal
 
 FIGURES = """() => [...document.querySelectorAll('figure svg, td svg[role=img]')].map(svg => {
     const box = svg.getBoundingClientRect();
-    return [box.width, box.height, box.left, box.right, svg.querySelectorAll('path, use, rect').length];
+    return [box.width, box.height, box.left, box.right, svg.querySelectorAll('path, rect, circle').length];
 })"""
 OPEN_ALL = "() => document.querySelectorAll('details').forEach(details => { details.open = true; })"
 
@@ -102,7 +102,7 @@ def test_the_style_sheet_is_applied_and_follows_the_scheme(browser: Any, path: P
         with Visit(browser, path, scheme=scheme) as visit:
             found[scheme] = visit.page.evaluate(
                 """() => {
-                    const bar = document.querySelector('#columns figure path[fill="var(--real-soft)"]');
+                    const bar = document.querySelector('#columns figure [fill="var(--real-soft)"]');
                     return [getComputedStyle(document.body).backgroundColor, getComputedStyle(bar).fill];
                 }"""
             )
@@ -110,6 +110,41 @@ def test_the_style_sheet_is_applied_and_follows_the_scheme(browser: Any, path: P
         "light": ["rgb(251, 250, 248)", "rgb(180, 195, 208)"],
         "dark": ["rgb(21, 24, 27)", "rgb(83, 103, 121)"],
     }
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (390, "dark")])
+def test_texts_of_pictures_stay_within_them_and_are_in_the_page_s_font(
+    browser: Any, path: Path, tmp_path: Path, width: int, scheme: str
+) -> None:
+    """As a browser measures them: in the sample, and with the widest names and largest figures of the hostile page."""
+    wide = ["W" * 60, "\u4e2d\u6587" * 20, "@%" * 30, "M"]
+    ranges = ((-8e307, 8e307), (123_456.000001, 123_456.000009), (-2e6 - 1e-2, -2e6), (0.0, 1e-12))
+    domain = dict.fromkeys(wide, wide) | {f"{low}": (low, high) for low, high in ranges}
+    drops = dict.fromkeys(wide, -123_456_789.0) | {"tiny": 1e-300}
+    scores = samples.Scores(
+        scores=(
+            samples.score("shape", wide[0], 1.0, "fidelity"),
+            samples.score("c2st", wide[0], 0.5, "detection", details={"auc": 0.5, "importances": drops}),
+            samples.score("auc", "AUC", 0.9, "utility", details={"models": {wide[0]: {"value": -1e9, "real": 1e9}}}),
+        ),
+        evidence=samples.evidence(domain),
+    )
+    extreme = tmp_path / "extreme.html"
+    extreme.write_text(render_report(**{**samples.arguments(), "scores": scores}), encoding="utf-8")
+    for page, least in ((path, 250), (extreme, 40)):
+        with Visit(browser, page, width, scheme) as visit:
+            visit.page.evaluate(OPEN_ALL)
+            texts = visit.page.evaluate(
+                """() => [...document.querySelectorAll('svg[role=img] text')].map(text => {
+                    const svg = text.closest('svg').getBoundingClientRect(), box = text.getBoundingClientRect();
+                    const out = Math.max(svg.left - box.left, box.right - svg.right, svg.top - box.top,
+                        box.bottom - svg.bottom);
+                    const font = each => getComputedStyle(each).fontFamily;
+                    return [text.textContent, out, font(text) === font(document.body)];
+                })"""
+            )
+            assert len(texts) > least
+            assert [each for each in texts if each[1] > 1.5 or not each[2]] == []
 
 
 def test_print_opens_what_is_folded_and_is_light(browser: Any, path: Path, tmp_path: Path) -> None:

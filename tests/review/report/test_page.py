@@ -215,29 +215,6 @@ def test_the_same_arguments_give_the_same_file(report: str) -> None:
     assert render_report(**samples.arguments()) == report
 
 
-def test_users_settings_of_matplotlib_change_nothing_and_stay() -> None:
-    import matplotlib as mpl
-
-    wanted = empty(scores=scores_of(samples.evidence({"age": (0.0, 9.0)})))
-    expected = render_report(**wanted)
-    with mpl.rc_context({"svg.fonttype": "path", "font.size": 30, "lines.linewidth": 9}):
-        assert render_report(**wanted) == expected
-        assert mpl.rcParams["font.size"] == 30
-
-
-@pytest.mark.slow
-def test_pyplot_is_not_imported() -> None:
-    import subprocess
-    import sys
-
-    code = (
-        "import sys, synthgan.review.report.page as r; assert 'matplotlib' not in sys.modules; "
-        "r.render_report(title='t', scores=None, verdicts=None, ledger=None, provenance=[], facts={}, limits=[]); "
-        "assert 'matplotlib.pyplot' not in sys.modules"
-    )
-    subprocess.run([sys.executable, "-c", code], check=True)
-
-
 def test_an_edition_without_scores_says_so() -> None:
     page = harmless_page(render_report(**empty(facts={"Edition": "shareable"})))
     assert "holds no figure that was computed from real rows" in page.text
@@ -331,7 +308,7 @@ def test_what_may_be_published_stands_above_the_gates() -> None:
 def test_figures_are_not_said_twice() -> None:
     """A verdict's figures stand in columns of their own, rounded; why is a clause without them."""
     from synthgan.review.gates import apply
-    from synthgan.review.policy import default_policy
+    from synthgan.review.policy_file import default_policy
 
     scores = samples.scores()
     excess = dataclasses.replace(scores["exact_copies"], value=0.123456789, interval=(0.0987654, 0.2345678))
@@ -358,16 +335,12 @@ def test_words_of_the_trade_are_explained(page: Page) -> None:
     assert {"#term-c2st", "#term-shape", "#term-membership", "#term-dcr"} <= links
 
 
-def test_every_score_has_its_words() -> None:
+def test_the_words_of_the_trade_are_in_the_glossary() -> None:
+    from synthgan.evaluation.catalogue import CATALOGUE
     from synthgan.evaluation.glossary import read_glossary, words_of
-    from synthgan.review.policy import DIAGNOSTICS, SCORES
 
-    for score in (*SCORES, *DIAGNOSTICS):
-        assert any(score in entry.scores for entry in words_of([score])), score
-    text = " ".join(f"{entry.word} {entry.meaning}" for entry in words_of([*SCORES, *DIAGNOSTICS])).lower()
+    text = " ".join(f"{entry.word} {entry.meaning}" for entry in words_of(CATALOGUE)).lower()
     assert all(word.lower() in text for word in WORDS)
-    named = {score for entry in read_glossary() for score in entry.scores}
-    assert named <= {*SCORES, *DIAGNOSTICS}
     keys = [entry.key for entry in (*read_glossary(), *read_glossary("synthgan.review.report"))]
     assert len(keys) == len(set(keys))
     assert words_of([]) == []
@@ -548,24 +521,6 @@ def test_times_have_dates_below_them() -> None:
     )
 
 
-def test_bins_that_are_not_equally_wide_are_drawn_as_densities() -> None:
-    from synthgan.review.report.figures_columns import _heights
-
-    assert _heights([0.0, 0.5, 1.0], [0.2, 0.8]) == [0.2, 0.8]
-    assert _heights([0.0, 0.2, 1.0], [0.2, 0.8]) == pytest.approx([1.0, 1.0])
-
-
-def test_few_whole_numbers_are_marked_by_whole_numbers() -> None:
-    from synthgan.review.evidence import read_columns
-    from synthgan.review.report.figures_columns import _ticks
-
-    domain = {
-        "survived": {"kind": "numeric", "edges": [-0.5, 0.5, 1.5], "shares": {"real": [0.6, 0.4], "synthetic": [1, 0]}}
-    }
-    (column,) = read_columns({"columns": domain})
-    assert [text for _, text in _ticks(column, -0.5, 2.0)] == ["0", "1"]
-
-
 @pytest.mark.parametrize(
     ("keys", "words"),
     [
@@ -713,14 +668,9 @@ def any_scores(draw: st.DrawFn) -> Scores:
     return Scores(scores=scores, evidence=evidence, settings=draw(st.dictionaries(NAMES, JSON, max_size=2)))
 
 
-@pytest.fixture(scope="module")
-def _warm(report: str) -> None:
-    """Matplotlib is imported outside of the examples."""
-
-
 @given(scores=any_scores())
 @settings(max_examples=15, suppress_health_check=list(HealthCheck), phases=PHASES)
-def test_odd_scores_never_raise_and_do_no_harm(_warm: None, scores: Scores) -> None:
+def test_odd_scores_never_raise_and_do_no_harm(scores: Scores) -> None:
     harmless_page(render_report(**empty(scores=scores)))
     assert not Page(scores.to_html()).open
 
@@ -734,7 +684,7 @@ def test_odd_scores_never_raise_and_do_no_harm(_warm: None, scores: Scores) -> N
     data=st.data(),
 )
 @settings(max_examples=15, suppress_health_check=list(HealthCheck), phases=PHASES)
-def test_odd_ledgers_and_facts_never_raise(_warm: None, ledger: Any, data: st.DataObject) -> None:
+def test_odd_ledgers_and_facts_never_raise(ledger: Any, data: st.DataObject) -> None:
     if isinstance(ledger, dict):
         whole = samples.ledger()
         keys = data.draw(st.sets(st.sampled_from(list(whole))))

@@ -434,7 +434,7 @@ def test_conditions_are_met_on_the_grid(kind: Any, array: pa.Array, inside: Any,
     rng = np.random.default_rng(3)
     codes = rng.choice(np.flatnonzero(condition.allowed), 3000)
     lower, upper = condition.lower[codes], condition.upper[codes]
-    made = encoder.snap(encoder.decode(codes, lower + (upper - lower) * rng.random(3000)), predicate)
+    made = condition.snap(encoder.decode(codes, lower + (upper - lower) * rng.random(3000)))
     again = encoder.axis.write(encoder.axis.read(made).ticks, None)
     assert again.equals(made)
     assert all(low <= value <= high for value in made.to_pylist())

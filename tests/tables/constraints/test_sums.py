@@ -9,7 +9,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from synthgan.errors import SchemaError
@@ -86,7 +86,22 @@ def test_sums_hold_and_come_back(total, x, y, data):
     assert there_and_back(of, back).equals(back)
 
 
+def test_a_total_without_all_parts_is_given_although_no_part_fits_it():
+    of = schema([Sum(total="t", parts=("x", "y"))], t="int8", x="int8", y="int16")
+    rules = reparametrise(of)
+    inside = pa.table(
+        {
+            "t without all parts": pa.nulls(2, pa.int8()),
+            "t is given": [True, True],
+            "x": pa.nulls(2, pa.int8()),
+            "y": pa.array([32_767, -32_768], pa.int16()),
+        }
+    )
+    assert rules.backward(inside, rules.start(rng())).column("t").to_pylist() == [127, -128]
+
+
 @settings(deadline=None)
+@example(["int8", "int8", "int16"], 181_208)
 @given(
     st.sampled_from(
         [

@@ -20,10 +20,9 @@ from hypothesis import strategies as st
 from synthgan.errors import OutputError, SchemaError
 from synthgan.tables.arrow_types import parse_type
 from synthgan.tables.inference import infer_schema
+from synthgan.tables.kinds import TRAITS, natural_kind
 from synthgan.tables.schema.declarations import constraint_to_json, parse_declaration
-from synthgan.tables.schema.declared_columns import natural_kind
 from synthgan.tables.schema.schema import (
-    KINDS,
     Bounds,
     ColumnSchema,
     Combinations,
@@ -127,9 +126,8 @@ def test_an_existing_file_is_kept(tmp_path: Path) -> None:
     assert read_schema(path) == SCHEMA
 
 
-def test_the_json_schema_is_one_and_knows_all_kinds() -> None:
+def test_the_json_schema_is_one_and_knows_all_facts() -> None:
     jsonschema.Draft202012Validator.check_schema(JSON_SCHEMA)
-    assert JSON_SCHEMA["$defs"]["kind"]["enum"] == list(KINDS)
     assert JSON_SCHEMA["$defs"]["source"]["enum"] == list(get_args(Provenance))
     facts = set(JSON_SCHEMA["$defs"]["column"]["properties"])
     assert facts == {field.name for field in ColumnSchema.__dataclass_fields__.values()}
@@ -336,7 +334,7 @@ def test_unknown_types_are_refused(text: str) -> None:
     "data_type", [data_type for data_type in TYPES if not pa.types.is_dictionary(data_type)], ids=str
 )
 def test_every_type_has_a_kind(data_type: pa.DataType) -> None:
-    assert natural_kind(data_type) in KINDS
+    assert natural_kind(data_type) in TRAITS
 
 
 # --- the dataclasses -------------------------------------------------------------------------------------------------
