@@ -199,8 +199,11 @@ def _fit_on_codes(task: Task) -> dict[str, Any]:
     """A peer on the codes of our private codec, with what the codec left of the budget."""
     import numpy as np
     import pandas as pd
+    import torch
 
     from synthgan.fitting.private import PrivateFit
+    from synthgan.fitting.private_settings import private_settings
+    from synthgan.fitting.private_table import PrivateTable
     from synthgan.privacy.account.ledger import Ledger
     from synthgan.privacy.account.parameters import Privacy
     from synthgan.tables.frames.frames import to_frame
@@ -208,13 +211,10 @@ def _fit_on_codes(task: Task) -> dict[str, Any]:
 
     source = open_source(task.table.train)
     began = time.perf_counter()
-    fit = PrivateFit(
-        source,
-        Privacy(task.epsilon, DELTA),
-        declared=task.domain_file,
-        target=task.table.target,
-        min_count=10,
-    )
+    privacy = Privacy(task.epsilon, DELTA)
+    rows = PrivateTable.of(source, privacy, declared=task.domain_file, target=task.table.target)
+    settings = private_settings("default", privacy, device=torch.device("cpu"))
+    fit = PrivateFit.begin(rows, settings, min_count=10)
     codec = fit.codec
     table = codec.encode(source, rng=np.random.default_rng(task.seed))
     ours = time.perf_counter() - began

@@ -167,12 +167,13 @@ class Synthesizer(Estimator):
             >>> synthesizer.n_rows_, synthesizer.stopped_by_
             (200, 'steps')
         """
-        from synthgan.fitting.fit import Request, fit_table
+        from synthgan.fitting.fit import fit
+        from synthgan.fitting.request import FitRequest
         from synthgan.training.device import resolve_device
 
-        privacy = self.privacy
-        data, target = with_target(data, y, self.target, private=privacy is not None)
-        request = Request(
+        data, target = with_target(data, y, self.target, private=self.privacy is not None)
+        request = FitRequest(
+            privacy=self.privacy,
             target=target,
             schema=self.schema,
             settings=self.settings or self.effort,
@@ -187,8 +188,7 @@ class Synthesizer(Estimator):
             seed=None if self.random_state is None else seed_from(self.random_state),
             checkpoint=checkpoint,
         )
-        request.check(privacy)
-        fitted = fit_table(data, privacy, request, csv_format=csv_format)
+        fitted = fit(data, request, csv_format=csv_format)
         self._set_fitted(fitted.model, fitted.notices, fitted.released)
         self.receipt_ = fitted.receipt
         for sentence in (*self.notices_, *map(str, self.released_)):

@@ -26,10 +26,13 @@ from synthgan.audit.pipeline import counted_persons_game, pipeline_game, undecla
 from synthgan.config import DpSgdSettings
 from synthgan.errors import BudgetError
 from synthgan.fitting import private as private_fit
-from synthgan.fitting.private import PrivateFit, private_settings
+from synthgan.fitting.private import PrivateFit
+from synthgan.fitting.private_settings import private_settings
+from synthgan.fitting.private_table import PrivateTable
 from synthgan.privacy import mechanisms
 from synthgan.privacy.account.ledger import Ledger
 from synthgan.privacy.account.parameters import Privacy
+from synthgan.privacy.account.updates import DP_SGD
 from synthgan.privacy.mechanisms import Mechanisms
 from synthgan.privacy.poisson_units import PoissonUnits
 from synthgan.tables.sources.batches import Source, TableSource
@@ -117,11 +120,11 @@ def check_persons_are_clipped_together() -> None:
 
 def check_sampling_is_paid() -> None:
     """The critic of a fit draws each person as often as its entry in the ledger says, and takes as many updates."""
-    privacy, private = _fit_of_persons(400)
-    doors = private.open(private_settings(BASE, privacy, device=CPU), CPU)
+    private = _fit_of_persons(400)
+    doors = private.open(CPU)
     assert doors.neural is not None
     judge: Any = doors.neural(torch.Generator())
-    entry = next(entry for entry in private.ledger.entries if entry.mechanism == private_fit.DP_SGD)
+    entry = next(entry for entry in private.ledger.entries if entry.mechanism == DP_SGD)
     assert judge.agreed.n_updates == entry.event.count
     rate, n_batches = entry.event.event.sampling_probability, 400
     assert 0.02 < rate < 0.5
@@ -137,8 +140,8 @@ def check_plan_knows_no_person() -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(private_fit, "Mechanisms", BlindMechanisms)
         for n_persons in (300, 450):
-            privacy, private = _fit_of_persons(n_persons)
-            doors = private.open(private_settings(BASE, privacy, device=CPU), CPU)
+            private = _fit_of_persons(n_persons)
+            doors = private.open(CPU)
             assert doors.neural is not None
             judge: Any = doors.neural(torch.Generator())
             account = json.dumps(private.ledger.to_json(), default=str)
@@ -146,7 +149,7 @@ def check_plan_knows_no_person() -> None:
     assert plans[0] == plans[1]
 
 
-def _fit_of_persons(n_persons: int) -> tuple[Privacy, PrivateFit]:
+def _fit_of_persons(n_persons: int) -> PrivateFit:
     privacy = Privacy(20.0, DELTA, unit="who", rows_per_unit=2, neural=0.8, neural_settings=FEW_UPDATES)
     columns = {
         "flag": [True, False] * n_persons,
@@ -155,7 +158,8 @@ def _fit_of_persons(n_persons: int) -> tuple[Privacy, PrivateFit]:
     }
     declared = {"columns": {"size": {"bounds": [0, 19]}, "who": "identifier"}}
     source = TableSource(pa.table(columns), description="the table")
-    return privacy, PrivateFit(source, privacy, declared=declared, target="flag", min_count=1)
+    table = PrivateTable.of(source, privacy, declared=declared, target="flag")
+    return PrivateFit.begin(table, private_settings(BASE, privacy, device=CPU), min_count=1)
 
 
 def check_fakes_know_no_rows() -> None:
@@ -213,9 +217,10 @@ def fit_of(source: Source, declared: Any, *, neural: float = 0.0, unit: str | No
     """All that a private fit of a few steps lets out, as plain values."""
     persons = {} if unit is None else {"unit": unit, "rows_per_unit": 2}
     privacy = Privacy(2.0, DELTA, neural=neural, **persons)
-    private = PrivateFit(source, privacy, declared=declared, target="flag", min_count=1)
     settings = private_settings(BASE, privacy, device=CPU, max_steps=5)
-    doors, layout = private.open(settings, CPU), private.codec.layout
+    table = PrivateTable.of(source, privacy, declared=declared, target="flag")
+    private = PrivateFit.begin(table, settings, min_count=1)
+    doors, layout = private.open(CPU), private.codec.layout
     told = doors.marginals.pairs()
     trainer = trainer_before(doors, layout, settings, CPU, Seeds.spawn(0), target=layout.index("flag"))
     trainer.run()
@@ -278,7 +283,7 @@ def check_rows_are_read_in_the_fit_alone() -> None:
     """Every read of the source happens while `PrivateFit` opens its doors, the third included."""
     readers = [reader for neural in (0.0, 0.5) for reader in readers_of_a_fit(neural)]
     assert readers
-    assert not [name for name in readers if name not in ("PrivateFit.__init__", "PrivateFit.open")]
+    assert not [name for name in readers if name not in ("PrivateFit.of", "PrivateFit.open")]
 
 
 def readers_of_a_fit(neural: float) -> list[str]:

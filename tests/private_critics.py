@@ -13,7 +13,7 @@ from synthgan.critics.adversarial import RealRows
 from synthgan.critics.losses import LOSSES
 from synthgan.networks.generator import GeneratedRows, Generator
 from synthgan.privacy.dp_sgd import PrivateCritic
-from synthgan.privacy.dp_sgd_plan import DpSgdPlan
+from synthgan.privacy.dp_sgd_plan import CriticPlan, DpSgdPlan
 from tests.small_tables import small_table
 
 TABLE = small_table(200)
@@ -32,17 +32,42 @@ PLAN = DpSgdPlan(sampling_rate=0.2, noise_multiplier=0.0, max_grad_norm=0.5, n_u
 NO_CLIP = 1e12
 
 
+class RecordedAccount:
+    """Notes what a critic asks for, or refuses it."""
+
+    def __init__(self, *, n_journalled: int = 0, refusal: Exception | None = None) -> None:
+        self.n_journalled, self.refusal = n_journalled, refusal
+        self.events: list[Any] = []
+        self.figures: list[int] = []
+
+    def reserve(self, event: Any) -> None:
+        if self.refusal is not None:
+            raise self.refusal
+        self.events.append(event)
+
+    def journal(self, n_updates: int) -> None:
+        self.figures.append(n_updates)
+        self.n_journalled = n_updates
+
+
 def make(
-    private: DpSgdSettings = PRIVATE, *, n_rows: float = 200.0, codes: Any = TABLE.codes, seed: int = 1, **given: Any
+    private: DpSgdSettings = PRIVATE,
+    *,
+    n_rows: float = 200.0,
+    codes: Any = TABLE.codes,
+    seed: int = 1,
+    account: RecordedAccount | None = None,
+    units: Any = None,
+    rows_per_unit: int = 1,
+    **fields: Any,
 ) -> PrivateCritic:
-    """A critic on the small table, with weights that the seed fixes; ``given`` are fields of the plan or arguments."""
-    fields = {f.name for f in dataclasses.fields(DpSgdPlan)}
-    plan = dataclasses.replace(PLAN, **{k: v for k, v in given.items() if k in fields})
+    """A critic on the small table, with weights that the seed fixes; ``fields`` are those of the DP-SGD plan."""
+    dp_sgd = dataclasses.replace(PLAN, **fields)
+    plan = CriticPlan(dp_sgd=dp_sgd, settings=private, n_rows=n_rows, rows_per_unit=rows_per_unit)
     rows = RealRows(torch.from_numpy(codes), torch.from_numpy(TABLE.positions[: len(codes)]))
-    arguments = {"reserve": lambda event: None} | {k: v for k, v in given.items() if k not in fields}
     initial = torch.Generator().manual_seed(seed)
-    settings = private.training(BASE)
-    return PrivateCritic(rows, TABLE.layout, settings, private, plan, n_rows=n_rows, initial=initial, **arguments)
+    account = RecordedAccount() if account is None else account
+    return PrivateCritic(rows, TABLE.layout, private.training(BASE), plan, account, initial=initial, units=units)
 
 
 def fake_rows(n_rows: int = 32) -> GeneratedRows:

@@ -132,7 +132,7 @@ class ScriptedMechanisms:
 
     def __init__(self, ledger: Ledger, *, rows_per_unit: int = 1) -> None:
         ledger.declare(rows_per_unit=rows_per_unit)
-        self._ledger = ledger
+        self.ledger = ledger
         self._k = rows_per_unit
         self._answers = np.random.default_rng(7)
 
@@ -156,4 +156,4 @@ class ScriptedMechanisms:
 
     def _pay(self, rho: float, *, door: int, what: str, delta: float = 0.0) -> None:
         event = ZCDpEvent(rho)
-        self._ledger.settle(self._ledger.reserve(event, door=door, mechanism="script", what=what, delta=delta))
+        self.ledger.settle(self.ledger.reserve(event, door=door, mechanism="script", what=what, delta=delta))

@@ -43,7 +43,6 @@ OTHER_TESTS = {
     "cli/test_terminal.py": "what only a real terminal shows",
     "critics/test_sampled_marginal.py": "a law of the room: 200 columns, of which no step sees all pairs",
     "fitting/test_behind_the_doors.py": "a law of the room: who may touch rows, and when",
-    "fitting/test_resume.py": "a law of the room: a killed fit goes on, to the same result",
     "fitting/test_stored_facts.py": "a law of the room: no stored number moves with one row's value",
     "review/report/test_browser.py": "the page in a real browser",
     "tables/frames/test_whole_dtypes.py": "a law of the room: a frame's dtypes come back whole",

@@ -27,7 +27,7 @@ from synthgan.networks.generator import GeneratedRows
 from synthgan.networks.layers import LevelAxis
 from synthgan.privacy.account.ledger import Ledger
 from synthgan.privacy.dp_sgd import PrivateCritic
-from synthgan.privacy.dp_sgd_plan import DpSgdPlan, calibrate
+from synthgan.privacy.dp_sgd_plan import CriticPlan, DpSgdPlan, calibrate
 from synthgan.privacy.entropy import system_generator, system_rng
 from synthgan.tables.layout import Layout
 
@@ -92,13 +92,10 @@ class Attacker:
             RealRows(codes, codes.new_zeros((len(codes), 0), dtype=torch.uint8)),
             self.layout,
             self.private.training(_BASE),
-            self.private,
-            self.plan,
-            n_rows=self.n_rows,
+            CriticPlan(dp_sgd=self.plan, settings=self.private, n_rows=self.n_rows, rows_per_unit=self.rows_per_unit),
+            _NoAccount(),
             initial=system_generator(_CPU),
-            reserve=lambda _: None,
             units=units,
-            rows_per_unit=self.rows_per_unit,
         )
         seen: list[Tensor] = []
         critic._optimizer.register_step_pre_hook(lambda *_: seen.append(_flat_gradient(critic)))
@@ -143,6 +140,18 @@ class Attacker:
         return GeneratedRows(
             codes, one_hot, one_hot, one_hot.new_zeros((N_FAKES, 0)), one_hot.new_zeros((N_FAKES, len(axis.sizes)))
         )
+
+
+class _NoAccount:
+    """Of a critic whose rows are made up: its updates are counted by the game, which claims what they should cost."""
+
+    n_journalled = 0
+
+    def reserve(self, event: DpEvent) -> None:
+        """Agree."""
+
+    def journal(self, n_updates: int) -> None:
+        """Keep nothing."""
 
 
 class _Suspicion:

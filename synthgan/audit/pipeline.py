@@ -34,9 +34,12 @@ from synthgan.audit.one_run import OneRunBound
 from synthgan.audit.person_games import CANARY_ROWS, ROWS_PER_UNIT, UNIT, person_statistics_game
 from synthgan.config import DpSgdSettings, GeneratorSettings, TrainingSettings
 from synthgan.errors import SettingsError
-from synthgan.fitting.private import DP_SGD, PrivateFit, private_settings
+from synthgan.fitting.private import PrivateFit
+from synthgan.fitting.private_settings import private_settings
+from synthgan.fitting.private_table import PrivateTable
 from synthgan.privacy.account.events import event_to_json
 from synthgan.privacy.account.parameters import DISCOVERY_SHARE, Privacy
+from synthgan.privacy.account.updates import DP_SGD
 from synthgan.privacy.marginals import Candidate
 from synthgan.tables.sources.batches import TableSource
 from synthgan.training.setup import Doors, Seeds, target_slices, trainer_before
@@ -191,12 +194,13 @@ def pipeline_game(epsilon: float, delta: float, *, n_steps: int = 0, persons: bo
             rows[UNIT] = [row // ROWS_PER_UNIT for row in range(n_others)] + [n_others] * (n_more * canary)
         settings = private_settings(_SMALL, privacy, device=_CPU, max_steps=None)
         settings = dataclasses.replace(settings, n_steps=max(1, n_steps), evaluate_every=max(1, n_steps))
-        private = PrivateFit(_source(rows), privacy, declared=_DECLARED, target="a", min_count=1)
+        table = PrivateTable.of(_source(rows), privacy, declared=_DECLARED, target="a")
+        private = PrivateFit.begin(table, settings, min_count=1)
         scores = {"count of its pair of levels": 0.0, "number of rows": private.codec.n_rows}
         if n_steps:
             scores["generated share of its levels"] = 0.0
         if private.codec.layout.n_columns == len(_ROWS):  # unless noise merged the levels of a column
-            doors = private.open(settings, _CPU)
+            doors = private.open(_CPU)
             if n_steps:
                 scores["generated share of its levels"] = _trained(private, doors, settings)
             _finish_rounds(private, doors)
@@ -226,10 +230,11 @@ def counted_persons_game(epsilon: float, delta: float) -> DistinguishingGame:
     def run(canary: bool) -> Signals:
         persons = list(range(n_persons + canary))
         rows = {"a": ["x" if person % 4 else "y" for person in persons], "b": ["u", "v"] * 500 + ["u"] * canary}
-        private = PrivateFit(_source({**rows, UNIT: persons}), privacy, declared=_DECLARED, target="a", min_count=1)
+        table = PrivateTable.of(_source({**rows, UNIT: persons}), privacy, declared=_DECLARED, target="a")
+        private = PrivateFit.begin(table, settings, min_count=1)
         counted = 0.0
         if private.codec.layout.n_columns:
-            doors = private.open(settings, _CPU)
+            doors = private.open(_CPU)
             assert doors.neural is not None
             doors.neural(torch.Generator())
             spent = next(entry for entry in private.ledger.entries if entry.mechanism == DP_SGD)
@@ -248,9 +253,10 @@ def undeclared_pipeline_game(epsilon: float, delta: float) -> DistinguishingGame
 
     def run(canary: bool) -> Signals:
         source = _source(with_rare_row(rows) if canary else rows)
-        private = PrivateFit(source, privacy, declared=None, target=None, min_count=1)
+        table = PrivateTable.of(source, privacy, declared=None, target=None)
+        private = PrivateFit.begin(table, private_settings(_SMALL, privacy, device=_CPU), min_count=1)
         if private.codec.layout.n_columns:
-            private.open(private_settings(_SMALL, privacy, device=_CPU), _CPU)
+            private.open(_CPU)
         private.close()
         model = json.dumps(
             [private.codec.to_json(), private.released, private.notices, private.ledger.to_json()], default=str

@@ -1,75 +1,50 @@
 """A private fit: one ledger, and the three private doors that it pays for, opened one after another.
 
-Only this module holds the table of a private fit, and only until the doors are open. What comes after (codec, training,
-sampling) is given doors, and cannot tell private ones from exact ones.
+Only this module and `synthgan.fitting.private_table` hold the rows of a private fit, and only until the doors are open.
+What comes after (codec, training, sampling) is given doors, and cannot tell private ones from exact ones.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import math
-import os
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeAlias
+from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
-from synthgan.config import DpSgdSettings, Effort, TrainingSettings
+from synthgan.config import DpSgdSettings, TrainingSettings, to_dict
 from synthgan.critics.adversarial import NeuralCritic, RealRows
 from synthgan.errors import PrivacyError
-from synthgan.fitting.receipt import Receipt, new_key
-from synthgan.privacy.account.entries import NEURAL, STATISTICS, Entry
+from synthgan.fitting.private_settings import critic_settings, neural_share, private_settings
+from synthgan.fitting.private_table import FirstRelease, PrivateTable
+from synthgan.fitting.request import FitRequest
+from synthgan.fitting.resume import ACCOUNT_FIT, HOLDOUT_KEY, Resume, journal_path
+from synthgan.privacy.account.entries import STATISTICS
 from synthgan.privacy.account.events import plan_order
 from synthgan.privacy.account.journal import check_unused
 from synthgan.privacy.account.ledger import Ledger
-from synthgan.privacy.account.parameters import DISCOVERY_SHARE, ROW, Privacy
-from synthgan.privacy.clamping import ClampedSource
-from synthgan.privacy.columns.private_statistics import PrivateStatistics
-from synthgan.privacy.columns.released_columns import ReleasedColumn
-from synthgan.privacy.dp_sgd import PrivateCritic, refuse_what_cannot_be_private
-from synthgan.privacy.dp_sgd_plan import DpSgdPlan, calibrate, sampling_rate
+from synthgan.privacy.account.parameters import DISCOVERY_SHARE, Privacy
+from synthgan.privacy.account.reservation import Reservation
+from synthgan.privacy.account.updates import LedgerUpdates
+from synthgan.privacy.dp_sgd import PrivateCritic
+from synthgan.privacy.dp_sgd_plan import CriticPlan, DpSgdPlan, calibrate, sampling_rate
 from synthgan.privacy.entropy import system_rng
 from synthgan.privacy.marginals import PrivateMarginals
 from synthgan.privacy.mechanisms import Mechanisms
-from synthgan.privacy.private_schema import private_schema
-from synthgan.privacy.units import UnitLimitedSource, persons_of
-from synthgan.tables.codec import TableCodec
-from synthgan.tables.codec_settings import CodecSettings
-from synthgan.tables.schema.schema import TableSchema
-from synthgan.tables.schema.schema_file import schema_from_json, schema_to_json
+from synthgan.privacy.units import persons_of
+from synthgan.tables.schema.schema_file import schema_to_json
 from synthgan.tables.sources.batches import Source
 from synthgan.tables.sources.derived_source import NoRows
-from synthgan.tables.sources.holdout import divide
-from synthgan.tables.sources.written_source import as_modelled
-from synthgan.training.effort import check_effort, resolve
+from synthgan.training.checkpoint import Besides, SavedRun, unreadable
 from synthgan.training.setup import Doors, target_slices
-
-STATISTICS_SHARE = 0.15
-"""Of the budget: column statistics, what the codec is fitted from. The rest is for the other two doors."""
 
 COUNT_SHARE = 0.01
 """Of the third door's part: counts persons, where the neural critic samples them."""
-
-DEFAULT_NEURAL = 0.0
-"""Share of the third door where nobody says otherwise."""
-
-DP_SGD = "DP-SGD"
-
-SCHEDULES: dict[str, tuple[int, int]] = {"quick": (1000, 500), "default": (5000, 500), "high": (10_000, 1000)}
-"""Effort -> generator steps and rows per step."""
-
-MARGINAL_WEIGHT, GRAM_HORIZON = 4.0, (3.0, 20.0)
-"""Small batches with averaged Gram matrices, so that a cell's error does not have the sign of a batch's own noise. A
-horizon of 10 steps from the first step made fits of wide tables swing, and one in two diverge."""
-
-CELL_ROWS = 40.0
-"""Rows, in units of ``1 / sqrt(rho)``, that a cell of two binned columns should hold on average, above the noise."""
-
-BINS = (4, 50)
-"""Fewest and most bins of a numeric column."""
 
 UNPROTECTED = (
     "names, order and types of the columns, as the file, the DataFrame's dtypes or the schema declare them",
@@ -81,229 +56,266 @@ UNPROTECTED = (
 """What every private fit publishes as it is."""
 
 
-State: TypeAlias = "tuple[dict[str, torch.Tensor], dict[str, Any]]"
+@dataclass(frozen=True, kw_only=True)
+class EarlierRun:
+    """What a private fit goes on from. All of it was released, and is in the ledger of the journal.
+
+    Attributes:
+        first: what came through the first door.
+        dp_sgd: what was agreed for the third; None without it.
+        tensors: the second door's measurements.
+    """
+
+    first: FirstRelease
+    dp_sgd: DpSgdPlan | None
+    tensors: Mapping[str, torch.Tensor]
+
+    @classmethod
+    def of(cls, run: SavedRun) -> EarlierRun:
+        """Take it from a checkpoint that was checked.
+
+        Raises:
+            ModelFileError: when a part is missing or damaged.
+        """
+        values = run.values_besides
+        try:
+            dp_sgd = None if values["plan"] is None else DpSgdPlan(**values["plan"])
+            return cls(first=FirstRelease.from_json(values), dp_sgd=dp_sgd, tensors=run.tensors_besides)
+        except (KeyError, TypeError, ValueError, AttributeError):
+            raise unreadable(run.path) from None
 
 
 class PrivateFit:
-    """The doors of one private fit.
+    """The doors of one private fit, of which the first is open; a `synthgan.fitting.fit.DoorMaker`.
 
     Args:
-        source: the table.
-        privacy: the guarantee asked for.
-        declared: what the user knows about the columns.
-        target: the column that downstream models will predict, None without one.
-        min_count: least number of released rows behind a level, as far as noise lets it be known.
-        holdout: share of the units that no door sees.
-        key: of the holdout, from an earlier run of this fit; None for a new one.
-        journal: a file for the ledger's journal; None for a ledger in memory.
-        saved: given this object before anything is released, finds the `state` of an earlier run to go on from; None
-            for a new fit.
-        reserve: enters the fit in the account of its table. Called once, when nothing is left that can be refused
-            without releasing anything; refuses by raising. None where there is no account.
+        table: its rows are let go of once all doors are open.
+        settings: resolved settings, from `private_settings`.
+        mechanisms: noise for a reservation in the ledger.
+        first: what came through the first door.
+        account: the fit's place in the account of its table.
+        earlier: the run that this one goes on from.
+        identity: what a checkpoint must agree with; empty where none is asked for.
 
     Attributes:
+        settings: the resolved settings.
         receipt: which rows were fitted; for the table's owner alone.
-        ledger: the account.
-        schema: the schema, of which nothing was read off a row.
+        ledger: the account of the fit.
         codec: fitted from released statistics.
         released: what was counted of each column.
         notices: warnings about the guarantee.
-
-    Raises:
-        PrivacyError: when what is asked for cannot be kept private.
-        SchemaError: when the declaration does not fit the table's columns, or holds inferred facts.
+        identity: what a checkpoint must agree with.
+        tells_seconds: whether its model may say how long steps took. That hangs on the rows behind the doors: whoever
+            watches a fit knows it, its results do not tell.
     """
+
+    tells_seconds = False
 
     def __init__(
         self,
-        source: Source,
-        privacy: Privacy,
+        table: PrivateTable,
+        settings: TrainingSettings,
+        mechanisms: Mechanisms,
+        first: FirstRelease,
+        account: Reservation,
         *,
-        declared: TableSchema | Mapping[str, Any] | str | os.PathLike[str] | None,
-        target: str | None,
-        min_count: int,
-        holdout: float = 0.0,
-        key: bytes | None = None,
-        journal: Path | None = None,
-        saved: Callable[[PrivateFit], State | None] = lambda _: None,
-        reserve: Callable[[], object] | None = None,
+        earlier: EarlierRun | None = None,
+        identity: Mapping[str, Any],
     ) -> None:
-        unit = None if privacy.unit == ROW else privacy.unit
-        self.privacy = privacy
-        self._neural = _neural(privacy)
-        self.schema = private_schema(source, declared, unit=unit, target=target)
-        key = key or new_key()
-        division = divide(source, holdout, key=key, unit=unit)
-        self.receipt = Receipt.of(division, key=key, holdout=holdout, unit=privacy.unit)
-        training = as_modelled(division.training, self.schema, strict=False)
-        limited = training if unit is None else UnitLimitedSource(training, unit, privacy.rows_per_unit)
-        self._rows: Source = ClampedSource(limited, self.schema)
-        self._target, self._unit, self._min_count = target, unit, min_count
-        self._neural_entry: Entry | None = None
-        self._plan: DpSgdPlan | None = None
+        self.settings, self.receipt, self.ledger = settings, table.receipt, mechanisms.ledger
+        self.codec, self.released, self.notices = first.codec, first.columns, first.notices
+        self.identity = identity
+        self._table, self._privacy, self._account = table, table.privacy, account
+        self._mechanisms, self._first, self._earlier = mechanisms, first, earlier
+        self._updates = LedgerUpdates(self.ledger)
+        self._dp_sgd = None if earlier is None else earlier.dp_sgd
         self._marginals: PrivateMarginals | None = None
-        self._earlier: Mapping[str, torch.Tensor] | None = None
-        self.released: tuple[ReleasedColumn, ...] = ()
-        self.notices: tuple[str, ...] = ()
-        earlier = saved(self)
-        if earlier is None:
-            self._begin(journal, reserve)
-        else:
-            assert journal is not None
-            self._go_on(journal, *earlier, reserve=reserve)
 
-    def _begin(self, journal: Path | None, reserve: Callable[[], object] | None) -> None:
-        """Open a ledger and the first door, and fit the codec."""
+    @classmethod
+    def of(cls, source: Source, privacy: Privacy, request: FitRequest, resume: Resume, *, seed: int) -> PrivateFit:
+        """Begin a fit or go on with one. Nothing said, warned of or raised from here on depends on an exact value.
+
+        With a checkpoint, the ledger's journal lies beside it (``.journal``). A fit that was killed goes on from the
+        two: what was released is not asked for again, and what was reserved and is lost counts as spent. The noise
+        still to come is drawn afresh, so the result is not the one that an undisturbed fit would have had.
+
+        The file that composes several fits on the table is entered when nothing is left that could be refused without
+        a release: settings, schema, the files to be written, and whether the checkpoint is of this fit.
+
+        Raises:
+            PrivacyError: when what is asked for cannot be kept private, or a ledger refuses.
+            SchemaError: when the declaration does not fit the table's columns, or holds inferred facts.
+            ModelFileError: when the checkpoint is damaged or belongs to another fit.
+        """
+        settings = private_settings(
+            request.settings,
+            privacy,
+            device=request.device,
+            max_steps=request.max_steps,
+            early_stopping=request.early_stopping,
+        )
+        account = Reservation(privacy, resume.account_fit)
+        table = PrivateTable.of(
+            source,
+            privacy,
+            declared=request.schema,
+            target=request.target,
+            holdout=request.holdout,
+            key=resume.holdout_key,
+        )
+        identity = _identity(table, settings, request, seed=seed)
+        resume.check(identity)
+        journal = None if resume.path is None else journal_path(resume.path)
+        if journal is not None and resume.run is not None:
+            earlier = EarlierRun.of(resume.run)
+            return cls.go_on(table, settings, earlier, journal=journal, account=account, identity=identity)
+        return cls.begin(
+            table, settings, min_count=request.min_count, journal=journal, account=account, identity=identity
+        )
+
+    @classmethod
+    def begin(
+        cls,
+        table: PrivateTable,
+        settings: TrainingSettings,
+        *,
+        min_count: int,
+        journal: Path | None = None,
+        account: Reservation | None = None,
+        identity: Mapping[str, Any] = MappingProxyType({}),
+    ) -> PrivateFit:
+        """Open a ledger and the first door.
+
+        Args:
+            table: of which nothing was released.
+            settings: resolved settings, from `private_settings`.
+            min_count: least number of released rows behind a level, as far as noise lets it be known.
+            journal: a new file for the ledger's journal; None for a ledger in memory.
+            account: see `PrivateFit`; entered here. None for the one that the guarantee names, if it does.
+            identity: see `PrivateFit`.
+
+        Raises:
+            PrivacyError: when the journal exists already, or the account refuses.
+        """
+        privacy = table.privacy
+        account = Reservation(privacy) if account is None else account
         if journal is not None:
             check_unused(journal)
-        if reserve is not None:
+        if privacy.ledger is not None:
             # What a schema asks of statistics and codec in vain shows on a table without rows, too.
-            self._first_door(NoRows(self._rows), self._new_ledger(None))
-            reserve()
-        self.ledger = self._new_ledger(journal)
-        self._mechanisms, statistics, self.codec, rho = self._first_door(self._rows, self.ledger)
-        n_columns = max(1, self.codec.layout.n_columns)
-        self._one_way_variance = self._mechanisms.standard_deviation(rho / n_columns) ** 2
-        self.released = statistics.released
-        self.notices = self.privacy.warnings_for(statistics.n_rows())
+            rehearsal = Mechanisms(new_ledger(privacy), rows_per_unit=privacy.rows_per_unit)
+            FirstRelease.measure(table, NoRows(table.rows), rehearsal, min_count=min_count)
+            account.enter()
+        mechanisms = Mechanisms(new_ledger(privacy, journal), rows_per_unit=privacy.rows_per_unit)
+        first = FirstRelease.measure(table, table.rows, mechanisms, min_count=min_count)
+        return cls(table, settings, mechanisms, first, account, identity=identity)
 
-    def _new_ledger(self, journal: Path | None) -> Ledger:
-        privacy, discovery = self.privacy, DISCOVERY_SHARE * self.privacy.delta
-        order = plan_order(privacy.epsilon, privacy.delta - discovery, self._neural)
-        ledger = Ledger(privacy.epsilon, privacy.delta, order=order, discovery_delta=discovery, journal=journal)
-        ledger.declare(unit=privacy.unit, rows_per_unit=privacy.rows_per_unit, unprotected=UNPROTECTED)
-        return ledger
-
-    def _first_door(self, rows: Source, ledger: Ledger) -> tuple[Mechanisms, PrivateStatistics, TableCodec, float]:
-        """Mechanisms, the statistics released by them, the codec fitted from these, and the rho that they took."""
-        mechanisms = Mechanisms(ledger, rows_per_unit=self.privacy.rows_per_unit)
-        rho = STATISTICS_SHARE * ledger.remaining_rho
-        statistics = PrivateStatistics.release(
-            rows, self.schema, mechanisms, rho=rho, delta=ledger.discovery_delta, unit=self._unit
-        )
-        left = ledger.remaining_rho / self.privacy.rows_per_unit**2
-        settings = codec_settings(statistics.n_rows(), left, self._min_count)
-        return mechanisms, statistics, TableCodec.fit(rows, self.schema, settings, statistics=statistics), rho
-
-    def _go_on(
-        self,
-        journal: Path,
-        tensors: Mapping[str, torch.Tensor],
-        values: Mapping[str, Any],
+    @classmethod
+    def go_on(
+        cls,
+        table: PrivateTable,
+        settings: TrainingSettings,
+        earlier: EarlierRun,
         *,
-        reserve: Callable[[], object] | None,
-    ) -> None:
-        """Take up an earlier run: what it released is not asked for again, what it lost since counts as spent."""
-        self.ledger = Ledger.resume(journal)
-        if self.ledger.guarantee() != (self.privacy.epsilon, self.privacy.delta):
-            raise PrivacyError(f"the journal '{journal}' belongs to another fit than the checkpoint beside it")
-        if reserve is not None:
-            reserve()
-        self._mechanisms = Mechanisms(self.ledger, rows_per_unit=self.privacy.rows_per_unit)
-        self.codec = TableCodec.from_json(values["codec"], schema_from_json(values["schema"]))
-        self._one_way_variance = float(values["one_way_variance"])
-        self.released = tuple(ReleasedColumn(**each) for each in values.get("released", ()))
-        self.notices = tuple(values["notices"])
-        self._plan = None if values["plan"] is None else DpSgdPlan(**values["plan"])
-        self._earlier = tensors
+        journal: Path,
+        account: Reservation,
+        identity: Mapping[str, Any],
+    ) -> PrivateFit:
+        """Take up an earlier run: what it released is not asked for again, what it lost since counts as spent.
 
-    def state(self) -> State:
-        """What another run needs to go on, besides the journal and the key of the holdout. All of it was released."""
-        values = {
-            "codec": self.codec.to_json(),
-            "schema": schema_to_json(self.codec.schema),
-            "one_way_variance": self._one_way_variance,
-            "released": [dataclasses.asdict(each) for each in self.released],
-            "notices": list(self.notices),
-            "plan": None if self._plan is None else dataclasses.asdict(self._plan),
+        Raises:
+            PrivacyError: when the journal is missing, damaged or another fit's, or the account refuses.
+        """
+        privacy, ledger = table.privacy, Ledger.resume(journal)
+        if ledger.guarantee() != (privacy.epsilon, privacy.delta):
+            raise PrivacyError(f"the journal '{journal}' belongs to another fit than the checkpoint beside it")
+        if earlier.dp_sgd is not None:
+            LedgerUpdates(ledger).check(earlier.dp_sgd.event())
+        account.enter()
+        mechanisms = Mechanisms(ledger, rows_per_unit=privacy.rows_per_unit)
+        return cls(table, settings, mechanisms, earlier.first, account, earlier=earlier, identity=identity)
+
+    @property
+    def n_releases(self) -> int:
+        """How many releases were reserved so far, in all runs."""
+        return len(self.ledger.entries)
+
+    def kept(self) -> Besides:
+        """What another run needs to go on, besides the trainer and the journal. All of it was released, or is a key."""
+        values = self._first.to_json() | {
+            "plan": None if self._dp_sgd is None else dataclasses.asdict(self._dp_sgd),
+            HOLDOUT_KEY: self.receipt.key.hex(),
+            ACCOUNT_FIT: self._account.fit,
         }
         return {} if self._marginals is None else self._marginals.state(), values
 
-    def open(self, settings: TrainingSettings, device: torch.device) -> Doors:
-        """The second and the third door; the table is let go of.
+    def open(self, device: torch.device) -> Doors:
+        """The second and the third door; the rows are let go of.
 
         Args:
-            settings: resolved settings, from `private_settings`.
             device: where training happens.
         """
-        layout, codec = self.codec.layout, self.codec
-        table = codec.encode(self._rows, rng=system_rng())
+        layout, codec, settings, neural = self.codec.layout, self.codec, self.settings, neural_share(self._privacy)
+        table = codec.encode(self._table.rows, rng=system_rng())
         codes, positions = torch.from_numpy(table.codes).to(device), torch.from_numpy(table.positions).to(device)
-        names = [span.name for span in layout.spans]
-        target = names.index(self._target) if self._target in names else None
+        target = layout.place(self._table.target)
         # In an earlier run's ledger, the third door's share is reserved already.
-        rho = (1 - self._neural if self._earlier is None else 1.0) * self.ledger.remaining_rho
+        rho = (1 - neural if self._earlier is None else 1.0) * self.ledger.remaining_rho
         critic = None
-        if self._neural > 0 and settings.adversarial_weight > 0:
-            critic = self._critic(RealRows(codes, positions), settings, marginals_rho=rho)
+        if neural > 0 and settings.adversarial_weight > 0:
+            critic = self._critic(RealRows(codes, positions), marginals_rho=rho)
         marginals = PrivateMarginals(
             codes,
             layout,
             self._mechanisms,
             rho=rho,
             n_rows=codec.n_rows,
-            one_way_variance=self._one_way_variance,
+            one_way_variance=self._first.one_way_variance,
             target=target,
             slices=[] if target is None else target_slices(layout, target),
-            earlier=self._earlier,
+            earlier=None if self._earlier is None else self._earlier.tensors,
         )
         self._marginals = marginals
-        del self._rows  # from here on rows are behind doors
+        del self._table  # from here on rows are behind doors
         return Doors(marginals, critic, rounds=marginals, n_rounds=marginals.settings.n_rounds)
 
-    def _critic(
-        self, rows: RealRows, settings: TrainingSettings, *, marginals_rho: float
-    ) -> Callable[[torch.Generator], NeuralCritic]:
-        """Reserve the third door's whole budget now, and leave ``marginals_rho`` to the second."""
-        from dp_accounting import ComposedDpEvent, DpEvent, ZCDpEvent
-
-        private = _critic_settings(self.privacy)
-        kept_back = [ZCDpEvent(marginals_rho)] if marginals_rho > 0 else []
-        persons = None if self._unit is None else persons_of(self._rows, self._unit).astype(np.int64)
-        found = next((entry for entry in self.ledger.entries if entry.mechanism == DP_SGD), None)
-        if self._plan is None:
-            n_units = (
-                self.codec.n_rows
-                if persons is None
-                else self._count_persons(persons, rho=COUNT_SHARE * (self.ledger.remaining_rho - marginals_rho))
-            )
-            self._plan = calibrate(
-                lambda event: self.ledger.fits(ComposedDpEvent([event, *kept_back])),
-                sampling_rate=sampling_rate(private.expected_batch_size, n_units),
-                max_grad_norm=private.max_grad_norm,
-                n_updates=private.n_updates,
-            )
-        plan = self._plan
-
-        def reserve(event: DpEvent) -> None:
-            self._neural_entry = found
-            if found is None:
-                what = "gradients of the critic"
-                self._neural_entry = self.ledger.reserve(event, door=NEURAL, mechanism=DP_SGD, what=what)
-            elif found.event != event:
-                raise PrivacyError("the ledger's journal belongs to another fit than the checkpoint beside it")
-
-        def journal(n_updates: int) -> None:
-            assert self._neural_entry is not None
-            self.ledger.progress(self._neural_entry, n_updates)
+    def _critic(self, rows: RealRows, *, marginals_rho: float) -> Callable[[torch.Generator], NeuralCritic]:
+        """Makes a critic that reserves the third door's whole budget, and leaves ``marginals_rho`` to the second."""
+        table, settings = self._table, critic_settings(self._privacy)
+        persons = None if table.unit is None else persons_of(table.rows, table.unit).astype(np.int64)
+        if self._dp_sgd is None:
+            self._dp_sgd = self._agreed(settings, persons, marginals_rho=marginals_rho)
+        plan = CriticPlan(
+            dp_sgd=self._dp_sgd,
+            settings=settings,
+            n_rows=self.codec.n_rows,
+            rows_per_unit=self._privacy.rows_per_unit,
+        )
+        layout, training, updates = self.codec.layout, self.settings, self._updates
 
         def critic(initial: torch.Generator) -> NeuralCritic:
-            return PrivateCritic(
-                rows,
-                self.codec.layout,
-                settings,
-                private,
-                plan,
-                n_rows=self.codec.n_rows,
-                initial=initial,
-                reserve=reserve,
-                units=persons,
-                rows_per_unit=self.privacy.rows_per_unit,
-                journal=journal,
-                journalled=0 if found is None else self.ledger.progress_of(found),
-            )
+            return PrivateCritic(rows, layout, training, plan, updates, initial=initial, units=persons)
 
         return critic
+
+    def _agreed(
+        self, settings: DpSgdSettings, persons: npt.NDArray[np.int64] | None, *, marginals_rho: float
+    ) -> DpSgdPlan:
+        """The plan with the least noise that leaves ``marginals_rho``; persons are counted for its sampling rate."""
+        from dp_accounting import ComposedDpEvent, ZCDpEvent
+
+        kept_back = [ZCDpEvent(marginals_rho)] if marginals_rho > 0 else []
+        n_units = (
+            self.codec.n_rows
+            if persons is None
+            else self._count_persons(persons, rho=COUNT_SHARE * (self.ledger.remaining_rho - marginals_rho))
+        )
+        return calibrate(
+            lambda event: self.ledger.fits(ComposedDpEvent([event, *kept_back])),
+            sampling_rate=sampling_rate(settings.expected_batch_size, n_units),
+            max_grad_norm=settings.max_grad_norm,
+            n_updates=settings.n_updates,
+        )
 
     def _count_persons(self, persons: npt.NDArray[np.int64], *, rho: float) -> float:
         n_persons = np.array([len(np.unique(persons))], dtype=np.int64)
@@ -312,75 +324,31 @@ class PrivateFit:
         )
 
     def close(self) -> None:
-        """Settle what was reserved for the whole fit."""
-        if self._neural_entry is not None and self._neural_entry.state == "reserved":
-            self.ledger.settle(self._neural_entry)
-            self._neural_entry = None
+        """Settle what was reserved for the whole fit: the critic's updates, and its place in the table's account."""
+        self._updates.settle()
+        self._account.settle()
 
 
-def codec_settings(n_rows: float, rho: float, min_count: int) -> CodecSettings:
-    """As many bins as keep the cells of two columns above the noise that ``rho`` will leave.
-
-    Args:
-        n_rows: released number of rows.
-        rho: zCDP budget left for marginals, per row.
-        min_count: see `CodecSettings`.
-    """
-    n_bins = int(np.clip(math.sqrt(n_rows * math.sqrt(rho) / CELL_ROWS), *BINS))
-    return CodecSettings(n_bins=n_bins, max_single_values=round(1.7 * n_bins), min_count=min_count)
+def new_ledger(privacy: Privacy, journal: Path | None = None) -> Ledger:
+    """The ledger of a fit in which nothing was released yet."""
+    discovery = DISCOVERY_SHARE * privacy.delta
+    order = plan_order(privacy.epsilon, privacy.delta - discovery, neural_share(privacy))
+    ledger = Ledger(privacy.epsilon, privacy.delta, order=order, discovery_delta=discovery, journal=journal)
+    ledger.declare(unit=privacy.unit, rows_per_unit=privacy.rows_per_unit, unprotected=UNPROTECTED)
+    return ledger
 
 
-def private_settings(
-    settings: Effort | TrainingSettings,
-    privacy: Privacy,
-    *,
-    device: torch.device,
-    max_steps: int | None = None,
-    early_stopping: bool = False,
-) -> TrainingSettings:
-    """Settings of a private fit; they depend on nothing that the table says.
-
-    Args:
-        settings: an effort, or settings whose critics are then replaced by private ones.
-        privacy: says how much the neural critic does.
-        device: where training happens.
-        max_steps: most generator steps.
-        early_stopping: whether it was asked for apart from the settings.
-
-    Raises:
-        PrivacyError: for a setting that cannot be kept private.
-        SettingsError: for an unknown effort or a step limit below 1.
-    """
-    given = isinstance(settings, TrainingSettings)
-    if isinstance(settings, TrainingSettings):
-        base = settings
-    else:
-        check_effort(settings)
-        n_steps, batch_size = SCHEDULES[settings]
-        base = TrainingSettings(
-            n_steps=n_steps, batch_size=batch_size, marginal_weight=MARGINAL_WEIGHT, gram_horizon=GRAM_HORIZON
-        )
-    if early_stopping or base.early_stopping:
-        raise PrivacyError(
-            "early stopping judges held-out rows, which no budget was paid for; leave it out of a private fit."
-        )
-    base = resolve(base, n_rows=1.0, device=device, max_steps=max_steps)
-    neural = _neural(privacy)
-    if not neural:
-        return dataclasses.replace(base, adversarial_weight=0.0, twin_weight=0.0, shrinkage=0.0, capture="off")
-    private = _critic_settings(privacy)
-    settled = private.alone(base) if neural == 1 and not given else private.training(base)
-    resolved = resolve(dataclasses.replace(settled, shrinkage=0.0), n_rows=1.0, device=device, max_steps=max_steps)
-    if resolved.adversarial_weight > 0:
-        refuse_what_cannot_be_private(resolved, private, device)  # now, and not when doors are open already
-    return resolved
-
-
-def _neural(privacy: Privacy) -> float:
-    return DEFAULT_NEURAL if privacy.neural is None else privacy.neural
-
-
-def _critic_settings(privacy: Privacy) -> DpSgdSettings:
-    if privacy.neural_settings is not None:
-        return privacy.neural_settings
-    return DpSgdSettings.at(privacy.epsilon) if _neural(privacy) == 1 else DpSgdSettings()
+def _identity(table: PrivateTable, settings: TrainingSettings, request: FitRequest, *, seed: int) -> dict[str, Any]:
+    """What a private fit's checkpoint must agree with."""
+    promise = dataclasses.asdict(table.privacy)
+    return {
+        "seed": seed,
+        "device": request.device.type,
+        "table": table.receipt.content,
+        "schema": schema_to_json(table.schema),
+        "settings": to_dict(settings),
+        "privacy": {name: value for name, value in promise.items() if name != "ledger"},
+        "min_count": request.min_count,
+        "holdout": request.holdout,
+        "target": request.target,
+    }

@@ -16,9 +16,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
-import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -39,13 +37,10 @@ from synthgan.networks.discriminator import Discriminator
 from synthgan.networks.generator import GeneratedRows
 from synthgan.networks.layers import frozen
 from synthgan.networks.products import products_on_gpu
-from synthgan.privacy.dp_sgd_plan import DpSgdPlan
+from synthgan.privacy.account.updates import UpdateAccount
+from synthgan.privacy.dp_sgd_plan import CriticPlan
 from synthgan.privacy.entropy import system_generator
-from synthgan.privacy.poisson_units import PoissonUnits
 from synthgan.tables.layout import Layout
-
-if TYPE_CHECKING:
-    from dp_accounting import DpEvent
 
 JOURNAL_BLOCK = 50
 """Updates are journalled this many at a time, before the first of them."""
@@ -74,16 +69,13 @@ class PrivateCritic:
         rows: the encoded training rows.
         layout: what the codes mean.
         settings: of the fit; see `DpSgdSettings.training`.
-        private: of the critic.
-        plan: what was agreed with the ledger.
-        n_rows: released (noisy) number of rows; sums over a batch are divided by ``plan.sampling_rate * n_rows``.
+        plan: all that the guarantee hangs on.
+        account: asked for the plan's event once, before any row is read; updates that it has journalled count as taken.
         initial: drives the initial weights (CPU); they need not be secret.
-        reserve: told the plan's event once, before any row is read; it refuses by raising. On resuming it must find the
-            reservation of the first run instead of making another.
         units: ``(n_rows,)`` index of each row's person; None when each row is a unit.
-        rows_per_unit: most rows of one person that are used.
-        journal: told, before updates are taken, how many will have been; it should write the figure to disk.
-        journalled: the last such figure of earlier runs on the same plan. These updates count as taken.
+
+    Attributes:
+        agreed: what was agreed with the ledger.
 
     Raises:
         PrivacyError: when a setting cannot be kept private; it is named.
@@ -94,44 +86,35 @@ class PrivateCritic:
         rows: RealRows,
         layout: Layout,
         settings: TrainingSettings,
-        private: DpSgdSettings,
-        plan: DpSgdPlan,
+        plan: CriticPlan,
+        account: UpdateAccount,
         *,
-        n_rows: float,
         initial: torch.Generator,
-        reserve: Callable[[DpEvent], object],
         units: npt.NDArray[np.int64] | None = None,
-        rows_per_unit: int = 1,
-        journal: Callable[[int], object] = lambda _: None,
-        journalled: int = 0,
     ) -> None:
         self._device = rows.codes.device
         self.loss: AdversarialLoss = LOSSES[settings.loss]
-        refuse_what_cannot_be_private(settings, private, self._device)
-        if not 0 < n_rows < math.inf:
-            raise SettingsError("n_rows must be a positive finite number.")
-        reserve(plan.event())
-        self.agreed = plan
+        refuse_what_cannot_be_private(settings, plan.settings, self._device)
+        account.reserve(plan.event())
+        self.agreed, private = plan.dp_sgd, plan.settings
         self._rows, self._settings, self._private = rows, settings, private
-        self._units = PoissonUnits(
-            len(rows.codes), units, rows_per_unit=rows_per_unit, sampling_rate=plan.sampling_rate
-        )
-        self._rows_per_batch = plan.sampling_rate * n_rows
+        self._units = plan.batches(len(rows.codes), units)
+        self._rows_per_batch = plan.rows_per_batch
         self._entropy = system_generator(self._device)  # of the noise, and of positions within their 1/256
         self.discriminator = Discriminator(layout, settings.discriminator, initial).to(self._device)
-        self._clipped = ghost_clipped(self.discriminator, plan.max_grad_norm)
+        self._clipped = ghost_clipped(self.discriminator, self.agreed.max_grad_norm)
         self._optimizer = adam(self.discriminator.parameters(), private.learning_rate, settings.betas)
         self._noised = DPOptimizerFastGradientClipping(
             self._optimizer,
-            noise_multiplier=plan.noise_multiplier,
-            max_grad_norm=plan.max_grad_norm,
+            noise_multiplier=self.agreed.noise_multiplier,
+            max_grad_norm=self.agreed.max_grad_norm,
             expected_batch_size=None,
             loss_reduction="sum",
             generator=self._entropy,
         )
         self._found_out = torch.full((), sum(FOUND_OUT) / 2, device=self._device)
-        self._journal, self._journalled = journal, journalled
-        self._n_updates, self._n_plans, self._due = journalled, 0, 0.0
+        self._account = account
+        self._n_updates, self._n_plans, self._due = account.n_journalled, 0, 0.0
 
     @property
     def generators(self) -> Sequence[torch.Generator]:
@@ -213,9 +196,8 @@ class PrivateCritic:
                 f"the neural critic has taken the {self.agreed.n_updates} updates that were agreed with the ledger; "
                 "set n_updates in DpSgdSettings before the fit for more."
             )
-        if self._n_updates >= self._journalled:
-            self._journalled = min(self._n_updates + JOURNAL_BLOCK, self.agreed.n_updates)
-            self._journal(self._journalled)
+        if self._n_updates >= self._account.n_journalled:
+            self._account.journal(min(self._n_updates + JOURNAL_BLOCK, self.agreed.n_updates))
         self._n_updates += 1
 
     def _noised_real_half(self) -> None:
@@ -274,8 +256,8 @@ class PrivateCritic:
             total = total + weight * slope.square().sum(1).mean()
         if total.requires_grad:
             # The last bias has no part in a penalty.
-            found = torch.autograd.grad(total, parameters, allow_unused=True)
-            gradients = [a if b is None else a + b for a, b in zip(gradients, found, strict=True)]
+            slopes = torch.autograd.grad(total, parameters, allow_unused=True)
+            gradients = [a if b is None else a + b for a, b in zip(gradients, slopes, strict=True)]
         return gradients, losses.detach().mean()
 
 

@@ -7,7 +7,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
+import numpy.typing as npt
+
+from synthgan.config import DpSgdSettings
 from synthgan.errors import PrivacyError, SettingsError
+from synthgan.privacy.poisson_units import PoissonUnits
 
 if TYPE_CHECKING:
     from dp_accounting import DpEvent
@@ -62,6 +67,44 @@ class DpSgdPlan:
 
         one = PoissonSampledDpEvent(self.sampling_rate, GaussianDpEvent(self.noise_multiplier))
         return SelfComposedDpEvent(one, self.n_updates)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CriticPlan:
+    """All that the guarantee of a private critic hangs on, in one place: clip, batches, noise, event and adjacency.
+
+    Neighbouring tables differ by one unit with at most `rows_per_unit` rows. After the execution plans of jax_privacy.
+
+    Attributes:
+        dp_sgd: how often, on how many, with how much noise: what the ledger is asked for.
+        settings: of the critic.
+        n_rows: released (noisy) number of rows, never the exact one; sums over a batch are divided by what it makes
+            the expected number of rows of one.
+        rows_per_unit: most rows of one unit that are used.
+    """
+
+    dp_sgd: DpSgdPlan
+    settings: DpSgdSettings
+    n_rows: float
+    rows_per_unit: int = 1
+
+    def __post_init__(self) -> None:
+        """Check ranges."""
+        if not 0 < self.n_rows < math.inf:
+            raise SettingsError("n_rows must be a positive finite number.")
+
+    @property
+    def rows_per_batch(self) -> float:
+        """What sums over a batch are divided by."""
+        return self.dp_sgd.sampling_rate * self.n_rows
+
+    def event(self) -> DpEvent:
+        """See `DpSgdPlan.event`."""
+        return self.dp_sgd.event()
+
+    def batches(self, n_rows: int, units: npt.NDArray[np.int64] | None) -> PoissonUnits:
+        """The Poisson batches of a table of exactly ``n_rows`` rows; ``units`` are each row's person, if not itself."""
+        return PoissonUnits(n_rows, units, rows_per_unit=self.rows_per_unit, sampling_rate=self.dp_sgd.sampling_rate)
 
 
 def sampling_rate(expected_batch_size: int, n_units: float) -> float:

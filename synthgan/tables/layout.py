@@ -109,10 +109,14 @@ class Layout:
         Raises:
             KeyError: when no modelled column has that name.
         """
-        for i, span in enumerate(self.spans):
-            if span.name == name:
-                return i
-        raise KeyError(name)
+        place = self.place(name)
+        if place is None:
+            raise KeyError(name)
+        return place
+
+    def place(self, name: str | None) -> int | None:
+        """Index of the modelled column called ``name``, None where no modelled column has that name."""
+        return next((place for place, span in enumerate(self.spans) if span.name == name), None)
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ import os
 import re
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -33,11 +34,11 @@ _BESIDES = "besides."
 
 
 class Checkpoint:
-    """Saves a trainer now and then, and restores it.
+    """Saves a trainer now and then; `read_checkpoint` reads what it wrote.
 
     Args:
         path: the file.
-        identity: what the run is about (table fingerprint, settings, seed); a checkpoint of another run is refused.
+        identity: what the run is about (table fingerprint, settings, seed); see `SavedRun.check`.
         interval_seconds: time between saves.
         besides: tells what the run needs besides the trainer to go on: tensors, and plain JSON values.
     """
@@ -92,59 +93,51 @@ class Checkpoint:
         if time.monotonic() - self._last >= self._interval:
             self.save(trainer)
 
-    def restore(self, trainer: Trainer) -> bool:
-        """Load the file into the trainer; False when there is no file.
+
+@dataclass(frozen=True, kw_only=True)
+class SavedRun:
+    """A checkpoint as it was read; whose run it is says `check`.
+
+    Attributes:
+        path: the file.
+        identity: digest of what the run was about.
+        seed: of the run.
+        tensors: the trainer's.
+        values: the trainer's, as plain JSON.
+        tensors_besides: what the run needed besides the trainer.
+        values_besides: the same, as plain JSON.
+    """
+
+    path: Path
+    identity: str
+    seed: int
+    tensors: Mapping[str, Tensor] = field(repr=False)
+    values: Mapping[str, Any] = field(repr=False)
+    tensors_besides: Mapping[str, Tensor] = field(repr=False)
+    values_besides: Mapping[str, Any] = field(repr=False)
+
+    def check(self, identity: Mapping[str, Any]) -> None:
+        """Refuse a run that was about something else.
 
         Raises:
-            ModelFileError: when the file is damaged or belongs to another run.
+            ModelFileError: when it was.
         """
-        if not self.path.exists():
-            return False
-        header, tensors = self._own()
-        try:
-            trainer.load_state(tensors, header["values"])
-        except (KeyError, TypeError, ValueError, IndexError, RuntimeError):
-            raise _unreadable(self.path) from None
-        return True
-
-    def stored(self) -> Besides | None:
-        """What `besides` told when the file was written, None when there is no file.
-
-        Raises:
-            ModelFileError: when the file is damaged or belongs to another run.
-        """
-        if not self.path.exists():
-            return None
-        header, tensors = self._own()
-        more = {k.removeprefix(_BESIDES): v for k, v in tensors.items() if k.startswith(_BESIDES)}
-        return more, dict(header.get("private", {}))
-
-    def _own(self) -> tuple[dict[str, Any], dict[str, Tensor]]:
-        header, tensors = _read(self.path)
-        if header["identity"] != self._identity:
+        if self.identity != identity_digest(identity):
             raise ModelFileError(
                 f"checkpoint {self.path} belongs to another fit (other table, settings, device or random_state); "
                 "delete it to start afresh, or name another file."
             )
-        return header, tensors
 
+    def restore(self, trainer: Trainer) -> None:
+        """Load the run into a trainer.
 
-def stored_seed(path: str | os.PathLike[str]) -> int | None:
-    """The seed of the run that a checkpoint continues, None when there is no file.
-
-    Raises:
-        ModelFileError: when the file is damaged.
-    """
-    return int(_read(Path(path))[0]["seed"]) if Path(path).exists() else None
-
-
-def stored_private(path: str | os.PathLike[str]) -> dict[str, Any]:
-    """The values of `Checkpoint.stored` before it is known which run they belong to; empty when there is no file.
-
-    Raises:
-        ModelFileError: when the file is damaged.
-    """
-    return dict(_read(Path(path))[0].get("private", {})) if Path(path).exists() else {}
+        Raises:
+            ModelFileError: when a part is missing or damaged.
+        """
+        try:
+            trainer.load_state(self.tensors, dict(self.values))
+        except (KeyError, TypeError, ValueError, IndexError, RuntimeError):
+            raise unreadable(self.path) from None
 
 
 def identity_digest(identity: Mapping[str, Any]) -> str:
@@ -152,20 +145,38 @@ def identity_digest(identity: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps(identity, sort_keys=True, default=str).encode()).hexdigest()
 
 
-def _read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
+def read_checkpoint(path: str | os.PathLike[str]) -> SavedRun | None:
+    """What a checkpoint holds, None when there is no file.
+
+    Raises:
+        ModelFileError: when the file is damaged.
+    """
     from safetensors import SafetensorError, safe_open
 
+    path = Path(path)
+    if not path.exists():
+        return None
     try:
         with safe_open(path, "pt") as file:
             header = parse_json((file.metadata() or {})["synthgan"].encode("utf-8"), finite=False)
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  (not a dict)
-        if header["format"] != FORMAT or not {"identity", "seed", "values"} <= header.keys():
+        if header["format"] != FORMAT:
             raise KeyError
+        return SavedRun(
+            path=path,
+            identity=header["identity"],
+            seed=int(header["seed"]),
+            tensors={name: tensor for name, tensor in tensors.items() if not name.startswith(_BESIDES)},
+            values=header["values"],
+            tensors_besides={
+                name.removeprefix(_BESIDES): tensor for name, tensor in tensors.items() if name.startswith(_BESIDES)
+            },
+            values_besides=dict(header.get("private", {})),
+        )
     except PermissionError:
         raise ModelFileError(f"no permission to read checkpoint {path}; run as the user who wrote it") from None
     except (SafetensorError, KeyError, TypeError, ValueError, OSError):
-        raise _unreadable(path) from None
-    return header, tensors
+        raise unreadable(path) from None
 
 
 def _told_by(error: Exception) -> OSError:
@@ -174,7 +185,8 @@ def _told_by(error: Exception) -> OSError:
     return OSError(int(code[1]) if code else errno.EIO, "")
 
 
-def _unreadable(path: Path) -> ModelFileError:
+def unreadable(path: Path) -> ModelFileError:
+    """What is said of a file of which nothing can be relied on."""
     return ModelFileError(
         f"{path} is not a readable checkpoint of this version of synthgan; delete it to start afresh."
     )

@@ -1,4 +1,4 @@
-"""From an encoded table to a trainer, with every part where it belongs."""
+"""From the doors onto a table to a trainer, with every part where it belongs."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ import numpy as np
 import torch
 
 from synthgan.config import TrainingSettings
-from synthgan.critics.adversarial import AdversarialCritic, NeuralCritic, RealRows
+from synthgan.critics.adversarial import NeuralCritic
 from synthgan.critics.marginal import MarginalCritic, SliceTarget
-from synthgan.critics.marginal_door import ExactMarginals, GramTarget, Marginals
+from synthgan.critics.marginal_door import GramTarget, Marginals
 from synthgan.critics.positions import PositionCritic
 from synthgan.critics.shrinkage import shrunk, shrunk_slice
 from synthgan.networks.generator import Generator
-from synthgan.tables.layout import EncodedTable, Layout
+from synthgan.tables.layout import Layout
 from synthgan.training.conditions import ConditionSampler
 from synthgan.training.critic_balance import Balance
 from synthgan.training.loop import Trainer
@@ -65,47 +65,6 @@ class Doors:
     rounds: AdaptiveMarginals | None = None
     n_rounds: int = 0
     holdout: GramTarget | None = None
-
-
-def build_trainer(
-    table: EncodedTable, settings: TrainingSettings, device: torch.device, seed: int, *, target: int | None = None
-) -> Trainer:
-    """Open the exact doors onto ``table`` and set a trainer before them.
-
-    Args:
-        table: the encoded training rows.
-        settings: resolved settings.
-        device: where everything lives from here on.
-        seed: makes training repeatable.
-        target: index of the modelled column that matters most, None for no such column.
-    """
-    seeds = Seeds.spawn(seed)
-    doors = exact_doors(table, settings, device, seeds, target=target)
-    return trainer_before(doors, table.layout, settings, device, seeds, target=target)
-
-
-def exact_doors(
-    table: EncodedTable, settings: TrainingSettings, device: torch.device, seeds: Seeds, *, target: int | None
-) -> Doors:
-    """Doors that tell what is."""
-    layout = table.layout
-    codes, positions = torch.from_numpy(table.codes).to(device), torch.from_numpy(table.positions).to(device)
-    holdout = None
-    if settings.early_stopping:
-        held_out = torch.from_numpy(
-            np.random.default_rng(seeds.holdout).random(table.n_rows) < settings.holdout_fraction
-        )
-        held_out[0], held_out[1] = True, False  # never an empty side
-        held_out = held_out.to(device)
-        holdout = ExactMarginals(codes[held_out], layout).pairs()
-        codes, positions = codes[~held_out], positions[~held_out]
-
-    def neural(initial: torch.Generator) -> NeuralCritic:
-        rng = torch.Generator(device).manual_seed(seeds.critic)
-        rows = RealRows(codes, positions)
-        return AdversarialCritic(rows, layout, settings, rng=rng, initial=initial, target=target)
-
-    return Doors(ExactMarginals(codes, layout), neural if settings.adversarial_weight else None, holdout=holdout)
 
 
 def trainer_before(

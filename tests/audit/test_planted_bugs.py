@@ -23,6 +23,7 @@ from synthgan.audit import person_games
 from synthgan.critics.marginal_door import ExactMarginals
 from synthgan.errors import PrivacyError
 from synthgan.fitting import private as private_fit
+from synthgan.fitting import private_table
 from synthgan.networks.generator import GeneratedRows
 from synthgan.privacy import dp_sgd, mechanisms, poisson_units
 from synthgan.privacy.account.ledger import Ledger
@@ -73,7 +74,7 @@ def read_exact_bounds(patch: Patch) -> None:
 
 
 def _declare_what_is_there(patch: Patch, *, levels: bool) -> None:
-    for module in (private_fit, distinguishing):
+    for module in (private_table, distinguishing):
         original = module.private_schema
 
         def schema(source: Source, declared: Any = None, original: Any = original, **options: Any) -> Any:
@@ -160,7 +161,7 @@ def forget_rows_of_persons(patch: Patch) -> None:
 
 def use_all_rows_of_persons(patch: Patch) -> None:
     """The limit of rows per person is declared, and not kept."""
-    for module in (private_fit, person_games):
+    for module in (private_table, person_games):
         patch.setattr(module, "UnitLimitedSource", lambda source, unit, rows_per_unit: source)
 
 

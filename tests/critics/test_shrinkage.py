@@ -10,8 +10,8 @@ from synthgan.critics.marginal_door import ExactMarginals, GramTarget
 from synthgan.critics.shrinkage import shrunk, shrunk_slice
 from synthgan.networks.layers import LevelAxis
 from synthgan.training.loop import Trainer
-from synthgan.training.setup import build_trainer
 from tests.small_tables import small_layout, small_table
+from tests.trainers import build_trainer
 
 AXIS = LevelAxis(small_layout())
 

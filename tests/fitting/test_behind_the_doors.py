@@ -13,7 +13,9 @@ import pyarrow as pa
 import pytest
 
 from synthgan.fitting import private as private_fit
-from synthgan.fitting.private import PrivateFit, private_settings
+from synthgan.fitting.private import PrivateFit
+from synthgan.fitting.private_settings import private_settings
+from synthgan.fitting.private_table import PrivateTable
 from synthgan.model.model import Model
 from synthgan.privacy.account.parameters import Privacy
 from synthgan.synthesizer import Synthesizer
@@ -83,11 +85,12 @@ def test_all_code_behind_the_doors_runs_with_the_rows_freed(tmp_path: Path, neur
         2.0, DELTA, neural=neural, unit=unit, rows_per_unit=2 if unit == "who" else 1, neural_settings=FEW_UPDATES
     )
     declared = {"columns": {"who": "identifier"}}
-    private = PrivateFit(source, privacy, declared=declared, target="flag", min_count=1)
     settings = private_settings(BASE, privacy, device=CPU, max_steps=5)
-    doors = private.open(settings, CPU)
+    table = PrivateTable.of(source, privacy, declared=declared, target="flag")
+    private = PrivateFit.begin(table, settings, min_count=1)
+    doors = private.open(CPU)
     source.gone, freed = True, weakref.ref(source)
-    del source
+    del source, table
     gc.collect()
     assert freed() is None, "the fit still holds the table"
     codec = private.codec

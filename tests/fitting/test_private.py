@@ -18,7 +18,9 @@ from synthgan import BudgetError, Privacy, PrivacyError, SchemaError, SettingsEr
 from synthgan.config import DpSgdSettings, GeneratorSettings, TrainingSettings
 from synthgan.errors import TrainingError
 from synthgan.fitting import private as private_fit
-from synthgan.fitting.private import BINS, PrivateFit, codec_settings, private_settings
+from synthgan.fitting.private import PrivateFit
+from synthgan.fitting.private_settings import SCHEDULES, private_settings
+from synthgan.fitting.private_table import BINS, codec_settings
 from synthgan.privacy.account.shared_file import LedgerFile
 from synthgan.privacy.dp_sgd import PrivateCritic
 from synthgan.tables.inference import infer_schema
@@ -351,7 +353,7 @@ def test_settings_depend_on_nothing_of_the_table() -> None:
     cpu = torch.device("cpu")
     marginals = private_settings("quick", private(neural=0.0), device=cpu)
     assert (marginals.adversarial_weight, marginals.twin_weight, marginals.shrinkage) == (0, 0, 0)
-    assert marginals.n_steps == private_fit.SCHEDULES["quick"][0]
+    assert marginals.n_steps == SCHEDULES["quick"][0]
     both = private_settings("default", private(neural=0.5), device=cpu, max_steps=7)
     assert (both.n_steps, both.loss, both.penalty) == (7, "non-saturating", 0.0)
     assert both.marginal_weight > 0 < both.adversarial_weight

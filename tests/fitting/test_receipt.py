@@ -25,9 +25,9 @@ import synthgan
 from synthgan import DataError, ModelFileError, OutputError, Privacy, SettingsError, Synthesizer
 from synthgan.config import GeneratorSettings, TrainingSettings
 from synthgan.fitting import receipt as module
+from synthgan.fitting.exact import exact_doors
 from synthgan.fitting.receipt import STAYED, read_receipt, receipt_path, split
 from synthgan.tables.inference import infer_schema
-from synthgan.training.setup import build_trainer
 from tests.stand_in_mechanisms import ScriptedMechanisms
 
 SMALL = TrainingSettings(
@@ -77,12 +77,12 @@ def test_an_exact_fit_sees_training_rows_only(monkeypatch: pytest.MonkeyPatch) -
         seen.append(rows.to_frame())
         return infer_schema(rows, **options)
 
-    def build(table: Any, *arguments: Any, **options: Any) -> Any:
+    def doors(table: Any, *arguments: Any, **options: Any) -> Any:
         seen.append(table.n_rows)
-        return build_trainer(table, *arguments, **options)
+        return exact_doors(table, *arguments, **options)
 
-    monkeypatch.setattr("synthgan.fitting.fit.infer_schema", infer)
-    monkeypatch.setattr("synthgan.fitting.fit.build_trainer", build)
+    monkeypatch.setattr("synthgan.fitting.exact.infer_schema", infer)
+    monkeypatch.setattr("synthgan.fitting.exact.exact_doors", doors)
     frame = people()
     made = fit(frame, holdout=0.5)
     training = split(frame, made.receipt_)[0].to_frame()

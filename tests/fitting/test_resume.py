@@ -11,15 +11,17 @@ from typing import Any
 import pandas as pd
 import pytest
 import torch
+from safetensors import safe_open
 
 import synthgan
 from synthgan import ModelFileError, OutputError, Privacy, PrivacyError, Synthesizer
 from synthgan.config import DpSgdSettings, TrainingSettings
-from synthgan.fitting.fit import journal_path
+from synthgan.fitting.resume import Resume, journal_path
 from synthgan.privacy.account.ledger import Ledger
 from synthgan.privacy.account.shared_file import LedgerFile
 from synthgan.privacy.dp_sgd import PrivateCritic
 from synthgan.privacy.mechanisms import Mechanisms
+from synthgan.training.checkpoint import Checkpoint
 from synthgan.training.loop import Trainer
 from tests.fitting.test_private import DECLARED, SMALL, people
 
@@ -242,6 +244,51 @@ def test_the_checkpoint_of_a_private_fit_holds_no_row(path: Path) -> None:
     fit(path, frame, privacy=Privacy(8.0, neural=0.5, neural_settings=CRITIC))
     assert b"a level that nobody declared" not in path.read_bytes()
     assert b"a level that nobody declared" not in journal_path(path).read_bytes()
+
+
+@pytest.mark.parametrize("privacy", [None, Privacy(8.0, neural=0.5, neural_settings=CRITIC)], ids=["exact", "private"])
+def test_a_checkpoint_is_read_once(privacy: Privacy | None, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    reads: list[Any] = []
+
+    def open_and_count(file: Any, *arguments: Any) -> Any:
+        reads.append(file)
+        return safe_open(file, *arguments)
+
+    fit(path, privacy=privacy)
+    with monkeypatch.context() as patched:
+        patched.setattr("safetensors.safe_open", open_and_count)
+        fit(path, privacy=privacy)
+    assert reads == [path]
+
+
+def test_a_fit_that_begins_has_nothing_to_go_on_from(path: Path) -> None:
+    assert Resume.read(None) == Resume()
+    assert Resume.read(path) == Resume(path)
+    Resume.read(path).check({"seed": 3})
+    assert not path.exists()
+    with pytest.raises(OutputError):
+        Resume.read(path / "below")
+
+
+def test_what_an_earlier_run_left_is_read_as_it_was_written(path: Path) -> None:
+    key, besides = bytes(range(16)), {"cells": torch.ones(2)}
+    identity = {"seed": 5, "table": "abc"}
+    Checkpoint(path, identity, besides=lambda: (besides, {"holdout_key": key.hex(), "fit": "a name"})).save(None)
+    resume = Resume.read(path)
+    assert (resume.seed, resume.holdout_key, resume.account_fit) == (5, key, "a name")
+    assert resume.run is not None
+    assert torch.equal(resume.run.tensors_besides["cells"], torch.ones(2))
+    assert not resume.run.tensors
+    resume.check(identity)
+    with pytest.raises(ModelFileError, match="belongs to another fit"):
+        resume.check(identity | {"table": "abd"})
+
+
+@pytest.mark.parametrize("values", [{"holdout_key": key} for key in ("zz", "00", 3)] + [{"fit": 3}], ids=str)
+def test_a_checkpoint_with_a_value_that_is_none_is_unreadable(values: dict[str, Any], path: Path) -> None:
+    Checkpoint(path, {"seed": 5}, besides=lambda: ({}, values)).save(None)
+    with pytest.raises(ModelFileError, match="not a readable checkpoint"):
+        Resume.read(path)
 
 
 def test_a_checkpoint_that_cannot_be_written_costs_nothing(tmp_path: Path) -> None:

@@ -16,8 +16,8 @@ from synthgan.errors import SynthganWarning
 from synthgan.training import loop
 from synthgan.training.capture import CudaGraphs, StepRunner, graphs_for
 from synthgan.training.loop import Trainer
-from synthgan.training.setup import build_trainer
 from tests.small_tables import small_table
+from tests.trainers import build_trainer
 
 pytestmark = pytest.mark.gpu
 

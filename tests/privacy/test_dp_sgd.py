@@ -21,7 +21,7 @@ from synthgan.networks.discriminator import Discriminator
 from synthgan.networks.generator import Generator
 from synthgan.privacy import dp_sgd
 from synthgan.privacy.dp_sgd import FOUND_OUT, JOURNAL_BLOCK, PrivateCritic
-from synthgan.privacy.dp_sgd_plan import DpSgdPlan, calibrate, sampling_rate
+from synthgan.privacy.dp_sgd_plan import CriticPlan, DpSgdPlan, calibrate, sampling_rate
 from synthgan.privacy.entropy import system_generator, system_rng
 from synthgan.privacy.poisson_units import PoissonUnits
 from synthgan.training.conditions import ConditionSampler
@@ -44,6 +44,7 @@ from tests.private_critics import (
     PRIVATE,
     SEPARABLE,
     TABLE,
+    RecordedAccount,
     batch_of,
     clipped,
     descent,
@@ -114,18 +115,13 @@ def test_the_sampling_rate_follows_the_released_number_of_units() -> None:
 
 
 def test_the_plan_is_reserved_once_and_before_any_row_is_read() -> None:
-    reserved: list[Any] = []
-
-    def refuse(event: Any) -> None:
-        reserved.append(event)
-        raise PrivacyError("no")
-
     with pytest.raises(PrivacyError, match="no"):
-        make(reserve=refuse)
-    judge = make(reserve=reserved.append)
+        make(account=RecordedAccount(refusal=PrivacyError("no")))
+    account = RecordedAccount()
+    judge = make(account=account)
     for _ in range(3):
         judge.update(fake_rows(), 1e-3, penalised=False)
-    assert reserved == [PLAN.event(), PLAN.event()]
+    assert account.events == [PLAN.event()]
 
 
 # --------------------------------------------------------------------------------------------------------- the gradient
@@ -376,17 +372,17 @@ def test_state_resumes_without_random_state_and_with_fresh_noise() -> None:
 
 
 def test_what_was_journalled_before_a_kill_stays_counted() -> None:
-    journal: list[int] = []
-    first, fake = make(journal=journal.append), fake_rows()
+    account = RecordedAccount()
+    first, fake = make(account=account), fake_rows()
     state = {k: v.clone() for k, v in first.state().items()}
     for _ in range(3):
         first.update(fake, 1e-3, penalised=False)
-    assert journal == [JOURNAL_BLOCK]
-    again = make(journal=journal.append, journalled=journal[-1])
+    assert account.figures == [JOURNAL_BLOCK]
+    again = make(account=account)
     again.load_state(state)
     for _ in range(100 - JOURNAL_BLOCK):
         again.update(fake, 1e-3, penalised=False)
-    assert journal == [JOURNAL_BLOCK, 100]
+    assert account.figures == [JOURNAL_BLOCK, 100]
     with pytest.raises(PrivacyError, match="agreed with the ledger"):
         again.update(fake, 1e-3, penalised=False)
 
@@ -435,19 +431,10 @@ def test_what_cannot_be_private_is_refused_by_name(text: str, change: dict[str, 
     settings = dataclasses.replace(PRIVATE.training(BASE), **change)
     private = dataclasses.replace(PRIVATE, loss=settings.loss)
     rows = RealRows(torch.from_numpy(TABLE.codes), torch.from_numpy(TABLE.positions))
-    reserved: list[Any] = []
+    plan, account = CriticPlan(dp_sgd=PLAN, settings=private, n_rows=200.0), RecordedAccount()
     with pytest.raises(PrivacyError, match=text):
-        PrivateCritic(
-            rows,
-            TABLE.layout,
-            settings,
-            private,
-            PLAN,
-            n_rows=200.0,
-            initial=torch.Generator(),
-            reserve=reserved.append,
-        )
-    assert not reserved
+        PrivateCritic(rows, TABLE.layout, settings, plan, account, initial=torch.Generator())
+    assert not account.events
 
 
 def test_settings_of_a_private_fit_are_the_given_ones_without_what_cannot_be_private() -> None:

@@ -19,9 +19,9 @@ from synthgan.training import critic_balance as balance
 from synthgan.training import loop, setup
 from synthgan.training.capture import MAX_KINDS, WARM_UP_RUNS, StepRunner, graphs_for
 from synthgan.training.loop import Trainer
-from synthgan.training.setup import build_trainer
 from tests.small_tables import small_table
 from tests.step_tape import OnDeviceOnly, Tape, TapeGraphs
+from tests.trainers import build_trainer
 
 CPU = torch.device("cpu")
 SETTINGS = TrainingSettings(

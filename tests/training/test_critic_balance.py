@@ -9,8 +9,8 @@ from torch import Tensor
 from synthgan.config import DiscriminatorSettings, GeneratorSettings, TrainingSettings
 from synthgan.training import critic_balance as balance_module
 from synthgan.training.critic_balance import INTERVAL, LEAST_WEIGHT, MEMORY, MOST_WEIGHT, Balance
-from synthgan.training.setup import build_trainer
 from tests.small_tables import small_table
+from tests.trainers import build_trainer
 
 CPU = torch.device("cpu")
 

@@ -12,8 +12,9 @@ from synthgan.critics.losses import LOSSES
 from synthgan.errors import SynthganWarning, TrainingError
 from synthgan.training import loop
 from synthgan.training.loop import Record, Trainer
-from synthgan.training.setup import build_trainer, target_slices
+from synthgan.training.setup import target_slices
 from tests.small_tables import small_layout, small_table
+from tests.trainers import build_trainer
 
 CPU = torch.device("cpu")
 SETTINGS = TrainingSettings(

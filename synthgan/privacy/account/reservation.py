@@ -7,9 +7,6 @@ checkpoint of another fit), and enters only when nothing is left but to release.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 from synthgan.errors import PrivacyError
 from synthgan.privacy.account.parameters import Privacy
 from synthgan.privacy.account.shared_file import LedgerFile
@@ -62,15 +59,7 @@ class Reservation:
         self.fit, self._is_open = entered.id, True
 
     def settle(self) -> None:
-        """Note that the fit is done."""
+        """Note that the fit is done; one that was entered and fails stays reserved."""
         if self._file is not None and self.fit is not None and self._is_open:
             self._file.settle(self.fit)
             self._is_open = False
-
-
-@contextmanager
-def reservation(privacy: Privacy, earlier: str | None = None) -> Iterator[Reservation]:
-    """A `Reservation` for a block, settled when the block ends well; once entered it stays reserved when it fails."""
-    place = Reservation(privacy, earlier)
-    yield place
-    place.settle()

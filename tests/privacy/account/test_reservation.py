@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import functools
+import json
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -9,13 +12,16 @@ from typing import Any
 import pandas as pd
 import pyarrow as pa
 import pytest
+from safetensors import safe_open
+from safetensors.torch import save_file
 
-from synthgan import BudgetError, Privacy, Synthesizer, SynthganError
+from synthgan import BudgetError, Privacy, PrivacyError, Synthesizer, SynthganError
 from synthgan.config import DpSgdSettings
 from synthgan.errors import SourceError
-from synthgan.fitting.fit import journal_path
+from synthgan.fitting import private_table
+from synthgan.fitting.resume import journal_path
 from synthgan.privacy.account.ledger import Ledger
-from synthgan.privacy.account.reservation import reservation
+from synthgan.privacy.account.reservation import Reservation
 from synthgan.privacy.account.shared_file import LedgerFile
 from synthgan.tables.sources.batches import TableSource
 from synthgan.tables.sources.derived_source import NoRows
@@ -46,8 +52,17 @@ def exact(folder: Path, **options: Any) -> Path:
     return checkpoint
 
 
-def private(folder: Path, **options: Any) -> Path:
-    fit(None, checkpoint=folder / "private.checkpoint", **options)
+@functools.cache
+def private_files() -> dict[str, bytes]:
+    """Checkpoint and journal of a private fit that was begun without an account."""
+    with tempfile.TemporaryDirectory() as folder:
+        fit(None, checkpoint=Path(folder) / "private.checkpoint")
+        return {path.name: path.read_bytes() for path in Path(folder).iterdir()}
+
+
+def private(folder: Path) -> Path:
+    for name, content in private_files().items():
+        (folder / name).write_bytes(content)
     return folder / "private.checkpoint"
 
 
@@ -66,6 +81,30 @@ def without_journal(folder: Path) -> Path:
     return folder / "private.checkpoint"
 
 
+def with_journal(folder: Path, change: Callable[[bytes], bytes]) -> Path:
+    journal = journal_path(private(folder))
+    journal.write_bytes(change(journal.read_bytes()))
+    return folder / "private.checkpoint"
+
+
+def of_another_promise(folder: Path) -> Path:
+    journal = journal_path(private(folder))
+    journal.unlink()
+    Ledger(2.0, 1e-5, journal=journal)
+    return folder / "private.checkpoint"
+
+
+def without_value(folder: Path, name: str) -> Path:
+    """The checkpoint of this very fit, with one of the values gone that it keeps besides the trainer."""
+    path = private(folder)
+    with safe_open(path, "pt") as file:
+        tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118  (not a dict)
+        header = json.loads(file.metadata()["synthgan"])
+    del header["private"][name]
+    save_file(tensors, path, {"synthgan": json.dumps(header)})
+    return path
+
+
 def two_columns(rule: str, *names: str) -> dict[str, Any]:
     return {"columns": DECLARED["columns"], "constraints": [{"kind": rule, "columns": list(names)}]}
 
@@ -79,6 +118,23 @@ REFUSED: dict[str, Refused] = {
     "checkpoint of other settings": lambda folder: {"checkpoint": private(folder), "min_count": 5},
     "checkpoint of another epsilon": lambda folder: {"checkpoint": private(folder), "promise": {"epsilon": 3.0}},
     "checkpoint of another table": lambda folder: {"checkpoint": private(folder), "data": people(100, seed=1)},
+    "checkpoint of another delta": lambda folder: {"checkpoint": private(folder), "promise": {"delta": 1e-6}},
+    "checkpoint of another share": lambda folder: {"checkpoint": private(folder), "promise": {"neural": 0.1}},
+    "checkpoint of another schema": lambda folder: {"checkpoint": private(folder), "schema": None},
+    "checkpoint of another seed": lambda folder: {"checkpoint": private(folder), "random_state": 1},
+    "checkpoint of another target": lambda folder: {"checkpoint": private(folder), "target": "smokes"},
+    "checkpoint of another holdout": lambda folder: {"checkpoint": private(folder), "holdout": 0.1},
+    "checkpoint of another training": lambda folder: {"checkpoint": private(folder), "max_steps": 1},
+    "checkpoint of a shorter table": lambda folder: {"checkpoint": private(folder), "data": people(100).head(99)},
+    "checkpoint that is cut": lambda folder: {
+        "checkpoint": written(folder / "fit.checkpoint", private_files()["private.checkpoint"][:-100])
+    },
+    "checkpoint without its codec": lambda folder: {"checkpoint": without_value(folder, "codec")},
+    "checkpoint without its plan": lambda folder: {"checkpoint": without_value(folder, "plan")},
+    "checkpoint without the key of its holdout": lambda folder: {"checkpoint": without_value(folder, "holdout_key")},
+    "journal that is damaged": lambda folder: {"checkpoint": with_journal(folder, lambda lines: b"{]\n" + lines)},
+    "journal that is empty": lambda folder: {"checkpoint": with_journal(folder, lambda _: b"")},
+    "journal of another promise": lambda folder: {"checkpoint": of_another_promise(folder)},
     "checkpoint that is none": lambda folder: {"checkpoint": written(folder / "fit.checkpoint")},
     "checkpoint without its journal": lambda folder: {"checkpoint": without_journal(folder)},
     "journal without its checkpoint": lambda folder: {"checkpoint": journal_alone(folder)},
@@ -124,6 +180,20 @@ def test_what_is_refused_costs_nothing(name: str, tmp_path: Path) -> None:
     assert {path: path.read_bytes() for path in tmp_path.iterdir()} == there, "no file is new, and none has changed"
 
 
+def test_the_journal_of_other_updates_costs_nothing(tmp_path: Path) -> None:
+    """Of one promise, but of another plan for the neural critic."""
+    ledger, checkpoint = tmp_path / "fits.json", tmp_path / "fit.checkpoint"
+    neural = {"neural": 0.5}
+    fit(None, checkpoint=checkpoint, promise=neural)
+    journal = journal_path(checkpoint)
+    plan = f'"count":{CRITIC.n_updates}'.encode()
+    assert journal.read_bytes().count(plan) == 1
+    journal.write_bytes(journal.read_bytes().replace(plan, b'"count":%d' % (CRITIC.n_updates - 1)))
+    with pytest.raises(PrivacyError, match="journal belongs to another fit"):
+        fit(ledger, checkpoint=checkpoint, promise=neural)
+    assert not ledger.exists()
+
+
 def test_a_full_account_leaves_no_journal(tmp_path: Path) -> None:
     ledger, checkpoint = tmp_path / "fits.json", tmp_path / "fit.checkpoint"
     LedgerFile.create(ledger, cap_epsilon=3.0)
@@ -136,15 +206,13 @@ def test_a_full_account_leaves_no_journal(tmp_path: Path) -> None:
 def test_an_account_that_fills_up_meanwhile_leaves_no_journal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     ledger, checkpoint = tmp_path / "fits.json", tmp_path / "fit.checkpoint"
     LedgerFile.create(ledger, cap_epsilon=5.0)
-    from synthgan.fitting import private as private_fit
-
-    divide = private_fit.divide
+    divide = private_table.divide
 
     def slowly(*arguments: Any, **options: Any) -> Any:
         LedgerFile(ledger).reserve(2.0, 1e-5)
         return divide(*arguments, **options)
 
-    monkeypatch.setattr(private_fit, "divide", slowly)
+    monkeypatch.setattr(private_table, "divide", slowly)
     with pytest.raises(BudgetError, match="above its cap of 5"):
         fit(ledger, checkpoint=checkpoint)
     assert LedgerFile(ledger).guarantee() == (2.0, 1e-5)
@@ -174,24 +242,25 @@ def test_a_fit_that_noise_left_no_column_goes_on_like_any_other(tmp_path: Path) 
 def test_a_place_is_taken_late_and_kept(tmp_path: Path) -> None:
     ledger = tmp_path / "fits.json"
     privacy = Privacy(1.0, ledger=ledger)
-    with reservation(privacy) as place:
-        assert not ledger.exists()
-        place.enter()
-        place.enter()
-        assert [each.state for each in LedgerFile(ledger).read().fits] == ["reserved"]
+    place = Reservation(privacy)
+    assert not ledger.exists()
+    place.enter()
+    place.enter()
+    assert [each.state for each in LedgerFile(ledger).read().fits] == ["reserved"]
+    place.settle()
     assert [each.state for each in LedgerFile(ledger).read().fits] == ["spent"]
-    with pytest.raises(KeyError), reservation(privacy) as place:
-        place.enter()
-        raise KeyError
+    lost = Reservation(privacy)
+    lost.enter()
     assert [each.state for each in LedgerFile(ledger).read().fits] == ["spent", "reserved"]
-    with pytest.raises(KeyError), reservation(privacy):
-        raise KeyError
+    Reservation(privacy).settle()  # which was never entered
     assert len(LedgerFile(ledger).read().fits) == 2
-    with reservation(privacy, place.fit) as again:
-        again.enter()
+    again = Reservation(privacy, lost.fit)
+    again.enter()
+    again.settle()
     assert [each.state for each in LedgerFile(ledger).read().fits] == ["spent", "spent"]
-    with reservation(Privacy(1.0)) as nowhere:
-        nowhere.enter()
+    nowhere = Reservation(Privacy(1.0))
+    nowhere.enter()
+    nowhere.settle()
     assert nowhere.fit is None
 
 
