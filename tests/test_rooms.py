@@ -55,6 +55,7 @@ TESTED_THROUGH = {
     "audit/marginal_games.py": "audit/test_pipeline.py",
     "cli/options.py": "cli/test_cli.py",
     "evaluation/parts.py": "evaluation/test_all_parts.py",
+    "privacy/account/joint_account.py": "privacy/account/test_shared_file.py",
     "privacy/account/ledger_document.py": "privacy/account/test_ledger.py",
     "privacy/columns/number_release.py": "privacy/columns/test_private_statistics.py",
     "review/bundle/deployment_record.py": "review/bundle/test_write.py",

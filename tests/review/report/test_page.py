@@ -507,18 +507,16 @@ def test_times_have_dates_below_them() -> None:
         "edges": ["1969-12-30T00:00:00", "2020-01-01T00:00:00", "12020-01-01T00:00:00"],
         "shares": {"real": [0.5, 0.5], "synthetic": [0.4, 0.6]},
     }
-    text = harmless_page(
-        render_report(**empty(scores=scores_of(Evidence.from_json({"columns": {"seen": column}}))))
-    ).text
+    text = text_with(column)
     assert "1969-12-30" in text
     assert "12020-01-01" in text
     column["edges"] = ["2020-01-01T00:00:00", "2020-01-01T12:00:00", "2020-01-02T06:30:00"]
-    assert (
-        "2020-01-02 06:30"
-        in harmless_page(
-            render_report(**empty(scores=scores_of(Evidence.from_json({"columns": {"seen": column}}))))
-        ).text
-    )
+    assert "2020-01-02 06:30" in text_with(column)
+
+
+def text_with(column: dict[str, Any]) -> str:
+    scores = scores_of(Evidence.from_json({"columns": {"seen": column}}))
+    return harmless_page(render_report(**empty(scores=scores))).text
 
 
 @pytest.mark.parametrize(
