@@ -102,20 +102,7 @@ def _lines(path: Path) -> int:
     return len(path.read_text(encoding="utf-8").splitlines())
 
 
-AWAITED = {"critics/marginal.py"}
-
-
-@pytest.mark.parametrize(
-    "path",
-    [
-        pytest.param(
-            path,
-            marks=[pytest.mark.xfail(strict=False, reason="its split is under way")] * (_in(path, PACKAGE) in AWAITED),
-        )
-        for path in MODULES
-    ],
-    ids=lambda path: _in(path, PACKAGE),
-)
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: _in(path, PACKAGE))
 def test_a_module_fits_on_some_screens_and_says_what_it_is(path: Path) -> None:
     assert _lines(path) <= MOST_LINES, "it is two things: give each a module"
     text = path.read_text(encoding="utf-8")
