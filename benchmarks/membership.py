@@ -37,7 +37,7 @@ from benchmarks.membership_report import markdown  # noqa: E402
 from benchmarks.tables import SPLIT_SEED, BenchmarkTable, load_table  # noqa: E402
 from synthgan import Synthesizer  # noqa: E402
 from synthgan.config import to_dict  # noqa: E402
-from synthgan.evaluation.membership.judging import AttackResult, Trial, attack_trials, pooled_attacks  # noqa: E402
+from synthgan.evaluation.membership.judging import AttackResult, AttackTrial, attack_trials, pooled_attacks  # noqa: E402
 
 MEMBER_SHARE = 0.5
 
@@ -173,10 +173,10 @@ def pooled(cells: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
 
     ``guessing`` says whether every attack's interval holds 0.5.
     """
-    groups: dict[str, list[dict[str, Trial]]] = {}
+    groups: dict[str, list[dict[str, AttackTrial]]] = {}
     for cell in cells.values():
         for times, attacks in cell["trials"].items():
-            trials = {name: Trial(**{**trial, "hits": tuple(trial["hits"])}) for name, trial in attacks.items()}
+            trials = {name: AttackTrial(**{**trial, "hits": tuple(trial["hits"])}) for name, trial in attacks.items()}
             groups.setdefault(f"{cell['table']}/{cell['generator']}/{times}", []).append(trials)
     return {key: _summary(pooled_attacks(trials)) for key, trials in groups.items()}
 

@@ -15,9 +15,9 @@ import pyarrow as pa
 
 from synthgan.errors import ConditionError
 from synthgan.privacy.columns.estimates import norm_sub
-from synthgan.privacy.columns.protocol import Budget, ColumnRelease, Counts, Release
+from synthgan.privacy.columns.protocol import Budget, ColumnRelease, Counts, PendingRelease
 from synthgan.privacy.columns.released_columns import ReleasedColumn
-from synthgan.tables.columns.protocol import Codes, Facts, FitRules, LevelCondition, Losses, Positions
+from synthgan.tables.columns.protocol import Codes, FitRules, LevelCondition, LevelFacts, Losses, Positions
 from synthgan.tables.conditions.predicates import Predicate, matches
 from synthgan.tables.kinds import KindTraits
 from synthgan.tables.schema.schema import ColumnSchema
@@ -65,9 +65,9 @@ class BearingEncoder:
         return {"name": self.name, "shares": self.shares.tolist()}
 
     @cached_property
-    def facts(self) -> Facts:
+    def facts(self) -> LevelFacts:
         zeros = np.zeros(N_SECTORS)
-        return Facts(
+        return LevelFacts(
             is_bin=np.ones(N_SECTORS, dtype=bool),
             value_start=zeros,
             value_stop=zeros,
@@ -123,7 +123,7 @@ class SectorCounter:
         self.counts += np.bincount(sectors_of(array), minlength=N_SECTORS)
 
 
-def release_bearings(column: ColumnSchema, budget: Budget) -> Release[LevelCounts]:
+def release_bearings(column: ColumnSchema, budget: Budget) -> PendingRelease[LevelCounts]:
     """Noisy rows per sector, brought to the noisy number of rows."""
     counter = SectorCounter()
     yield counter

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from synthgan.config import DpSgdSettings, GeneratorSettings, TrainingSettings
-from synthgan.critics.adversarial import RealRows
+from synthgan.critics.adversarial import EncodedRows
 from synthgan.critics.losses import LOSSES
 from synthgan.networks.generator import GeneratedRows, Generator
 from synthgan.privacy.dp_sgd import PrivateCritic
@@ -64,7 +64,7 @@ def make(
     """A critic on the small table, with weights that the seed fixes; ``fields`` are those of the DP-SGD plan."""
     dp_sgd = dataclasses.replace(PLAN, **fields)
     plan = CriticPlan(dp_sgd=dp_sgd, settings=private, n_rows=n_rows, rows_per_unit=rows_per_unit)
-    rows = RealRows(torch.from_numpy(codes), torch.from_numpy(TABLE.positions[: len(codes)]))
+    rows = EncodedRows(torch.from_numpy(codes), torch.from_numpy(TABLE.positions[: len(codes)]))
     initial = torch.Generator().manual_seed(seed)
     account = RecordedAccount() if account is None else account
     return PrivateCritic(rows, TABLE.layout, private.training(BASE), plan, account, initial=initial, units=units)

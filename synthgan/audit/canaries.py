@@ -22,7 +22,7 @@ from synthgan.audit.games import DistinguishingGame, Signals, plain_layout
 from synthgan.audit.one_run import OneRunBound, one_run_bound
 from synthgan.audit.person_games import CANARY_ROWS, ROWS_PER_UNIT
 from synthgan.config import DpSgdSettings, GeneratorSettings, TrainingSettings
-from synthgan.critics.adversarial import RealRows
+from synthgan.critics.adversarial import EncodedRows
 from synthgan.networks.generator import GeneratedRows
 from synthgan.networks.layers import LevelAxis
 from synthgan.privacy.account.ledger import Ledger
@@ -89,7 +89,7 @@ class Attacker:
             nor the generated ones should move.
         """
         critic = PrivateCritic(
-            RealRows(codes, codes.new_zeros((len(codes), 0), dtype=torch.uint8)),
+            EncodedRows(codes, codes.new_zeros((len(codes), 0), dtype=torch.uint8)),
             self.layout,
             self.private.training(_BASE),
             CriticPlan(dp_sgd=self.plan, settings=self.private, n_rows=self.n_rows, rows_per_unit=self.rows_per_unit),

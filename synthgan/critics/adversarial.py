@@ -58,7 +58,7 @@ class NeuralCritic(Protocol):
 
 
 @dataclass(frozen=True)
-class RealRows:
+class EncodedRows:
     """The encoded training rows on the device.
 
     Attributes:
@@ -94,7 +94,7 @@ class AdversarialCritic:
 
     def __init__(
         self,
-        rows: RealRows,
+        rows: EncodedRows,
         layout: Layout,
         settings: TrainingSettings,
         *,

@@ -19,7 +19,15 @@ from synthgan.evaluation.compared.written_values import read_written
 from synthgan.evaluation.disclosure.copies import copies_warning
 from synthgan.evaluation.evidence_of_tables import evidence_of
 from synthgan.evaluation.part_progress import ProgressMode, each_part
-from synthgan.evaluation.parts import DEFAULT_PARTS, DETECTION_ROWS, FRECHET_ROWS, PARTS, Part, Request, measure
+from synthgan.evaluation.parts import (
+    DEFAULT_PARTS,
+    DETECTION_ROWS,
+    FRECHET_ROWS,
+    PARTS,
+    EvaluationRequest,
+    Part,
+    measure,
+)
 from synthgan.evaluation.scores import Score, Scores
 from synthgan.tables.files.csv_format import CsvFormat
 from synthgan.tables.schema.schema import TableSchema
@@ -116,7 +124,7 @@ def evaluate(
     tables = compare(frames, numeric=numeric, kinds=kinds, keep=() if target is None else (target,))
     if not tables.columns:
         raise DataError("No column is left to compare: all are empty, identifiers or free text.")
-    request = Request(tables=tables, target=target, secrets=secrets, n_jobs=n_jobs)
+    request = EvaluationRequest(tables=tables, target=target, secrets=secrets, n_jobs=n_jobs)
     seeds = dict(zip(PARTS, np.random.SeedSequence(random_state).spawn(len(PARTS)), strict=True))
     scores: list[Score] = []
     notes = [f"Column '{column}' takes no part: {reason}." for column, reason in tables.left_out.items()] + unread

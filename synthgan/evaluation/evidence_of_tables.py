@@ -8,8 +8,8 @@ from itertools import combinations
 
 import numpy as np
 
-from synthgan.evaluation.compared.column_roles import Clock
-from synthgan.evaluation.compared.contingency import Cells
+from synthgan.evaluation.compared.column_roles import TimeRole
+from synthgan.evaluation.compared.contingency import ContingencyTables
 from synthgan.evaluation.compared.tables import Codes, ComparedTables, Floats
 from synthgan.evaluation.compared.value_texts import OTHER, instant_text, level_texts
 from synthgan.evaluation.evidence import ColumnEvidence, Evidence, Matrix, PairEvidence, instant_of
@@ -70,7 +70,7 @@ def _numeric(tables: ComparedTables, column: str, shape_error: float | None) -> 
     )
 
 
-def _edges(values: Floats, clock: Clock | None) -> Floats:
+def _edges(values: Floats, clock: TimeRole | None) -> Floats:
     """Bins of equal width over the middle 99% of the real values; whole numbers keep whole bins, days whole days."""
     finite = values[np.isfinite(values)]
     if not len(finite):
@@ -137,7 +137,7 @@ def _pairs(tables: ComparedTables) -> PairEvidence:
 
 def _associations(tables: ComparedTables, columns: Sequence[str]) -> tuple[Floats, Floats]:
     """Association of each pair in both tables: twice ``(n_columns, n_columns)``, 1 on the diagonal."""
-    cells = Cells(tables, "real", "synthetic", "shared")
+    cells = ContingencyTables(tables, "real", "synthetic", "shared")
     numeric = {column: index for index, column in enumerate(tables.numeric)}
     matrices = np.eye(len(columns)), np.eye(len(columns))
     for which, (name, matrix) in enumerate(zip(("real", "synthetic"), matrices, strict=True)):

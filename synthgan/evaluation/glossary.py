@@ -15,7 +15,7 @@ else:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Entry:
+class GlossaryTerm:
     """A word.
 
     Attributes:
@@ -34,16 +34,16 @@ class Entry:
 
 
 @cache
-def read_glossary(package: str = "synthgan.evaluation") -> tuple[Entry, ...]:
+def read_glossary(package: str = "synthgan.evaluation") -> tuple[GlossaryTerm, ...]:
     """The words of a package, in the order of its file."""
     content = tomllib.loads(files(package).joinpath("glossary.toml").read_text(encoding="utf-8"))
     return tuple(
-        Entry(**{**term, "meaning": " ".join(term["meaning"].split()), "scores": tuple(term.get("scores", ()))})
+        GlossaryTerm(**{**term, "meaning": " ".join(term["meaning"].split()), "scores": tuple(term.get("scores", ()))})
         for term in content["terms"]
     )
 
 
-def words_of(scores: Iterable[str]) -> list[Entry]:
+def words_of(scores: Iterable[str]) -> list[GlossaryTerm]:
     """The words that a reader of these scores needs; none without a score."""
     names = set(scores)
     return [entry for entry in read_glossary() if names and (not entry.scores or names & {*entry.scores})]

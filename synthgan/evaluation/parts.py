@@ -37,7 +37,7 @@ Measured = tuple[list[Score], list[str]]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Request:
+class EvaluationRequest:
     """What is to be evaluated.
 
     Attributes:
@@ -58,25 +58,25 @@ class Request:
         return "holdout" if "holdout" in self.tables.n_rows else None
 
 
-def _fidelity(request: Request, rng: np.random.Generator) -> Measured:
+def _fidelity(request: EvaluationRequest, rng: np.random.Generator) -> Measured:
     return fidelity_scores(request.tables, rng, reference=request.fresh), []
 
 
-def _coverage(request: Request, rng: np.random.Generator) -> Measured:
+def _coverage(request: EvaluationRequest, rng: np.random.Generator) -> Measured:
     notes = []
     if max(request.tables.n_rows.values()) > FRECHET_ROWS:
         notes.append(f"The Frechet distance used {FRECHET_ROWS:,} rows of a table, drawn at random.")
     return coverage_scores(request.tables, rng, reference=request.fresh, max_rows=FRECHET_ROWS), notes
 
 
-def _detection(request: Request, rng: np.random.Generator) -> Measured:
+def _detection(request: EvaluationRequest, rng: np.random.Generator) -> Measured:
     notes = []
     if min(request.tables.n_rows["real"], request.tables.n_rows["synthetic"]) > DETECTION_ROWS:
         notes.append(f"The two-sample test used {DETECTION_ROWS:,} rows of each table drawn at random.")
     return detection_scores(request.tables, rng, reference=request.fresh, max_rows=DETECTION_ROWS), notes
 
 
-def _utility(request: Request, rng: np.random.Generator) -> Measured:
+def _utility(request: EvaluationRequest, rng: np.random.Generator) -> Measured:
     """Tested on the holdout or, without one, on a third of the real rows."""
     tables, notes = request.tables, []
     if request.target is None:
@@ -103,31 +103,31 @@ def _utility(request: Request, rng: np.random.Generator) -> Measured:
     return scores, notes + [f"'{name}' was not computed: {why}." for name, why in missed.items()]
 
 
-def _membership(request: Request, rng: np.random.Generator) -> Measured:
+def _membership(request: EvaluationRequest, rng: np.random.Generator) -> Measured:
     if request.fresh is None:
         return [], []
     scores = membership_scores(request.tables, rng, reference=request.fresh)
     return scores, [] if scores else ["Membership attacks were left out: the holdout has too few rows."]
 
 
-def _disclosure(request: Request, rng: np.random.Generator) -> Measured:
+def _disclosure(request: EvaluationRequest, rng: np.random.Generator) -> Measured:
     found = disclosure_scores(
         request.tables, rng, target=request.target, secrets=request.secrets, holdout=request.fresh
     )
     return found, []
 
 
-def _copies(request: Request, rng: np.random.Generator) -> Measured:
+def _copies(request: EvaluationRequest, rng: np.random.Generator) -> Measured:
     return copy_scores(request.tables, rng, holdout=request.fresh), []
 
 
-def _augmentation(request: Request, rng: np.random.Generator) -> Measured:
+def _augmentation(request: EvaluationRequest, rng: np.random.Generator) -> Measured:
     if request.target is None or request.fresh is None:
         return [], ["Augmentation was not tried: it needs a target, and a holdout to be tested on."]
     return augmentation_scores(request.tables, request.target, rng, n_jobs=request.n_jobs), []
 
 
-def measure(part: Part, request: Request, rng: np.random.Generator) -> Measured:
+def measure(part: Part, request: EvaluationRequest, rng: np.random.Generator) -> Measured:
     """What a part computes.
 
     Raises:
@@ -139,7 +139,7 @@ def measure(part: Part, request: Request, rng: np.random.Generator) -> Measured:
     return scores, notes
 
 
-PARTS: dict[Part, Callable[[Request, np.random.Generator], Measured]] = {
+PARTS: dict[Part, Callable[[EvaluationRequest, np.random.Generator], Measured]] = {
     "fidelity": _fidelity,
     "coverage": _coverage,
     "detection": _detection,

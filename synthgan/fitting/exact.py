@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from synthgan.config import TrainingSettings, to_dict
-from synthgan.critics.adversarial import AdversarialCritic, NeuralCritic, RealRows
+from synthgan.critics.adversarial import AdversarialCritic, EncodedRows, NeuralCritic
 from synthgan.critics.marginal_door import ExactMarginals
 from synthgan.fitting.receipt import Receipt, new_key
 from synthgan.fitting.request import FitRequest
@@ -147,7 +147,7 @@ def exact_doors(
 
     def neural(initial: torch.Generator) -> NeuralCritic:
         rng = torch.Generator(device).manual_seed(seeds.critic)
-        rows = RealRows(codes, positions)
+        rows = EncodedRows(codes, positions)
         return AdversarialCritic(rows, layout, settings, rng=rng, initial=initial, target=target)
 
     return Doors(ExactMarginals(codes, layout), neural if settings.adversarial_weight else None, holdout=holdout)

@@ -18,7 +18,7 @@ import numpy.typing as npt
 import torch
 
 from synthgan.config import DpSgdSettings, TrainingSettings, to_dict
-from synthgan.critics.adversarial import NeuralCritic, RealRows
+from synthgan.critics.adversarial import EncodedRows, NeuralCritic
 from synthgan.errors import PrivacyError
 from synthgan.fitting.private_settings import critic_settings, neural_share, private_settings
 from synthgan.fitting.private_table import FirstRelease, PrivateTable
@@ -263,7 +263,7 @@ class PrivateFit:
         rho = (1 - neural if self._earlier is None else 1.0) * self.ledger.remaining_rho
         critic = None
         if neural > 0 and settings.adversarial_weight > 0:
-            critic = self._critic(RealRows(codes, positions), marginals_rho=rho)
+            critic = self._critic(EncodedRows(codes, positions), marginals_rho=rho)
         marginals = PrivateMarginals(
             codes,
             layout,
@@ -279,7 +279,7 @@ class PrivateFit:
         del self._table  # from here on rows are behind doors
         return Doors(marginals, critic, rounds=marginals, n_rounds=marginals.settings.n_rounds)
 
-    def _critic(self, rows: RealRows, *, marginals_rho: float) -> Callable[[torch.Generator], NeuralCritic]:
+    def _critic(self, rows: EncodedRows, *, marginals_rho: float) -> Callable[[torch.Generator], NeuralCritic]:
         """Makes a critic that reserves the third door's whole budget, and leaves ``marginals_rho`` to the second."""
         table, settings = self._table, critic_settings(self._privacy)
         persons = None if table.unit is None else persons_of(table.rows, table.unit).astype(np.int64)

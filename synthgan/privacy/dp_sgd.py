@@ -29,7 +29,7 @@ from opacus.validators import ModuleValidator
 from torch import Tensor, nn
 
 from synthgan.config import DpSgdSettings, TrainingSettings
-from synthgan.critics.adversarial import RealRows
+from synthgan.critics.adversarial import EncodedRows
 from synthgan.critics.losses import LOSSES, AdversarialLoss
 from synthgan.critics.optimizer import adam, load_optimizer_state, optimizer_state
 from synthgan.errors import PrivacyError, SettingsError
@@ -83,7 +83,7 @@ class PrivateCritic:
 
     def __init__(
         self,
-        rows: RealRows,
+        rows: EncodedRows,
         layout: Layout,
         settings: TrainingSettings,
         plan: CriticPlan,

@@ -29,7 +29,7 @@ _VARIED = "fit again with a larger marginal_weight, a smaller learning_rate or a
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class Symptom:
     """What one rule makes of one record.
 
     Attributes:
@@ -81,7 +81,7 @@ def alarms(
     return texts
 
 
-def _first_alarm(readings: Sequence[Reading], in_a_row: int, last_step: float | None) -> Reading | None:
+def _first_alarm(readings: Sequence[Symptom], in_a_row: int, last_step: float | None) -> Symptom | None:
     """The first reading that completes ``in_a_row`` bad ones, or is bad at the last step."""
     run = 0
     for reading in readings:
@@ -91,7 +91,7 @@ def _first_alarm(readings: Sequence[Reading], in_a_row: int, last_step: float | 
     return None
 
 
-def _large_losses(history: Sequence[Record]) -> Iterator[Reading]:
+def _large_losses(history: Sequence[Record]) -> Iterator[Symptom]:
     """Divergence: losses are means of bounded or penalised scores, so of order 1 in a fit that works."""
     for record in history:
         losses = {name: record[name] for name in ("discriminator", "adversarial", "generator") if name in record}
@@ -99,7 +99,7 @@ def _large_losses(history: Sequence[Record]) -> Iterator[Reading]:
             continue
         name = max(losses, key=lambda key: abs(losses[key]))
         step = int(record["step"])
-        yield Reading(
+        yield Symptom(
             step,
             abs(losses[name]) > LARGEST_LOSS,
             f"training diverges: at step {step} the {name} loss is {losses[name]:.3g}, where losses of a working fit "
@@ -107,7 +107,7 @@ def _large_losses(history: Sequence[Record]) -> Iterator[Reading]:
         )
 
 
-def _large_errors(history: Sequence[Record], baseline: Baseline) -> Iterator[Reading]:
+def _large_errors(history: Sequence[Record], baseline: Baseline) -> Iterator[Symptom]:
     """Divergence: the marginals are far worse than they have been, or than those of independent columns."""
     best = baseline.marginal_error
     for record in history:
@@ -116,7 +116,7 @@ def _large_errors(history: Sequence[Record], baseline: Baseline) -> Iterator[Rea
         error, step = record["averaged_marginal_error"], int(record["step"])
         # An error is at most 1: where the best is large already, halfway to the worst is far off too.
         limit = min(ERROR_FACTOR * best + ERROR_SLACK, (1 + best) / 2)
-        yield Reading(
+        yield Symptom(
             step,
             error > limit,
             f"training diverges: at step {step} the marginal error of the averaged generator is {error:.3f}, after "
@@ -125,14 +125,14 @@ def _large_errors(history: Sequence[Record], baseline: Baseline) -> Iterator[Rea
         best = min(best, error)
 
 
-def _lost_modes(history: Sequence[Record], baseline: Baseline) -> Iterator[Reading]:
+def _lost_modes(history: Sequence[Record], baseline: Baseline) -> Iterator[Symptom]:
     """Collapse: the generator leaves out much of what it has reached, or of what independent columns reach."""
     best = baseline.mode_coverage
     for record in history:
         if "mode_coverage" not in record:
             continue
         coverage, step = record["mode_coverage"], int(record["step"])
-        yield Reading(
+        yield Symptom(
             step,
             coverage < COVERAGE_FACTOR * best,
             f"the generator has collapsed: at step {step} it reaches {coverage:.0%} of the table's modes (values and "
@@ -141,14 +141,14 @@ def _lost_modes(history: Sequence[Record], baseline: Baseline) -> Iterator[Readi
         best = max(best, coverage)
 
 
-def _equal_rows(history: Sequence[Record], baseline: Baseline) -> Iterator[Reading]:
+def _equal_rows(history: Sequence[Record], baseline: Baseline) -> Iterator[Symptom]:
     """Collapse: generated rows are equal far more often than two real rows can be."""
     limit = AGREEMENT_FACTOR * baseline.agreement + AGREEMENT_SLACK
     for record in history:
         if "row_agreement" not in record:
             continue
         agreement, step = record["row_agreement"], int(record["step"])
-        yield Reading(
+        yield Symptom(
             step,
             agreement > limit,
             f"the generator has collapsed: at step {step} two generated rows are equal with probability "
@@ -156,13 +156,13 @@ def _equal_rows(history: Sequence[Record], baseline: Baseline) -> Iterator[Readi
         )
 
 
-def _won(history: Sequence[Record], chance: float) -> Iterator[Reading]:
+def _won(history: Sequence[Record], chance: float) -> Iterator[Symptom]:
     """A critic that tells rows apart without fail has flat scores, and so nothing to teach."""
     for record in history:
         if "discriminator" not in record:
             continue
         loss, step = record["discriminator"], int(record["step"])
-        yield Reading(
+        yield Symptom(
             step,
             loss < WON_SHARE * chance,
             f"the neural critic has won: at step {step} its loss is {loss:.2g} ({chance:.2g} is chance), so it tells "

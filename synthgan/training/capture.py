@@ -31,7 +31,7 @@ StepKind = tuple[int, ...]
 """The choices that a step is made of, whole numbers. Steps of one kind run the same operations on the same memory."""
 
 Losses = dict[str, Tensor]
-Step = Callable[[StepKind], Losses]
+StepFunction = Callable[[StepKind], Losses]
 
 WARM_UP_RUNS = 3
 """Steps of a kind that run before it is recorded: libraries and optimiser states are set up in them. They do train."""
@@ -67,7 +67,7 @@ class StepRunner:
         graphs: the recorder, None to run every step as it is.
     """
 
-    def __init__(self, step: Step, graphs: Graphs | None) -> None:
+    def __init__(self, step: StepFunction, graphs: Graphs | None) -> None:
         self._step = step
         self._graphs = graphs
         self._runs: Counter[StepKind] = Counter()

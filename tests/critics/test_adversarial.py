@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from synthgan.config import DiscriminatorSettings, GeneratorSettings, TrainingSettings
-from synthgan.critics.adversarial import AdversarialCritic, RealRows
+from synthgan.critics.adversarial import AdversarialCritic, EncodedRows
 from synthgan.critics.losses import LOSSES
 from synthgan.networks.generator import GeneratedRows, Generator
 from synthgan.training.device import autocast
@@ -22,7 +22,7 @@ SETTINGS = TrainingSettings(
 
 
 def critic(settings: TrainingSettings = SETTINGS, *, target: int | None = None, seed: int = 0) -> AdversarialCritic:
-    rows = RealRows(torch.from_numpy(TABLE.codes), torch.from_numpy(TABLE.positions))
+    rows = EncodedRows(torch.from_numpy(TABLE.codes), torch.from_numpy(TABLE.positions))
     rng, initial = torch.Generator().manual_seed(seed), torch.Generator().manual_seed(1)
     return AdversarialCritic(rows, TABLE.layout, settings, rng=rng, initial=initial, target=target)
 
@@ -35,7 +35,7 @@ def fake_rows(seed: int = 0) -> GeneratedRows:
 
 
 def test_positions_of_real_rows_stay_inside_their_256th() -> None:
-    rows = RealRows(torch.from_numpy(TABLE.codes), torch.from_numpy(TABLE.positions))
+    rows = EncodedRows(torch.from_numpy(TABLE.codes), torch.from_numpy(TABLE.positions))
     codes, positions = rows.batch(1000, torch.Generator().manual_seed(0))
     assert codes.dtype == torch.int64
     known = set(zip(TABLE.codes[:, 0].tolist(), TABLE.positions[:, 0].tolist(), strict=True))

@@ -14,7 +14,7 @@ from opacus.accountants import RDPAccountant
 from torch import Tensor, nn
 
 from synthgan.config import DiscriminatorSettings, DpSgdSettings
-from synthgan.critics.adversarial import NeuralCritic, RealRows
+from synthgan.critics.adversarial import EncodedRows, NeuralCritic
 from synthgan.critics.marginal_door import ExactMarginals
 from synthgan.errors import PrivacyError, SettingsError
 from synthgan.networks.discriminator import Discriminator
@@ -430,7 +430,7 @@ REFUSED: list[tuple[str, dict[str, Any]]] = [
 def test_what_cannot_be_private_is_refused_by_name(text: str, change: dict[str, Any]) -> None:
     settings = dataclasses.replace(PRIVATE.training(BASE), **change)
     private = dataclasses.replace(PRIVATE, loss=settings.loss)
-    rows = RealRows(torch.from_numpy(TABLE.codes), torch.from_numpy(TABLE.positions))
+    rows = EncodedRows(torch.from_numpy(TABLE.codes), torch.from_numpy(TABLE.positions))
     plan, account = CriticPlan(dp_sgd=PLAN, settings=private, n_rows=200.0), RecordedAccount()
     with pytest.raises(PrivacyError, match=text):
         PrivateCritic(rows, TABLE.layout, settings, plan, account, initial=torch.Generator())

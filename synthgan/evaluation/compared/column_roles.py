@@ -14,7 +14,7 @@ from synthgan.tables.kinds import LEVELLED, Kind, Role
 from synthgan.tables.schema.schema import TableSchema
 from synthgan.tables.schema.schema_file import declaration_of
 
-Clock = Literal["instant", "duration"]
+TimeRole = Literal["instant", "duration"]
 
 
 def kinds_of(
@@ -69,7 +69,7 @@ _NUMERIC_OBJECTS = frozenset(
 )
 
 
-def clock_of(series: pd.Series) -> Clock | None:
+def clock_of(series: pd.Series) -> TimeRole | None:
     """What a numeric column's nanoseconds stand for; None when its numbers are numbers."""
     dtype = series.dtype
     if isinstance(dtype, pd.ArrowDtype):

@@ -19,7 +19,7 @@ _MOST_RESAMPLED = 2000
 _FINEST = 1e-12
 
 
-class Cells:
+class ContingencyTables:
     """Every column of two tables as codes from 0, and contingency tables of their pairs.
 
     With ``edges="own"`` numbers are cut over each table's own range, as sdmetrics does; with ``"shared"`` over the real

@@ -17,7 +17,7 @@ _BLOCK_CELLS = 1_000_000  # what a core's cache holds: larger blocks take twice 
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Points:
+class RowPoints:
     """Rows as points.
 
     Attributes:
@@ -35,8 +35,8 @@ class Points:
     def __len__(self) -> int:
         return len(self.numbers)
 
-    def __getitem__(self, rows: NDArray[np.int64] | slice) -> Points:
-        return Points(numbers=self.numbers[rows], levels=self.levels[rows], values=self.values[rows])
+    def __getitem__(self, rows: NDArray[np.int64] | slice) -> RowPoints:
+        return RowPoints(numbers=self.numbers[rows], levels=self.levels[rows], values=self.values[rows])
 
     @property
     def matrix(self) -> Floats:
@@ -50,7 +50,7 @@ class Points:
         return [value.tobytes() + level.tobytes() for value, level in zip(values, self.levels, strict=True)]
 
 
-def as_points(tables: ComparedTables, table: str, *, real: str = "real") -> Points:
+def as_points(tables: ComparedTables, table: str, *, real: str = "real") -> RowPoints:
     """One table's rows as points, scaled so that the real table's finite numbers span [0, 1].
 
     Numbers beyond one such span outside of it count as that far.
@@ -67,14 +67,16 @@ def as_points(tables: ComparedTables, table: str, *, real: str = "real") -> Poin
         if any(bool(np.isnan(numbers[name]).any()) for numbers in tables.numbers.values()):
             columns.append(missing.astype(np.float64))
     none = np.empty((tables.n_rows[table], 0))
-    return Points(
+    return RowPoints(
         numbers=np.column_stack([none, *columns]),
         levels=tables.one_hot(table, tables.categorical),
         values=np.column_stack([none, *(tables.numbers[table][name] for name in tables.numeric)]),
     )
 
 
-def nearest(queries: Points, points: Points, *, norm: Norm, same: bool = False) -> tuple[Floats, NDArray[np.int64]]:
+def nearest(
+    queries: RowPoints, points: RowPoints, *, norm: Norm, same: bool = False
+) -> tuple[Floats, NDArray[np.int64]]:
     """Distance to, and row number of, each query's nearest point.
 
     Args:
@@ -94,7 +96,7 @@ def nearest(queries: Points, points: Points, *, norm: Norm, same: bool = False) 
     return (np.sqrt(distances) if norm == "l2" else distances), places
 
 
-def nearest_two(queries: Points, points: Points, *, norm: Norm) -> tuple[Floats, NDArray[np.int64]]:
+def nearest_two(queries: RowPoints, points: RowPoints, *, norm: Norm) -> tuple[Floats, NDArray[np.int64]]:
     """Distances to each query's nearest and second nearest point, ``(n_queries, 2)``, and the nearest one's row number.
 
     The second distance is infinite if there is but one point. Arguments as of `nearest`.
@@ -110,7 +112,7 @@ def nearest_two(queries: Points, points: Points, *, norm: Norm) -> tuple[Floats,
     return (np.sqrt(distances) if norm == "l2" else distances), places
 
 
-def smallest_distances(queries: Points, points: Points, k: int) -> Floats:
+def smallest_distances(queries: RowPoints, points: RowPoints, k: int) -> Floats:
     """L1 distances to each query's ``k`` nearest points, or to all if there are fewer: ``(n_queries, k)``, rising."""
     k = min(k, len(points))
     found = np.empty((len(queries), k))
@@ -120,7 +122,7 @@ def smallest_distances(queries: Points, points: Points, k: int) -> Floats:
     return found
 
 
-def distance_blocks(queries: Points, points: Points, *, norm: Norm) -> Iterator[tuple[slice, Floats]]:
+def distance_blocks(queries: RowPoints, points: RowPoints, *, norm: Norm) -> Iterator[tuple[slice, Floats]]:
     """Distances from some queries to all points, a block of queries at a time, as memory bounds it.
 
     Yields:
@@ -132,7 +134,7 @@ def distance_blocks(queries: Points, points: Points, *, norm: Norm) -> Iterator[
         yield rows, _distances(queries[rows], points, norm)
 
 
-def _distances(queries: Points, points: Points, norm: Norm) -> Floats:
+def _distances(queries: RowPoints, points: RowPoints, norm: Norm) -> Floats:
     """L1 distances, or squared L2 distances: ``(n_queries, n_points)``."""
     # Inner products of one-hot rows count the agreeing columns, exactly in float32.
     n_columns = queries.levels[:1].sum()

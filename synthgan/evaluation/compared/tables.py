@@ -12,7 +12,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from synthgan.errors import DataError
-from synthgan.evaluation.compared.column_roles import Clock, clock_of, role_of
+from synthgan.evaluation.compared.column_roles import TimeRole, clock_of, role_of
 from synthgan.tables.arrow_types import NANOSECONDS
 from synthgan.tables.kinds import TRAITS, Kind, Role
 
@@ -48,7 +48,7 @@ class ComparedTables:
     codes: dict[str, dict[str, Codes]]
     n_levels: dict[str, int]
     levels: dict[str, NDArray[np.object_]] = field(default_factory=dict)
-    clocks: dict[str, Clock] = field(default_factory=dict)
+    clocks: dict[str, TimeRole] = field(default_factory=dict)
     _measured: dict[Hashable, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def once(self, measure: Callable[..., T], *args: Hashable) -> T:
@@ -218,7 +218,7 @@ def compare(
     numbers: dict[str, dict[str, Floats]] = {name: {} for name in names}
     codes: dict[str, dict[str, Codes]] = {name: {} for name in names}
     levels: dict[str, NDArray[np.object_]] = {}
-    clocks: dict[str, Clock] = {}
+    clocks: dict[str, TimeRole] = {}
     for column in labels[names[0]]:
         series = {name: tables[name][labels[name][column]] for name in names}
         first = series[names[0]]

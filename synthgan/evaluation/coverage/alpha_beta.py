@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from synthgan.evaluation.compared.neighbours import Points, as_points, nearest
+from synthgan.evaluation.compared.neighbours import RowPoints, as_points, nearest
 from synthgan.evaluation.compared.resampling import N_RESAMPLES, centred_interval, resample
 from synthgan.evaluation.compared.tables import ComparedTables, Floats
 from synthgan.evaluation.scores import Score
@@ -138,7 +138,7 @@ def alpha_precision_beta_recall(
     return found.alpha_precision, found.beta_recall
 
 
-def _supports(real: Points, synthetic: Points, to_real: Floats) -> Supports:
+def _supports(real: RowPoints, synthetic: RowPoints, to_real: Floats) -> Supports:
     """Both supports, given the distance of each real row to the nearest other one."""
     real_rows, synthetic_rows = real.matrix, synthetic.matrix
     centre = real_rows.mean(axis=0)

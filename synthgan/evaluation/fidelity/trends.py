@@ -13,7 +13,7 @@ from itertools import combinations
 
 import numpy as np
 
-from synthgan.evaluation.compared.contingency import Cells, Edges
+from synthgan.evaluation.compared.contingency import ContingencyTables, Edges
 from synthgan.evaluation.compared.resampling import Resamples
 from synthgan.evaluation.compared.tables import ComparedTables, Floats
 from synthgan.evaluation.fidelity.correlations import correlation_matrix, resampled_correlations
@@ -70,12 +70,12 @@ def trend_errors(
     pairs = tables.once(_trend_errors, real, synthetic, edges)
     if resamples is None:
         return pairs
-    cells, correlations = Cells(tables, real, synthetic, edges), _correlations(tables, real, synthetic)
+    cells, correlations = ContingencyTables(tables, real, synthetic, edges), _correlations(tables, real, synthetic)
     return _with_resamples(pairs, tables, cells, correlations[0], resamples)
 
 
 def _trend_errors(tables: ComparedTables, real: str, synthetic: str, edges: Edges) -> PairErrors:
-    cells = Cells(tables, real, synthetic, edges)
+    cells = ContingencyTables(tables, real, synthetic, edges)
     correlations = _correlations(tables, real, synthetic)
     pairs = tuple(combinations(tables.columns, 2))
     place = {column: index for index, column in enumerate(tables.numeric)}
@@ -101,7 +101,7 @@ def strong_pair_errors(
     Counted are numeric pairs with a real correlation beyond 0.5 and other pairs with a real Cramer's V above 0.3; bins
     have own edges; pairs with a constant numeric column are left out, as in the library.
     """
-    cells = Cells(tables, real, synthetic, "own")
+    cells = ContingencyTables(tables, real, synthetic, "own")
     correlations = _correlations(tables, real, synthetic)
     pairs = tuple(combinations(tables.columns, 2))
     place = {column: index for index, column in enumerate(tables.numeric)}
@@ -123,7 +123,7 @@ def _correlations(tables: ComparedTables, real: str, synthetic: str) -> tuple[Fl
 def _with_resamples(
     found: PairErrors,
     tables: ComparedTables,
-    cells: Cells,
+    cells: ContingencyTables,
     real_correlations: Floats,
     resamples: Resamples | None,
 ) -> PairErrors:

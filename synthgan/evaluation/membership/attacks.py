@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import logsumexp
 
-from synthgan.evaluation.compared.neighbours import Points, as_points, distance_blocks, smallest_distances
+from synthgan.evaluation.compared.neighbours import RowPoints, as_points, distance_blocks, smallest_distances
 from synthgan.evaluation.compared.tables import ComparedTables, Floats
 
 N_NEIGHBOURS = 5
@@ -49,9 +49,9 @@ class AttackerView:
         is_published: ``(n_targets,)`` whether some published row equals the target in every compared column.
     """
 
-    targets: Points
-    synthetic: Points
-    reference: Points
+    targets: RowPoints
+    synthetic: RowPoints
+    reference: RowPoints
     features: tuple[Floats, Floats, Floats] = field(repr=False)
     is_categorical: tuple[bool, ...]
     is_published: NDArray[np.bool_]
@@ -143,9 +143,9 @@ def domias_kernel(view: AttackerView) -> Floats:
         return np.zeros(len(view.targets))
     axes = vectors[:, kept] / np.sqrt(values[kept])
 
-    def project(points: Points) -> Points:
+    def project(points: RowPoints) -> RowPoints:
         projected = (points.matrix - centre) @ axes
-        return Points(numbers=projected, levels=np.empty((len(points), 0), dtype=np.float32), values=projected)
+        return RowPoints(numbers=projected, levels=np.empty((len(points), 0), dtype=np.float32), values=projected)
 
     seen = project(view.targets)
     return _log_density(seen, project(view.synthetic)) - _log_density(seen, project(view.reference))
@@ -224,7 +224,7 @@ ATTACKS: dict[str, Attack] = {
 # ---------------------------------------------------------------------------------------------------------------- parts
 
 
-def _log_density(targets: Points, points: Points) -> Floats:
+def _log_density(targets: RowPoints, points: RowPoints) -> Floats:
     """Log of the kernel estimate up to a constant: ``(n_targets,)``."""
     n, dimensions = points.numbers.shape
     bandwidth = n ** (-1.0 / (dimensions + 4))

@@ -36,7 +36,7 @@ FALSE_POSITIVES_NEEDED = 10
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Trial:
+class AttackTrial:
     """One attack on one synthetic table.
 
     Attributes:
@@ -146,7 +146,7 @@ def attack_trials(
     reference: pd.DataFrame,
     *,
     numeric: Collection[str] | None = None,
-) -> dict[str, Trial]:
+) -> dict[str, AttackTrial]:
     """Each attack's outcome on one synthetic table, to be pooled; arguments and errors as of `membership_attacks`."""
     for name, frame in (("members", members), ("non_members", non_members)):
         if len(frame) < 2:
@@ -163,7 +163,7 @@ def attack_trials(
     return {name: score_trial(is_member, attack(view)) for name, attack in ATTACKS.items()}
 
 
-def score_trial(is_member: NDArray[np.bool_], scores: Floats) -> Trial:
+def score_trial(is_member: NDArray[np.bool_], scores: Floats) -> AttackTrial:
     """What the scores of one trial are worth.
 
     Args:
@@ -179,7 +179,7 @@ def score_trial(is_member: NDArray[np.bool_], scores: Floats) -> Trial:
         slopes.append((high - low) / ((twice - half) / n) if twice > half else 1.0)
     allowed = np.array([allowed_false_positives(rate, n) for rate in FALSE_POSITIVE_RATES])
     n_members = int(is_member.sum())
-    return Trial(
+    return AttackTrial(
         auc=auc,
         standard_error=error,
         n_members=n_members,
@@ -203,7 +203,7 @@ def allowed_false_positives(rate: float, n_non_members: int) -> int:
     return math.floor(rate * n_non_members + 1e-9)
 
 
-def pooled_attacks(trials: Sequence[Mapping[str, Trial]]) -> tuple[AttackResult, ...]:
+def pooled_attacks(trials: Sequence[Mapping[str, AttackTrial]]) -> tuple[AttackResult, ...]:
     """Each attack over several trials, one for each synthetic table; all with the same attacks.
 
     Args:
@@ -221,7 +221,7 @@ def pooled_attacks(trials: Sequence[Mapping[str, Trial]]) -> tuple[AttackResult,
     return tuple(pool(name, [trial[name] for trial in trials], level=level) for name in trials[0])
 
 
-def pool(attack: str, trials: Sequence[Trial], *, level: float) -> AttackResult:
+def pool(attack: str, trials: Sequence[AttackTrial], *, level: float) -> AttackResult:
     """One attack over several trials, scores ranked within each trial only.
 
     Two standard errors of the mean area are computed; the interval is the normal one with the larger. That of the rows
@@ -289,7 +289,7 @@ def pool(attack: str, trials: Sequence[Trial], *, level: float) -> AttackResult:
     )
 
 
-def _rate_interval(trials: Sequence[Trial], place: int, rate: float, z: float) -> tuple[float, float]:
+def _rate_interval(trials: Sequence[AttackTrial], place: int, rate: float, z: float) -> tuple[float, float]:
     """Interval of the pooled true positive rate at the false positive rate in this place."""
     n_members = sum(trial.n_members for trial in trials)
     allowed = FALSE_POSITIVE_RATES[place]
@@ -303,7 +303,7 @@ def _rate_interval(trials: Sequence[Trial], place: int, rate: float, z: float) -
     return max(0.0, rate - math.hypot(rate - low, half)), min(1.0, rate + math.hypot(high - rate, half))
 
 
-def _chance_of_hits(trials: Sequence[Trial], allowed: float, hits: int) -> float:
+def _chance_of_hits(trials: Sequence[AttackTrial], allowed: float, hits: int) -> float:
     """Probability that fresh rows in the members' place give so many hits or more, over all trials."""
     counts = np.ones(1)
     for trial in trials:

@@ -50,7 +50,7 @@ _KEYS = {0.1: "10", 0.01: "1", 0.001: "01"}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Game:
+class AttackedTable:
     """What all attacks say of the judged rows of one table.
 
     Attributes:
@@ -89,7 +89,7 @@ def play(
     holdout: str | None = "holdout",
     max_rows: int = MAX_ROWS,
     max_synthetic: int = MAX_SYNTHETIC,
-) -> Game | None:
+) -> AttackedTable | None:
     """Run every attack on one table, to be scored or pooled; None where there are too few rows, or no column.
 
     Args:
@@ -122,7 +122,7 @@ def play(
         judged_as[kind] = is_random[judged], is_worst[judged]
     tables = tables.joined("targets", tuple(kinds))
     view = attacker_view(tables, max_synthetic=max_synthetic)
-    return Game(
+    return AttackedTable(
         is_member=np.repeat([True, False], [tables.n_rows[kind] for kind in kinds]),
         is_random=np.concatenate([judged_as[kind][0] for kind in kinds]),
         is_worst=np.concatenate([judged_as[kind][1] for kind in kinds]),
@@ -131,7 +131,7 @@ def play(
     )
 
 
-def pooled_membership_scores(games: Sequence[Game]) -> list[Score]:
+def pooled_membership_scores(games: Sequence[AttackedTable]) -> list[Score]:
     """The scores of one or several tables, for instance of models fitted to several random splits of a small one.
 
     Each is the largest figure of all attacks. Its interval reaches from the largest lower end of theirs to the largest
@@ -181,7 +181,7 @@ def pooled_membership_scores(games: Sequence[Game]) -> list[Score]:
     return scores
 
 
-def _fewest(game: Game, rows: NDArray[np.bool_]) -> int:
+def _fewest(game: AttackedTable, rows: NDArray[np.bool_]) -> int:
     return int(min((game.is_member & rows).sum(), (~game.is_member & rows).sum()))
 
 
@@ -220,7 +220,7 @@ def _strongest(
     )
 
 
-def _roc_curve(chosen: Sequence[tuple[Game, NDArray[np.bool_]]], attack: str) -> dict[str, list[float]]:
+def _roc_curve(chosen: Sequence[tuple[AttackedTable, NDArray[np.bool_]]], attack: str) -> dict[str, list[float]]:
     """Points of the curve, evenly spaced on a log axis; of several tables the mean true positive rate."""
     n = max(int((~game.is_member & rows).sum()) for game, rows in chosen)
     allowed = np.unique(np.append(0, np.geomspace(1, n, ROC_POINTS - 1).round().astype(np.int64)))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from synthgan.evaluation.compared.neighbours import Points, as_points, smallest_distances
+from synthgan.evaluation.compared.neighbours import RowPoints, as_points, smallest_distances
 from synthgan.evaluation.compared.tables import ComparedTables, Floats
 
 NEAR_SHARE = 0.05
@@ -73,7 +73,7 @@ class RecordQueries:
         self._population = population
         self._sorted = {name: np.sort(tables.numbers[population][name]) for name in tables.numeric}
         self._records: dict[str, Floats] = {name: self._coded(population, name)[records] for name in tables.columns}
-        self._points: Points = as_points(tables, population, real=population)[records]
+        self._points: RowPoints = as_points(tables, population, real=population)[records]
 
     def about(self, table: str) -> Floats:
         """Figures of a table about each record: ``(n_records, n_features)``.

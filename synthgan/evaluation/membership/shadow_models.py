@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from synthgan.errors import DataError, SettingsError
 from synthgan.evaluation.compared.tables import Floats, compare
-from synthgan.evaluation.membership.judging import FAMILY_ERROR, AttackResult, Trial, pool, score_trial
+from synthgan.evaluation.membership.judging import FAMILY_ERROR, AttackResult, AttackTrial, pool, score_trial
 from synthgan.evaluation.membership.shadow_features import RecordQueries, summary
 
 FitAndSample = Callable[[pd.DataFrame, int], pd.DataFrame]
@@ -139,7 +139,7 @@ def _features(
     return np.array(found)
 
 
-def _trial(features: Floats, is_in: NDArray[np.bool_], rng: np.random.Generator) -> Trial:
+def _trial(features: Floats, is_in: NDArray[np.bool_], rng: np.random.Generator) -> AttackTrial:
     """What a forest grown on half of the fits says of the others."""
     from sklearn.ensemble import RandomForestClassifier
 

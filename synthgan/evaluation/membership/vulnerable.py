@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from synthgan.evaluation.compared.neighbours import Points, as_points, smallest_distances
+from synthgan.evaluation.compared.neighbours import RowPoints, as_points, smallest_distances
 from synthgan.evaluation.compared.tables import ComparedTables, Floats
 
 N_NEIGHBOURS = 5
@@ -22,7 +22,7 @@ WORST_ROWS = 1000
 LARGEST_WORST_SHARE = 0.25
 
 
-def isolation(rows: Points, among: Points) -> Floats:
+def isolation(rows: RowPoints, among: RowPoints) -> Floats:
     """Mean L1 distance of each row to its five closest among others: ``(n_rows,)``."""
     return np.asarray(smallest_distances(rows, among, N_NEIGHBOURS).mean(axis=1))
 

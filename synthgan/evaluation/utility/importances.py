@@ -11,7 +11,7 @@ from scipy.stats import rankdata
 from synthgan.evaluation.compared.tables import Floats
 from synthgan.evaluation.scores import Score
 from synthgan.evaluation.utility.measures import MEASURES, once, percentile_interval
-from synthgan.evaluation.utility.models import Fitted
+from synthgan.evaluation.utility.models import FittedModel
 from synthgan.evaluation.utility.prediction import Problem
 
 N_REPEATS = 5
@@ -25,7 +25,7 @@ _N_RESAMPLES = 1_000
 
 
 def permutation_importances(
-    problem: Problem, models: Mapping[str, Fitted], rng: np.random.Generator, columns: list[int]
+    problem: Problem, models: Mapping[str, FittedModel], rng: np.random.Generator, columns: list[int]
 ) -> dict[str, Floats]:
     """How much of its AUC or R2 each model loses when a column of the test rows is shuffled.
 
@@ -64,7 +64,9 @@ def rank_correlation(first: Floats, second: Floats) -> float:
     return float((ranks[0] * ranks[1]).sum()) / size if size else math.nan
 
 
-def importance_agreement_score(problem: Problem, models: Mapping[str, Fitted], rng: np.random.Generator) -> Score | str:
+def importance_agreement_score(
+    problem: Problem, models: Mapping[str, FittedModel], rng: np.random.Generator
+) -> Score | str:
     """Rank correlation of the columns' importances, or a clause that says why there is none.
 
     Args:

@@ -52,7 +52,7 @@ class Setting:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Fitted:
+class FittedModel:
     """A trained model.
 
     Attributes:
@@ -65,7 +65,7 @@ class Fitted:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Model:
+class ModelFamily:
     """An entry of `MODELS`: its name for people, and what builds the scikit-learn estimator."""
 
     label: str
@@ -74,7 +74,7 @@ class Model:
 
 def fit(
     name: str, setting: Setting, features: Floats, target: NDArray[Any], *, weights: Floats | None = None
-) -> Fitted:
+) -> FittedModel:
     """Train the model ``name`` of `MODELS`. Warnings of scikit-learn stay inside.
 
     Args:
@@ -96,28 +96,30 @@ def fit(
         return _fit_regressor(name, setting, features, np.asarray(target, dtype=np.float64), weights)
     occurring = np.unique(target)
     if len(occurring) == 1:
-        return Fitted(predict=lambda rows: _spread(np.ones((len(rows), 1)), occurring, setting.n_classes))
+        return FittedModel(predict=lambda rows: _spread(np.ones((len(rows), 1)), occurring, setting.n_classes))
     estimator, converged = _trained(MODELS[name].build(setting), features, target, weights, setting.n_jobs)
 
     def probabilities(rows: Floats) -> Floats:
         with _quiet(setting.n_jobs):
             return _spread(estimator.predict_proba(rows), occurring, setting.n_classes)
 
-    return Fitted(predict=probabilities, converged=converged)
+    return FittedModel(predict=probabilities, converged=converged)
 
 
-def _fit_regressor(name: str, setting: Setting, features: Floats, target: Floats, weights: Floats | None) -> Fitted:
+def _fit_regressor(
+    name: str, setting: Setting, features: Floats, target: Floats, weights: Floats | None
+) -> FittedModel:
     """On the standardised target: some solvers stop by absolute tolerance, and times in nanoseconds are large."""
     scale = _Scale.of(target)
     if not scale.spread:
-        return Fitted(predict=lambda rows: np.full(len(rows), target[0]))
+        return FittedModel(predict=lambda rows: np.full(len(rows), target[0]))
     estimator, converged = _trained(MODELS[name].build(setting), features, scale.apply(target), weights, setting.n_jobs)
 
     def values(rows: Floats) -> Floats:
         with _quiet(setting.n_jobs):
             return scale.undo(estimator.predict(rows))
 
-    return Fitted(predict=values, converged=converged)
+    return FittedModel(predict=values, converged=converged)
 
 
 def _trained(
@@ -265,9 +267,9 @@ def _linear(setting: Setting) -> Any:
     return _Encoded(LogisticRegression(max_iter=steps), setting.categorical, one_hot=True)
 
 
-MODELS: dict[str, Model] = {
-    "gradient_boosting": Model(label="Gradient boosting", build=_boosting),
-    "random_forest": Model(label="Random forest", build=_forest),
-    "linear": Model(label="Linear model", build=_linear),
+MODELS: dict[str, ModelFamily] = {
+    "gradient_boosting": ModelFamily(label="Gradient boosting", build=_boosting),
+    "random_forest": ModelFamily(label="Random forest", build=_forest),
+    "linear": ModelFamily(label="Linear model", build=_linear),
 }
 """Name -> model. The first gives the figures of the table; all are listed beside it."""

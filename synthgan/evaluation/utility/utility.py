@@ -25,7 +25,7 @@ from synthgan.evaluation.utility.measures import (
     resample_counts,
     row_of,
 )
-from synthgan.evaluation.utility.models import MODELS, Fitted, fit
+from synthgan.evaluation.utility.models import MODELS, FittedModel, fit
 from synthgan.evaluation.utility.prediction import (
     MAX_TEST_ROWS,
     MAX_TRAINING_ROWS,
@@ -42,7 +42,7 @@ MAIN = next(iter(MODELS))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Trial:
+class ModelTrial:
     """The models of one kind, trained on each set of rows, with their answers for the test rows.
 
     Attributes:
@@ -50,7 +50,7 @@ class Trial:
         answers: the same names -> ``(n_test, n_classes)`` probabilities or ``(n_test,)`` values.
     """
 
-    fitted: Mapping[str, Fitted]
+    fitted: Mapping[str, FittedModel]
     answers: Mapping[str, Floats]
 
 
@@ -105,7 +105,7 @@ def utility_scores(
     return scores + [part for part in parts.values() if isinstance(part, Score)]
 
 
-def _trials(problem: Problem, rng: np.random.Generator, n_jobs: int | None) -> dict[str, Trial]:
+def _trials(problem: Problem, rng: np.random.Generator, n_jobs: int | None) -> dict[str, ModelTrial]:
     """All models on all sets of rows; one seed, so that they differ by their rows alone."""
     setting = problem.setting(int(rng.integers(2**31)), n_jobs)
     order = rng.permutation(len(problem.real))
@@ -120,7 +120,7 @@ def _trials(problem: Problem, rng: np.random.Generator, n_jobs: int | None) -> d
     for model in MODELS:
         fitted = {name: fit(model, setting, features, answers) for name, (features, answers) in sets.items()}
         predictions = {name: each.predict(problem.test.features) for name, each in fitted.items()}
-        trials[model] = Trial(fitted=fitted, answers=predictions)
+        trials[model] = ModelTrial(fitted=fitted, answers=predictions)
     return trials
 
 
@@ -128,11 +128,11 @@ Figures = Mapping[str, Floats]
 """``real`` and ``synthetic`` -> ``(1 + n_resamples,)``: on the test rows themselves, then on each resample."""
 
 
-def _figures(measure: Measure, truth: NDArray[Any], trial: Trial, counts: Counts) -> Figures:
+def _figures(measure: Measure, truth: NDArray[Any], trial: ModelTrial, counts: Counts) -> Figures:
     return {rows: measure(truth, trial.answers[rows], counts) for rows in ("real", "synthetic")}
 
 
-def _halves_apart(measure: Measure, problem: Problem, trial: Trial) -> float:
+def _halves_apart(measure: Measure, problem: Problem, trial: ModelTrial) -> float:
     first, second = (
         measure(problem.test.target, trial.answers[half], once(len(problem.test)))[0] for half in ("half_1", "half_2")
     )

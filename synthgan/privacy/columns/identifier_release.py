@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from synthgan.privacy.columns.estimates import norm_sub, without_noise
-from synthgan.privacy.columns.protocol import Budget, ColumnRelease, Counts, Release
+from synthgan.privacy.columns.protocol import Budget, ColumnRelease, Counts, PendingRelease
 from synthgan.privacy.columns.released_columns import ReleasedColumn
 from synthgan.tables.arrow_types import is_text, parse_type
 from synthgan.tables.schema.schema import ColumnSchema
@@ -16,7 +16,7 @@ from synthgan.tables.statistics.formats import VARIES, Format, Templates
 _UUID = "-".join("h" * length for length in (8, 4, 4, 4, 12))
 
 
-def release_identifiers(column: ColumnSchema, budget: Budget) -> Release[Templates]:
+def release_identifiers(column: ColumnSchema, budget: Budget) -> PendingRelease[Templates]:
     """How many identifiers are missing; how they are written is never looked at."""
     counter = MissingCounter()
     yield counter

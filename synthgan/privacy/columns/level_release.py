@@ -12,7 +12,7 @@ import pyarrow.types as pat
 
 from synthgan.privacy.columns.estimates import TRUST, norm_sub, towards_their_mean, without_noise
 from synthgan.privacy.columns.heavy_values import bucket_of
-from synthgan.privacy.columns.protocol import EXACT_KEYS, Budget, ColumnRelease, Counter, Counts, Release
+from synthgan.privacy.columns.protocol import EXACT_KEYS, Budget, ColumnRelease, Counter, Counts, PendingRelease
 from synthgan.privacy.columns.released_columns import ReleasedColumn, number_of
 from synthgan.tables.arrow_types import parse_type
 from synthgan.tables.axes.raw_numbers import conform
@@ -34,7 +34,7 @@ def public_levels(column: ColumnSchema) -> pa.Array | None:
     return pa.array([], type=arrow_type) if pat.is_null(arrow_type) else None
 
 
-def release_levels(column: ColumnSchema, budget: Budget) -> Release[LevelCounts]:
+def release_levels(column: ColumnSchema, budget: Budget) -> PendingRelease[LevelCounts]:
     """Release the value counts of a column."""
     if pat.is_null(parse_type(column.arrow_type)):  # its type says that every row is missing
         return LevelCounts(values=pa.array([], pa.null()), counts=np.zeros(0), n_missing=budget.n_rows)
@@ -77,7 +77,7 @@ LEVEL_RELEASE = ColumnRelease(
 """Levels that nobody declared are those that are discovered: there is nothing else to count."""
 
 
-def _known_levels(column: ColumnSchema, levels: pa.Array, budget: Budget) -> Release[LevelCounts]:
+def _known_levels(column: ColumnSchema, levels: pa.Array, budget: Budget) -> PendingRelease[LevelCounts]:
     """One histogram over the declared levels, one cell for all others, and missing."""
     counter = KnownLevelCounter(column, levels)
     yield counter
@@ -100,7 +100,7 @@ def _known_levels(column: ColumnSchema, levels: pa.Array, budget: Budget) -> Rel
     )
 
 
-def _unknown_levels(column: ColumnSchema, budget: Budget) -> Release[LevelCounts]:
+def _unknown_levels(column: ColumnSchema, budget: Budget) -> PendingRelease[LevelCounts]:
     """Discovery among the values that occur, missing being one of them; the others are the remainder."""
     arrow_type = parse_type(column.arrow_type)
     share, buckets = 1.0, None

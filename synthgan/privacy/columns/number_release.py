@@ -28,7 +28,7 @@ import pyarrow.types as pat
 from synthgan.privacy.columns.estimates import TRUST, Cell, norm_sub, rising_sums, without_noise
 from synthgan.privacy.columns.heavy_values import heavy_numbers
 from synthgan.privacy.columns.number_cells import N_SPECIAL, CellCounter, Reader, StepCounter, candidate_steps
-from synthgan.privacy.columns.protocol import Budget, ColumnRelease, Counter, Release
+from synthgan.privacy.columns.protocol import Budget, ColumnRelease, Counter, PendingRelease
 from synthgan.privacy.columns.public_grids import (
     N_EQUAL_CELLS,
     declared_range,
@@ -103,7 +103,7 @@ def discovers_values(column: ColumnSchema) -> bool:
     return grid_is_found or n_ticks(axis, *public_range(column, axis)) > FEW_TICKS
 
 
-def release_numbers(column: ColumnSchema, budget: Budget) -> Release[Histogram]:
+def release_numbers(column: ColumnSchema, budget: Budget) -> PendingRelease[Histogram]:
     """Release the histogram of a column of numbers or times."""
     axis, left = yield from _axis(column, budget)
     bounds = declared_range(column, axis)

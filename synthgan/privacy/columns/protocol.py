@@ -91,7 +91,7 @@ class Budget:
 
 T = TypeVar("T")
 
-Release: TypeAlias = Generator[Counter, None, T]
+PendingRelease: TypeAlias = Generator[Counter, None, T]
 """The release of a column: yields counters to be filled, returns what was released."""
 
 
@@ -113,7 +113,7 @@ class ColumnRelease:
         needs_discovery: whether nothing can be released without a discovery.
     """
 
-    release: Callable[[ColumnSchema, Budget], Release[Any]]
+    release: Callable[[ColumnSchema, Budget], PendingRelease[Any]]
     in_words: Callable[[ColumnSchema, Any], ReleasedColumn]
     n_cells: Callable[[ColumnSchema], float]
     discovers: Callable[[ColumnSchema], bool] = _never

@@ -31,7 +31,7 @@ _BLOCK: Final = 2**20
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class ListedFile:
     """One file of a tier.
 
     Attributes:
@@ -50,7 +50,7 @@ class Manifest:
     """The files of a tier, sorted by path."""
 
     tier: Tier
-    files: tuple[Entry, ...]
+    files: tuple[ListedFile, ...]
 
 
 def write_manifest(folder: Path, tier: Tier) -> str:
@@ -127,7 +127,7 @@ def sha256_of(path: Path) -> str:
     return digest.hexdigest()
 
 
-def _changes(file: Path, entry: Entry) -> list[str]:
+def _changes(file: Path, entry: ListedFile) -> list[str]:
     try:
         size = file.stat().st_size
         if size != entry.size:
@@ -151,14 +151,14 @@ def _found(folder: Path) -> set[str]:
     return found
 
 
-def _entry(values: Any) -> Entry:
+def _entry(values: Any) -> ListedFile:
     if set(values) != {"path", "size", "sha256"} or type(values["size"]) is not int or values["size"] < 0:
         raise ValueError
     path, digest = values["path"], values["sha256"]
     # No "..", no root, no drive, no backslash, nothing hidden: a manifest cannot point out of its folder.
     if not all(_NAME.fullmatch(part) for part in path.split("/")) or path == MANIFEST or not _DIGEST.fullmatch(digest):
         raise ValueError
-    return Entry(path, values["size"], digest)
+    return ListedFile(path, values["size"], digest)
 
 
 def _fingerprint(path: Path) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from synthgan.evaluation.glossary import Entry, read_glossary, words_of
+from synthgan.evaluation.glossary import GlossaryTerm, read_glossary, words_of
 from synthgan.review.report.blocks import Section, Term, Terms
 
 
@@ -33,5 +33,5 @@ def glossary_section(scores: Iterable[str], *, is_private: bool, has_facts: bool
     return Section(key="glossary", title="Words used here", blocks=(Terms(terms=terms),))
 
 
-def _anchor(entry: Entry) -> str:
+def _anchor(entry: GlossaryTerm) -> str:
     return f"term-{entry.key}"

@@ -28,7 +28,7 @@ _CLEARLY = 0.75  # of the points: a grid with exceptions must leave out more tha
 _MOST_TERMS = 4096  # of a sum that only grows
 
 
-class Evidence:
+class GridEvidence:
     """What values of raw whole numbers have in common, updated batch by batch."""
 
     def __init__(
@@ -148,12 +148,12 @@ class GridSearch:
     ) -> None:
         """Start from distinct ascending values and their rows; exceptions need ``exception_rows``."""
         self._exceptions = values[:0]
-        self._evidence = Evidence(values, counts, natural, day, outer_rows)
+        self._evidence = GridEvidence(values, counts, natural, day, outer_rows)
         frequent = np.flatnonzero(counts >= exception_rows)
         if not len(frequent) or len(values) < FEWEST_BESIDE + MAX_EXCEPTIONS:
             return
         heaviest = frequent[np.argsort(-counts[frequent], kind="stable")[:MAX_EXCEPTIONS]]
-        rest = Evidence(np.delete(values, heaviest), np.delete(counts, heaviest), natural, day, outer_rows)
+        rest = GridEvidence(np.delete(values, heaviest), np.delete(counts, heaviest), natural, day, outer_rows)
         grid, low, high = rest.grid(), rest.low, rest.high
         if grid.n_points(low, high) < _CLEARLY * self._evidence.grid().n_points(low, high):
             chosen = values[np.sort(heaviest)]

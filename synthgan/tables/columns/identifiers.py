@@ -17,7 +17,7 @@ from synthgan.errors import ConditionError, SchemaError
 from synthgan.tables.arrow_types import is_text, parse_type
 from synthgan.tables.axes.raw_numbers import Mask
 from synthgan.tables.columns.fresh_values import FormatWriter, NumberWriter
-from synthgan.tables.columns.protocol import Codes, Facts, FitRules, LevelCondition, Losses, Positions
+from synthgan.tables.columns.protocol import Codes, FitRules, LevelCondition, LevelFacts, Losses, Positions
 from synthgan.tables.conditions.predicates import AnyOf, Missing, Predicate
 from synthgan.tables.schema.schema import ColumnSchema
 from synthgan.tables.statistics.formats import VARIES, Format, in_order, merge_coarsely, narrowed, with_room
@@ -93,12 +93,12 @@ class IdentifierEncoder:
         )
 
     @cached_property
-    def facts(self) -> Facts:
+    def facts(self) -> LevelFacts:
         """Present, then missing, as far as they occur."""
         marginal = np.array([share for share in (1 - self.share_missing, self.share_missing) if share > 0])
         zeros = np.zeros(len(marginal))
         none = zeros.astype(bool)
-        return Facts(is_bin=none, value_start=zeros, value_stop=zeros, is_ordered=none, marginal=marginal)
+        return LevelFacts(is_bin=none, value_start=zeros, value_stop=zeros, is_ordered=none, marginal=marginal)
 
     @property
     def _missing(self) -> int | None:

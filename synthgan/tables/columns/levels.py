@@ -27,9 +27,9 @@ from synthgan.tables.columns.level_choice import (
 )
 from synthgan.tables.columns.protocol import (
     Codes,
-    Facts,
     FitRules,
     LevelCondition,
+    LevelFacts,
     ListedValues,
     Losses,
     Positions,
@@ -138,13 +138,13 @@ class LevelEncoder:
         return self._tail.n_buckets
 
     @cached_property
-    def facts(self) -> Facts:
+    def facts(self) -> LevelFacts:
         """The levels, in code order; they have no number."""
         is_bin = np.zeros(self.n_levels, dtype=bool)
         is_bin[self.n_single : self.n_single + self.n_buckets] = True
         zeros = np.zeros(self.n_levels)
         none = zeros.astype(bool)
-        return Facts(is_bin=is_bin, value_start=zeros, value_stop=zeros, is_ordered=none, marginal=self.marginal)
+        return LevelFacts(is_bin=is_bin, value_start=zeros, value_stop=zeros, is_ordered=none, marginal=self.marginal)
 
     @cached_property
     def _code_of_value(self) -> Codes:

@@ -19,7 +19,7 @@ from synthgan.tables.columns.cells import moments
 from synthgan.tables.columns.curve import TickLookup
 from synthgan.tables.columns.numeric_conditions import compile_numeric
 from synthgan.tables.columns.numeric_levels import INFINITE_LEVELS, NumericLevels, value_order
-from synthgan.tables.columns.protocol import Codes, Facts, FitRules, LevelCondition, Losses, Positions
+from synthgan.tables.columns.protocol import Codes, FitRules, LevelCondition, LevelFacts, Losses, Positions
 from synthgan.tables.conditions.predicates import Predicate
 from synthgan.tables.schema.schema import ColumnSchema
 from synthgan.tables.statistics.statistics import ColumnStatistics
@@ -106,7 +106,7 @@ class NumericEncoder(NumericLevels):
         )
 
     @cached_property
-    def facts(self) -> Facts:
+    def facts(self) -> LevelFacts:
         """The levels, in code order."""
         is_bin = np.zeros(self.n_levels, dtype=bool)
         is_bin[self.bin_codes] = True
@@ -122,7 +122,9 @@ class NumericEncoder(NumericLevels):
         for name, sign in (("+inf", 1.0), ("-inf", -1.0)):
             if name in self.special:
                 start[self.special[name]] = stop[self.special[name]] = sign * STANDARDISED_LIMIT
-        return Facts(is_bin=is_bin, value_start=start, value_stop=stop, is_ordered=is_ordered, marginal=self.marginal)
+        return LevelFacts(
+            is_bin=is_bin, value_start=start, value_stop=stop, is_ordered=is_ordered, marginal=self.marginal
+        )
 
     def _standardise(self, ticks: Numbers) -> npt.NDArray[np.float64]:
         if self.spread <= 0:

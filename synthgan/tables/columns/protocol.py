@@ -52,7 +52,7 @@ class FitRules:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Facts:
+class LevelFacts:
     """What the networks know of a column's levels.
 
     Attributes:
@@ -160,7 +160,7 @@ class ColumnEncoder(Protocol):
         """
 
     @property
-    def facts(self) -> Facts:
+    def facts(self) -> LevelFacts:
         """The levels, in code order. A column with fewer than two is not modelled."""
 
     def encode(self, array: pa.Array, rng: np.random.Generator) -> tuple[Codes, Positions | None]:

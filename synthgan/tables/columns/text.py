@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from synthgan.errors import ConditionError, SchemaError
 from synthgan.tables.arrow_types import is_text, parse_type
-from synthgan.tables.columns.protocol import Codes, Facts, FitRules, LevelCondition, Losses, Positions
+from synthgan.tables.columns.protocol import Codes, FitRules, LevelCondition, LevelFacts, Losses, Positions
 from synthgan.tables.conditions.predicates import AnyOf, Missing, Predicate
 from synthgan.tables.schema.schema import ColumnSchema
 from synthgan.tables.statistics.statistics import ColumnStatistics
@@ -57,11 +57,11 @@ class TextEncoder:
         return cls(name=column.name, arrow_type=arrow_type, text=column.text)
 
     @cached_property
-    def facts(self) -> Facts:
+    def facts(self) -> LevelFacts:
         """One level: the column carries no information."""
         zero = np.zeros(1)
         none = zero.astype(bool)
-        return Facts(is_bin=none, value_start=zero, value_stop=zero, is_ordered=none, marginal=np.ones(1))
+        return LevelFacts(is_bin=none, value_start=zero, value_stop=zero, is_ordered=none, marginal=np.ones(1))
 
     def encode(self, array: pa.Array, rng: np.random.Generator) -> tuple[Codes, Positions | None]:  # noqa: ARG002
         """Nothing but zeros."""

@@ -103,7 +103,7 @@ def test_folded_cells_keep_the_distance_and_nearly_its_spread(monkeypatch: pytes
     rng = np.random.default_rng(0)
     frames = [pd.DataFrame({"a": rng.integers(30, size=3000), "b": rng.integers(30, size=3000)}) for _ in range(2)]
     compared = compare({"real": frames[0].astype(str), "synthetic": frames[1].astype(str)}, leave_out_identifiers=False)
-    cells = contingency.Cells(compared, "real", "synthetic", "shared")
+    cells = contingency.ContingencyTables(compared, "real", "synthetic", "shared")
     whole = Resamples(groups=np.zeros(3000, dtype=np.int64), weights=np.array([[1.0]]))
     resamples = resample(3000, rng)
     exact = cells.resampled_total_variation("a", "b", resamples)

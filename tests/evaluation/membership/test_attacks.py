@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from synthgan.evaluation.compared.neighbours import Points
+from synthgan.evaluation.compared.neighbours import RowPoints
 from synthgan.evaluation.compared.tables import ComparedTables, compare
 from synthgan.evaluation.membership.attacks import (
     MAX_COLUMNS,
@@ -27,13 +27,13 @@ from synthgan.evaluation.membership.attacks import (
 from tests.membership_tables import rows
 
 
-def line(*values: float) -> Points:
+def line(*values: float) -> RowPoints:
     """Rows of one number."""
     numbers = np.array(values)[:, None]
-    return Points(numbers=numbers, levels=np.empty((len(values), 0), dtype=np.float32), values=numbers)
+    return RowPoints(numbers=numbers, levels=np.empty((len(values), 0), dtype=np.float32), values=numbers)
 
 
-def seen(targets: Points, synthetic: Points, reference: Points) -> AttackerView:
+def seen(targets: RowPoints, synthetic: RowPoints, reference: RowPoints) -> AttackerView:
     return AttackerView(
         targets=targets,
         synthetic=synthetic,

@@ -13,7 +13,7 @@ from synthgan.errors import DataError
 from synthgan.evaluation.membership.attacks import ATTACKS
 from synthgan.evaluation.membership.judging import (
     FALSE_POSITIVE_RATES,
-    Trial,
+    AttackTrial,
     allowed_false_positives,
     attack_trials,
     membership_attacks,
@@ -30,7 +30,7 @@ from tests.membership_tables import rows
 def test_four_scores_by_hand() -> None:
     trial = score_trial(np.array([True, False, True, False]), np.array([0.9, 0.5, 0.4, 0.1]))
     # Three of four pairs in order; both placements are 1 and 1/2. No non-member may pass: 0.9 alone is above 0.5.
-    assert trial == Trial(
+    assert trial == AttackTrial(
         auc=0.75,
         standard_error=pytest.approx(math.sqrt(0.125)),
         n_members=2,
@@ -83,8 +83,8 @@ def test_allowed_false_positives(rate: float, n: int, allowed: int) -> None:
 # -------------------------------------------------------------------------------------------------------------- pooling
 
 
-def trial(auc: float, error: float, n_members: int, hits: tuple[int, int, int] = (0, 0, 0)) -> Trial:
-    return Trial(auc=auc, standard_error=error, n_members=n_members, n_non_members=10, hits=hits)
+def trial(auc: float, error: float, n_members: int, hits: tuple[int, int, int] = (0, 0, 0)) -> AttackTrial:
+    return AttackTrial(auc=auc, standard_error=error, n_members=n_members, n_non_members=10, hits=hits)
 
 
 def test_pooling_by_hand_where_splits_differ_more_than_rows_explain() -> None:

@@ -15,7 +15,7 @@ from synthgan.evaluation.membership.attacks import ATTACKS
 from synthgan.evaluation.membership.membership import (
     FEWEST_JUDGED,
     ROC_POINTS,
-    Game,
+    AttackedTable,
     membership_scores,
     play,
     pooled_membership_scores,
@@ -33,10 +33,10 @@ def scored(real: pd.DataFrame, synthetic: pd.DataFrame, holdout: pd.DataFrame, s
     return {score.name: score for score in found}
 
 
-def made_game(scores: dict[str, np.ndarray], n_members: int, is_worst: np.ndarray | None = None) -> Game:
+def made_game(scores: dict[str, np.ndarray], n_members: int, is_worst: np.ndarray | None = None) -> AttackedTable:
     """A game with given scores, members first."""
     n = len(next(iter(scores.values())))
-    return Game(
+    return AttackedTable(
         is_member=np.arange(n) < n_members,
         is_random=np.ones(n, dtype=bool),
         is_worst=np.zeros(n, dtype=bool) if is_worst is None else is_worst,
@@ -148,7 +148,7 @@ def test_power_on_a_small_part_of_adult() -> None:
 @pytest.mark.slow
 def test_power_on_german_credit_pooled_over_splits(shared_data: Path) -> None:
     table = pd.read_parquet(shared_data / "german_credit.parquet")
-    games: dict[str, list[Game]] = {"leaking": [], "innocent": []}
+    games: dict[str, list[AttackedTable]] = {"leaking": [], "innocent": []}
     for seed in range(5):
         order = table.sample(frac=1.0, random_state=seed, ignore_index=True)
         real, holdout, fresh = order[:400], order[400:800], order[800:]

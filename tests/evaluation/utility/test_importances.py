@@ -14,7 +14,7 @@ from synthgan.evaluation.utility.importances import (
     permutation_importances,
     rank_correlation,
 )
-from synthgan.evaluation.utility.models import Fitted
+from synthgan.evaluation.utility.models import FittedModel
 from synthgan.evaluation.utility.prediction import Problem, prediction_problem
 
 COLUMNS = [*"abcde"]
@@ -34,8 +34,8 @@ def problem(n_columns: int = 5) -> Problem:
     return found
 
 
-def weighing(*weights: float) -> Fitted:
-    return Fitted(predict=lambda rows: rows @ np.array(weights))
+def weighing(*weights: float) -> FittedModel:
+    return FittedModel(predict=lambda rows: rows @ np.array(weights))
 
 
 def test_a_shuffled_column_costs_what_the_model_gets_from_it() -> None:
