@@ -33,7 +33,7 @@ from benchmarks.calibration_report import markdown  # noqa: E402
 from benchmarks.cells import Cell, CellStore  # noqa: E402
 from benchmarks.generate import GENERATORS  # noqa: E402
 from benchmarks.tables import BenchmarkTable, load_table  # noqa: E402
-from synthgan.evaluation.compared.tables import compare  # noqa: E402
+from synthgan.evaluation.compared.compared_tables import compare  # noqa: E402
 
 BUILT_IN = ("bootstrap", "independent")
 

@@ -38,7 +38,7 @@ from benchmarks.provenance import provenance  # noqa: E402
 from benchmarks.tables import BenchmarkTable, load_table  # noqa: E402
 from synthgan import Synthesizer, SynthganWarning, load  # noqa: E402
 from synthgan.config import to_dict  # noqa: E402
-from synthgan.evaluation.compared.tables import compare  # noqa: E402
+from synthgan.evaluation.compared.compared_tables import compare  # noqa: E402
 from synthgan.evaluation.fidelity.shapes import shape_errors  # noqa: E402
 from synthgan.evaluation.fidelity.trends import trend_errors  # noqa: E402
 

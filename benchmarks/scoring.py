@@ -15,7 +15,7 @@ import pandas as pd
 
 from benchmarks import xgb
 from benchmarks.tables import BenchmarkTable
-from synthgan.evaluation.compared.tables import ComparedTables, compare
+from synthgan.evaluation.compared.compared_tables import ComparedTables, compare
 from synthgan.evaluation.coverage.alpha_beta import alpha_precision_beta_recall
 from synthgan.evaluation.coverage.coverage import coverage_scores
 from synthgan.evaluation.disclosure.copies import closer_to_train_score, copy_score

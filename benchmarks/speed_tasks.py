@@ -56,7 +56,7 @@ def measure(
     from synthgan.networks.generator import Generator
     from synthgan.sampling.draws import CPU_CHUNK_ROWS, draw_rows
     from synthgan.sampling.pieces import on_all_cores
-    from synthgan.sampling.streams import Streams
+    from synthgan.sampling.random_streams import Streams
     from synthgan.tables.columns.levels import LevelEncoder
     from synthgan.tables.sources.open import open_source
     from synthgan.training.effort import resolve

@@ -8,7 +8,7 @@ from sklearn.metrics import mean_squared_error, r2_score, roc_auc_score
 from sklearn.model_selection import StratifiedKFold
 from xgboost import XGBClassifier, XGBRegressor
 
-from synthgan.evaluation.compared.tables import ComparedTables
+from synthgan.evaluation.compared.compared_tables import ComparedTables
 
 
 def c2st(tables: ComparedTables, *, n_jobs: int = 1, seed: int = 0) -> dict[str, float]:

@@ -64,7 +64,7 @@ TESTED_THROUGH = {
     "review/report/blocks.py": "review/report/test_page.py",
     "review/report/figures.py": "review/report/test_page.py",
     "review/report/svg.py": "review/report/test_page.py",
-    "review/report/tables.py": "review/report/test_page.py",
+    "review/report/table_sections.py": "review/report/test_page.py",
     "review/verdicts.py": "review/test_gates.py",
     "review/wording.py": "review/test_gates.py",
     "tables/axes/axis_search.py": "tables/axes/test_grids.py",

@@ -14,7 +14,7 @@ from threadpoolctl import threadpool_limits
 
 from synthgan.errors import DataError, SettingsError, SourceError
 from synthgan.evaluation.compared.column_roles import kinds_of
-from synthgan.evaluation.compared.tables import compare
+from synthgan.evaluation.compared.compared_tables import compare
 from synthgan.evaluation.compared.written_values import read_written
 from synthgan.evaluation.disclosure.copies import copies_warning
 from synthgan.evaluation.evidence_of_tables import evidence_of

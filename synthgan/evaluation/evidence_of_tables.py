@@ -9,8 +9,8 @@ from itertools import combinations
 import numpy as np
 
 from synthgan.evaluation.compared.column_roles import TimeRole
+from synthgan.evaluation.compared.compared_tables import Codes, ComparedTables, Floats
 from synthgan.evaluation.compared.contingency import ContingencyTables
-from synthgan.evaluation.compared.tables import Codes, ComparedTables, Floats
 from synthgan.evaluation.compared.value_texts import OTHER, instant_text, level_texts
 from synthgan.evaluation.evidence import ColumnEvidence, Evidence, Matrix, PairEvidence, instant_of
 from synthgan.evaluation.fidelity.correlations import correlation_matrix

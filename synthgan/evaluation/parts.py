@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 
 from synthgan.evaluation.catalogue import definition
-from synthgan.evaluation.compared.tables import ComparedTables
+from synthgan.evaluation.compared.compared_tables import ComparedTables
 from synthgan.evaluation.coverage.coverage import coverage_scores
 from synthgan.evaluation.disclosure.copies import copy_scores
 from synthgan.evaluation.disclosure.disclosure import disclosure_scores

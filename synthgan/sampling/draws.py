@@ -21,7 +21,7 @@ from synthgan.networks.generator import Generator
 from synthgan.networks.layers import LevelAxis, gumbel_like
 from synthgan.networks.products import ROW_BLOCK
 from synthgan.sampling.pieces import on_all_cores
-from synthgan.sampling.streams import Streams
+from synthgan.sampling.random_streams import Streams
 from synthgan.tables.columns.protocol import LevelCondition
 
 LATENTS = 8_192

@@ -21,7 +21,7 @@ from synthgan.sampling.draws import (
     draw_rows,
     wanted_effective_size,
 )
-from synthgan.sampling.streams import Streams
+from synthgan.sampling.random_streams import Streams
 from synthgan.tables.codec import CodeCondition, Decoder, TableCodec
 from synthgan.tables.conditions.predicates import ColumnPredicate
 

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from synthgan.evaluation import Scores, evaluate
-from synthgan.evaluation.compared.tables import compare
+from synthgan.evaluation.compared.compared_tables import compare
 from synthgan.evaluation.evidence import Evidence
 from synthgan.evaluation.evidence_of_tables import correlation_ratio, evidence_of
 from synthgan.evaluation.fidelity import shapes, trends

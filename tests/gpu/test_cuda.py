@@ -14,7 +14,7 @@ import synthgan
 from synthgan import Synthesizer
 from synthgan.critics.marginal_door import ExactMarginals
 from synthgan.sampling.draws import DeviceCondition, draw_conditioned, draw_rows
-from synthgan.sampling.streams import Streams
+from synthgan.sampling.random_streams import Streams
 from tests.orders_table import TINY, orders
 from tests.small_tables import small_layout, small_table
 

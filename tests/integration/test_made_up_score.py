@@ -9,7 +9,7 @@ import pytest
 import synthgan
 from synthgan.evaluation import parts
 from synthgan.evaluation.catalogue import CATALOGUE, GROUPS, Definition
-from synthgan.evaluation.compared.tables import ComparedTables
+from synthgan.evaluation.compared.compared_tables import ComparedTables
 from synthgan.evaluation.disclosure import disclosure
 from synthgan.evaluation.disclosure.risk import unpaired_risk
 from synthgan.evaluation.scores import Score, Scores

@@ -11,8 +11,8 @@ from synthgan.errors import ModelFileError
 from synthgan.networks.generator import Generator
 from synthgan.sampling import draws
 from synthgan.sampling.draws import DeviceCondition, Draw, draw_conditioned, draw_rows
+from synthgan.sampling.random_streams import Streams
 from synthgan.sampling.sampler import BATCH_ROWS, FREE_BATCH_ROWS, free_batch_rows
-from synthgan.sampling.streams import Streams
 from synthgan.tables.columns.protocol import LevelCondition
 from tests.small_tables import small_layout
 from tests.torch_threads import torch_threads

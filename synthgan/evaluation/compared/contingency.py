@@ -6,8 +6,8 @@ from typing import Literal
 
 import numpy as np
 
+from synthgan.evaluation.compared.compared_tables import Codes, ComparedTables, Floats
 from synthgan.evaluation.compared.resampling import Resamples
-from synthgan.evaluation.compared.tables import Codes, ComparedTables, Floats
 
 Edges = Literal["own", "shared"]
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from synthgan.evaluation.compared.tables import Codes, Floats
+from synthgan.evaluation.compared.compared_tables import Codes, Floats
 
 
 def quantile_edges(values: Floats, levels: Sequence[float] | Floats) -> Floats:

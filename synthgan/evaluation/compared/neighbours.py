@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from synthgan.evaluation.compared.tables import ComparedTables, Floats
+from synthgan.evaluation.compared.compared_tables import ComparedTables, Floats
 
 Norm = Literal["l1", "l2"]
 

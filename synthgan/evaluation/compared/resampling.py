@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from synthgan.evaluation.compared.tables import Codes, Floats
+from synthgan.evaluation.compared.compared_tables import Codes, Floats
 
 N_RESAMPLES = 200
 N_GROUPS = 200

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from synthgan.evaluation.compared.tables import ComparedTables
+from synthgan.evaluation.compared.compared_tables import ComparedTables
 from synthgan.tables.arrow_types import NANOSECONDS
 
 MISSING = "(missing)"

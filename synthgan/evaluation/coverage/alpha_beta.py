@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from synthgan.evaluation.compared.compared_tables import ComparedTables, Floats
 from synthgan.evaluation.compared.neighbours import RowPoints, as_points, nearest
 from synthgan.evaluation.compared.resampling import N_RESAMPLES, centred_interval, resample
-from synthgan.evaluation.compared.tables import ComparedTables, Floats
 from synthgan.evaluation.scores import Score
 
 N_LEVELS = 30

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from synthgan.comparison import MODE_ROWS, REACHED_SHARE
+from synthgan.evaluation.compared.compared_tables import ComparedTables
 from synthgan.evaluation.compared.resampling import N_RESAMPLES, centred_interval, resample
-from synthgan.evaluation.compared.tables import ComparedTables
 from synthgan.evaluation.coverage.alpha_beta import NEIGHBOUR_ROWS, alpha_beta_scores
 from synthgan.evaluation.coverage.frechet import relative_frechet_distance
 from synthgan.evaluation.coverage.modes import mode_coverage

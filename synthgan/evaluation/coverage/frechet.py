@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from synthgan.comparison import Gaussian, frechet_distance, random_projection
-from synthgan.evaluation.compared.tables import ComparedTables, Floats
+from synthgan.evaluation.compared.compared_tables import ComparedTables, Floats
 
 _MOST_LEVELS = 100
 

@@ -15,9 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from synthgan.comparison import MODE_ROWS, REACHED_SHARE
+from synthgan.evaluation.compared.compared_tables import Codes, ComparedTables, Floats
 from synthgan.evaluation.compared.cuts import cut_at, n_cells, quantile_edges
 from synthgan.evaluation.compared.resampling import Resamples
-from synthgan.evaluation.compared.tables import Codes, ComparedTables, Floats
 
 N_BINS = 10
 """Bins of equally many real rows that a numeric column is cut into."""

@@ -13,8 +13,8 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from synthgan.evaluation.compared.compared_tables import ComparedTables, Floats
 from synthgan.evaluation.compared.neighbours import as_points, nearest
-from synthgan.evaluation.compared.tables import ComparedTables, Floats
 from synthgan.evaluation.disclosure.risk import (
     Risk,
     attack_tables,

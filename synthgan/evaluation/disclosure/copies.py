@@ -12,9 +12,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from synthgan.evaluation.compared.compared_tables import Codes, ComparedTables, Floats
 from synthgan.evaluation.compared.intervals import Z, wilson
 from synthgan.evaluation.compared.neighbours import as_points, nearest_two
-from synthgan.evaluation.compared.tables import Codes, ComparedTables, Floats
 from synthgan.evaluation.disclosure.risk import clumping, paired_excess
 from synthgan.evaluation.scores import Score
 

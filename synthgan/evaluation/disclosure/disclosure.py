@@ -14,7 +14,7 @@ from typing import Protocol
 import numpy as np
 
 from synthgan.errors import SettingsError
-from synthgan.evaluation.compared.tables import ComparedTables
+from synthgan.evaluation.compared.compared_tables import ComparedTables
 from synthgan.evaluation.disclosure.attribute_inference import attribute_inference_score
 from synthgan.evaluation.disclosure.linkability import linkability_score
 from synthgan.evaluation.disclosure.rare_values import rare_value_scores

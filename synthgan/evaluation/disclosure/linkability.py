@@ -13,8 +13,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from synthgan.evaluation.compared.compared_tables import ComparedTables
 from synthgan.evaluation.compared.neighbours import as_points, distance_blocks
-from synthgan.evaluation.compared.tables import ComparedTables
 from synthgan.evaluation.disclosure.risk import attack_tables, unpaired_risk
 from synthgan.evaluation.scores import Score
 

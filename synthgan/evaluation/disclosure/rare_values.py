@@ -17,8 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from synthgan.comparison import MODE_ROWS
+from synthgan.evaluation.compared.compared_tables import Codes, ComparedTables
 from synthgan.evaluation.compared.intervals import wilson
-from synthgan.evaluation.compared.tables import Codes, ComparedTables
 from synthgan.evaluation.disclosure.risk import paired_excess
 from synthgan.evaluation.scores import Score
 

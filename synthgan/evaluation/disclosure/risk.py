@@ -16,8 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import norm
 
+from synthgan.evaluation.compared.compared_tables import ComparedTables
 from synthgan.evaluation.compared.intervals import Z, difference, wilson
-from synthgan.evaluation.compared.tables import ComparedTables
 
 Key = TypeVar("Key")
 

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 from scipy.stats import rankdata
 
+from synthgan.evaluation.compared.compared_tables import ComparedTables, Floats
 from synthgan.evaluation.compared.resampling import Resamples, centred_interval
-from synthgan.evaluation.compared.tables import ComparedTables, Floats
 from synthgan.evaluation.scores import Score
 
 MOST_RESAMPLED = 500

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from synthgan.evaluation.compared.compared_tables import ComparedTables, Floats
 from synthgan.evaluation.compared.resampling import N_RESAMPLES, Resamples, centred_interval, resample
-from synthgan.evaluation.compared.tables import ComparedTables, Floats
 from synthgan.evaluation.fidelity.correlations import correlation_scores
 from synthgan.evaluation.fidelity.missingness import missingness_scores
 from synthgan.evaluation.fidelity.rare_slices import rare_slice_scores

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from synthgan.evaluation.compared.compared_tables import Codes, ComparedTables, Floats
 from synthgan.evaluation.compared.resampling import Resamples, centred_interval
-from synthgan.evaluation.compared.tables import Codes, ComparedTables, Floats
 from synthgan.evaluation.scores import Score
 
 N_SHOWN = 20

@@ -18,9 +18,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from synthgan.comparison import MODE_ROWS
+from synthgan.evaluation.compared.compared_tables import Codes, ComparedTables, Floats
 from synthgan.evaluation.compared.cuts import cut_at, n_cells, quantile_edges
 from synthgan.evaluation.compared.resampling import N_RESAMPLES, Resamples, centred_interval, resample
-from synthgan.evaluation.compared.tables import Codes, ComparedTables, Floats
 from synthgan.evaluation.compared.value_texts import MISSING, level_texts, number_text
 from synthgan.evaluation.scores import Score
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from synthgan.evaluation.compared.compared_tables import Codes, ComparedTables, Floats
 from synthgan.evaluation.compared.resampling import Resamples
-from synthgan.evaluation.compared.tables import Codes, ComparedTables, Floats
 
 _KS_DECIMALS = 14
 _KS_LARGEST = 1e10

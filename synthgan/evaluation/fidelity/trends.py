@@ -13,9 +13,9 @@ from itertools import combinations
 
 import numpy as np
 
+from synthgan.evaluation.compared.compared_tables import ComparedTables, Floats
 from synthgan.evaluation.compared.contingency import ContingencyTables, Edges
 from synthgan.evaluation.compared.resampling import Resamples
-from synthgan.evaluation.compared.tables import ComparedTables, Floats
 from synthgan.evaluation.fidelity.correlations import correlation_matrix, resampled_correlations
 
 CORRELATION_THRESHOLD = 0.5

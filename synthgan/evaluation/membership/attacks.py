@@ -16,8 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import logsumexp
 
+from synthgan.evaluation.compared.compared_tables import ComparedTables, Floats
 from synthgan.evaluation.compared.neighbours import RowPoints, as_points, distance_blocks, smallest_distances
-from synthgan.evaluation.compared.tables import ComparedTables, Floats
 
 N_NEIGHBOURS = 5
 N_COMPONENTS = 10

@@ -21,8 +21,8 @@ from scipy.signal import fftconvolve
 from scipy.stats import betabinom, norm
 
 from synthgan.errors import DataError
+from synthgan.evaluation.compared.compared_tables import Floats, compare
 from synthgan.evaluation.compared.intervals import roc_auc, wilson
-from synthgan.evaluation.compared.tables import Floats, compare
 from synthgan.evaluation.membership.attacks import ATTACKS, attacker_view
 
 FALSE_POSITIVE_RATES = (0.1, 0.01, 0.001)

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from synthgan.evaluation.compared.compared_tables import ComparedTables, Floats
 from synthgan.evaluation.compared.neighbours import as_points
-from synthgan.evaluation.compared.tables import ComparedTables, Floats
 from synthgan.evaluation.membership.attacks import ATTACKS, attacker_view
 from synthgan.evaluation.membership.judging import (
     FALSE_POSITIVE_RATES,

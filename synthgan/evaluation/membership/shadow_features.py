@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from synthgan.evaluation.compared.compared_tables import ComparedTables, Floats
 from synthgan.evaluation.compared.neighbours import RowPoints, as_points, smallest_distances
-from synthgan.evaluation.compared.tables import ComparedTables, Floats
 
 NEAR_SHARE = 0.05
 """Numbers within this share of the population's ranks of a record's own count as equal to it."""

@@ -16,7 +16,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from synthgan.errors import DataError, SettingsError
-from synthgan.evaluation.compared.tables import Floats, compare
+from synthgan.evaluation.compared.compared_tables import Floats, compare
 from synthgan.evaluation.membership.judging import FAMILY_ERROR, AttackResult, AttackTrial, pool, score_trial
 from synthgan.evaluation.membership.shadow_features import RecordQueries, summary
 

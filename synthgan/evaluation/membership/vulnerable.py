@@ -12,8 +12,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from synthgan.evaluation.compared.compared_tables import ComparedTables, Floats
 from synthgan.evaluation.compared.neighbours import RowPoints, as_points, smallest_distances
-from synthgan.evaluation.compared.tables import ComparedTables, Floats
 
 N_NEIGHBOURS = 5
 

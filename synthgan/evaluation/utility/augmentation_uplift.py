@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from synthgan.evaluation.compared.tables import Codes, ComparedTables, Floats
+from synthgan.evaluation.compared.compared_tables import Codes, ComparedTables, Floats
 from synthgan.evaluation.scores import Score
 from synthgan.evaluation.utility.measures import (
     MEASURES,

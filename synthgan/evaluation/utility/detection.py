@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from synthgan.evaluation.compared.compared_tables import ComparedTables, Floats
 from synthgan.evaluation.compared.intervals import Z, roc_auc
-from synthgan.evaluation.compared.tables import ComparedTables, Floats
 from synthgan.evaluation.scores import Score
 
 N_FOLDS = 3

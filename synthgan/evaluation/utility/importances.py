@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import numpy as np
 from scipy.stats import rankdata
 
-from synthgan.evaluation.compared.tables import Floats
+from synthgan.evaluation.compared.compared_tables import Floats
 from synthgan.evaluation.scores import Score
 from synthgan.evaluation.utility.measures import MEASURES, once, percentile_interval
 from synthgan.evaluation.utility.models import FittedModel

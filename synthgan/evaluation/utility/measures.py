@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from synthgan.evaluation.catalogue import Definition, definition
-from synthgan.evaluation.compared.tables import Floats
+from synthgan.evaluation.compared.compared_tables import Floats
 from synthgan.evaluation.utility.models import Task
 
 Counts = NDArray[np.uint16]

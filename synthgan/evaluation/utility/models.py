@@ -15,7 +15,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from synthgan.evaluation.compared.tables import Codes, Floats
+from synthgan.evaluation.compared.compared_tables import Codes, Floats
 
 Task = Literal["binary", "multiclass", "regression"]
 

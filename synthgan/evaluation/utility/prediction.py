@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from synthgan.evaluation.compared.tables import Codes, ComparedTables, Floats
+from synthgan.evaluation.compared.compared_tables import Codes, ComparedTables, Floats
 from synthgan.evaluation.utility.models import Setting, Task
 
 MAX_CLASSES = 50

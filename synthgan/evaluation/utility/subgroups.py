@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from synthgan.evaluation.compared.tables import Codes, ComparedTables, Floats
+from synthgan.evaluation.compared.compared_tables import Codes, ComparedTables, Floats
 from synthgan.evaluation.scores import Score
 from synthgan.evaluation.utility.measures import Counts, Measure, auc, explained, once, resample_counts
 from synthgan.evaluation.utility.prediction import Problem

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from synthgan.evaluation.compared.tables import ComparedTables, Floats
+from synthgan.evaluation.compared.compared_tables import ComparedTables, Floats
 from synthgan.evaluation.scores import Score
 from synthgan.evaluation.utility.importances import importance_agreement_score
 from synthgan.evaluation.utility.measures import (

@@ -18,7 +18,7 @@ from markupsafe import Markup
 from synthgan.evaluation.catalogue import ATTACKING
 from synthgan.loose_json import finite, mapping
 from synthgan.review.report.blocks import Block, Form, Points, Section, marked, named, table
-from synthgan.review.report.glossary import glossary_section
+from synthgan.review.report.glossary_section import glossary_section
 from synthgan.review.report.risks import (
     attacks_section,
     disclosure_section,
@@ -26,7 +26,7 @@ from synthgan.review.report.risks import (
     provenance_section,
     unprotected_section,
 )
-from synthgan.review.report.tables import columns_section, detection_section, pairs_section, utility_section
+from synthgan.review.report.table_sections import columns_section, detection_section, pairs_section, utility_section
 from synthgan.review.report.verdict import gates_table, headline, key_figures
 from synthgan.review.wording import figure, harmless, short
 

@@ -12,7 +12,7 @@ from synthgan.evaluation.catalogue import GROUPS, Group
 from synthgan.loose_json import finite, numbers
 from synthgan.review.report.blocks import Heading, Legend, Points, Section, Table, Text, marked, named
 from synthgan.review.report.figures import Estimate, strip
-from synthgan.review.report.glossary import terms_of
+from synthgan.review.report.glossary_section import terms_of
 from synthgan.review.wording import beside, counted, exactly, figure, listed, short, span
 
 if TYPE_CHECKING:

@@ -14,9 +14,9 @@ import pyarrow as pa
 from synthgan.tables.axes.axis import Axis
 from synthgan.tables.axes.raw_numbers import Mask, Numbers, conform
 from synthgan.tables.columns.binning import Segments, make_binning
-from synthgan.tables.columns.bounds import clip_to_bounds, declared_bounds, rows_beyond
 from synthgan.tables.columns.cells import moments
 from synthgan.tables.columns.curve import TickLookup
+from synthgan.tables.columns.numeric_bounds import clip_to_bounds, declared_bounds, rows_beyond
 from synthgan.tables.columns.numeric_conditions import compile_numeric
 from synthgan.tables.columns.numeric_levels import INFINITE_LEVELS, NumericLevels, value_order
 from synthgan.tables.columns.protocol import Codes, FitRules, LevelCondition, LevelFacts, Losses, Positions

@@ -10,8 +10,8 @@ import pandas as pd
 import pytest
 
 from synthgan.evaluation.compared import contingency
+from synthgan.evaluation.compared.compared_tables import ComparedTables, compare
 from synthgan.evaluation.compared.resampling import Resamples, centred_interval, resample
-from synthgan.evaluation.compared.tables import ComparedTables, compare
 from synthgan.evaluation.coverage.modes import mode_coverage
 from synthgan.evaluation.fidelity.correlations import correlation_errors, resampled_correlations
 from synthgan.evaluation.fidelity.fidelity import fidelity_scores

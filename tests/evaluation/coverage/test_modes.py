@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from synthgan.evaluation.compared.tables import ComparedTables, compare
+from synthgan.evaluation.compared.compared_tables import ComparedTables, compare
 from synthgan.evaluation.coverage import modes
 from synthgan.evaluation.coverage.alpha_beta import alpha_beta_scores
 from synthgan.evaluation.coverage.coverage import coverage_scores

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from synthgan.evaluation.compared.tables import ComparedTables, compare
+from synthgan.evaluation.compared.compared_tables import ComparedTables, compare
 from synthgan.evaluation.disclosure.attribute_inference import (
     GUESSERS,
     attribute_inference_score,

@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 from scipy.spatial.distance import cdist
 
+from synthgan.evaluation.compared.compared_tables import compare
 from synthgan.evaluation.compared.neighbours import as_points, nearest, nearest_two
-from synthgan.evaluation.compared.tables import compare
 from synthgan.evaluation.coverage.alpha_beta import alpha_precision_beta_recall
 from synthgan.evaluation.disclosure.copies import (
     RealNeighbours,

@@ -10,7 +10,7 @@ import pytest
 
 from synthgan.datasets import load_adult
 from synthgan.errors import SettingsError
-from synthgan.evaluation.compared.tables import compare
+from synthgan.evaluation.compared.compared_tables import compare
 from synthgan.evaluation.disclosure.disclosure import disclosure_scores
 from synthgan.evaluation.scores import Score, Scores
 

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from synthgan.evaluation.compared.tables import compare
+from synthgan.evaluation.compared.compared_tables import compare
 from synthgan.evaluation.disclosure.linkability import N_NEIGHBOURS, dealt_columns, linkability_score, linked
 from synthgan.evaluation.scores import Score
 

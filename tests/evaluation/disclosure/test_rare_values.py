@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from synthgan.evaluation.compared.tables import ComparedTables, compare
+from synthgan.evaluation.compared.compared_tables import ComparedTables, compare
 from synthgan.evaluation.disclosure.rare_values import (
     Carriers,
     Recurrence,

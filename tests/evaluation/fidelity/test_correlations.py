@@ -10,8 +10,8 @@ import pandas as pd
 import pytest
 from scipy.stats import spearmanr
 
+from synthgan.evaluation.compared.compared_tables import compare
 from synthgan.evaluation.compared.resampling import resample
-from synthgan.evaluation.compared.tables import compare
 from synthgan.evaluation.fidelity.correlations import correlation_errors, correlation_matrix, correlation_scores
 
 

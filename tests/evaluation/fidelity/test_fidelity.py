@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from synthgan.evaluation.compared.compared_tables import ComparedTables, compare
 from synthgan.evaluation.compared.contingency import Edges
-from synthgan.evaluation.compared.tables import ComparedTables, compare
 from synthgan.evaluation.fidelity.fidelity import fidelity_scores
 from synthgan.evaluation.fidelity.missingness import missing_errors
 from synthgan.evaluation.fidelity.shapes import shape_errors

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from synthgan.evaluation.compared.compared_tables import ComparedTables, compare
 from synthgan.evaluation.compared.resampling import resample
-from synthgan.evaluation.compared.tables import ComparedTables, compare
 from synthgan.evaluation.fidelity.missingness import missing_errors, missing_pattern_error, missingness_scores
 
 

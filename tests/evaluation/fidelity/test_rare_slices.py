@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from synthgan.evaluation.compared.tables import compare
+from synthgan.evaluation.compared.compared_tables import compare
 from synthgan.evaluation.fidelity import rare_slices
 from synthgan.evaluation.fidelity.rare_slices import MAX_ROWS, rare_slice_scores
 from synthgan.evaluation.scores import Score

@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from synthgan.evaluation.compared.compared_tables import ComparedTables, compare
 from synthgan.evaluation.compared.neighbours import RowPoints
-from synthgan.evaluation.compared.tables import ComparedTables, compare
 from synthgan.evaluation.membership.attacks import (
     MAX_COLUMNS,
     AttackerView,

@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 
 from synthgan.datasets import load_adult
+from synthgan.evaluation.compared.compared_tables import ComparedTables, compare
 from synthgan.evaluation.compared.intervals import roc_auc
-from synthgan.evaluation.compared.tables import ComparedTables, compare
 from synthgan.evaluation.membership.attacks import ATTACKS
 from synthgan.evaluation.membership.membership import (
     FEWEST_JUDGED,

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from synthgan.errors import DataError, SettingsError
-from synthgan.evaluation.compared.tables import compare
+from synthgan.evaluation.compared.compared_tables import compare
 from synthgan.evaluation.membership.shadow_features import N_LEVELS, RecordQueries, summary
 from synthgan.evaluation.membership.shadow_models import ShadowAttack, shadow_attack
 from synthgan.evaluation.membership.vulnerable import vulnerable_rows

@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from synthgan.evaluation.compared.compared_tables import compare
 from synthgan.evaluation.compared.neighbours import as_points
-from synthgan.evaluation.compared.tables import compare
 from synthgan.evaluation.membership.vulnerable import farthest, isolation, n_worst_cases, vulnerable_rows
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from synthgan.evaluation.compared.tables import ComparedTables, compare
+from synthgan.evaluation.compared.compared_tables import ComparedTables, compare
 from synthgan.evaluation.utility.measures import auc, resample_counts
 from synthgan.evaluation.utility.prediction import Problem, prediction_problem
 from synthgan.evaluation.utility.subgroups import (

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from synthgan.evaluation.compared.tables import compare
+from synthgan.evaluation.compared.compared_tables import compare
 from synthgan.evaluation.scores import Score
 from synthgan.evaluation.utility.models import MODELS
 from synthgan.evaluation.utility.prediction import Problem, prediction_problem

@@ -16,7 +16,7 @@ import pytest
 
 from synthgan.errors import DataError, SchemaError
 from synthgan.evaluation.compared.column_roles import kinds_of
-from synthgan.evaluation.compared.tables import compare
+from synthgan.evaluation.compared.compared_tables import compare
 from synthgan.tables.kinds import Kind
 from synthgan.tables.schema.schema import ColumnSchema, TableSchema
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import torch
 
-from synthgan.sampling.streams import STREAMS, Streams
+from synthgan.sampling.random_streams import STREAMS, Streams
 
 
 def seeds(streams: Streams, n: int) -> list[int]:
