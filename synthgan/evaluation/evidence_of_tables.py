@@ -16,6 +16,7 @@ from synthgan.evaluation.evidence import ColumnEvidence, Evidence, Matrix, PairE
 from synthgan.evaluation.fidelity.correlations import correlation_matrix
 from synthgan.evaluation.fidelity.shapes import shape_errors
 from synthgan.evaluation.fidelity.trends import trend_errors
+from synthgan.tables.arrow_types import DAY, NANOSECONDS
 
 N_BINS = 30
 """Most bins of a number."""
@@ -27,8 +28,6 @@ MOST_COLUMNS = 60
 """Most columns of the pair matrices."""
 
 _TRIMMED = 0.005
-_SECOND = 1e9
-_DAY = 86_400 * _SECOND
 _MOST_STEPS = 1e12
 
 
@@ -56,7 +55,7 @@ def _numeric(tables: ComparedTables, column: str, shape_error: float | None) -> 
         counts = np.bincount(np.digitize(present, bounds[1:-1]), minlength=len(bounds) - 1)
         shares[name] = tuple((counts / max(len(present), 1)).tolist())
         missing[name] = 1.0 - len(present) / len(values)
-    edges: list[float] = (bounds / _SECOND if clock == "duration" else bounds).tolist()
+    edges: list[float] = (bounds / NANOSECONDS["s"] if clock == "duration" else bounds).tolist()
     if clock == "instant":  # to the second, as they are written
         edges = [instant for edge in edges if (instant := instant_of(instant_text(edge))) is not None]
     return ColumnEvidence(
@@ -78,7 +77,7 @@ def _edges(values: Floats, clock: TimeRole | None) -> Floats:
     low, high = np.quantile(finite, [_TRIMMED, 1 - _TRIMMED], method="nearest")
     if low == high:
         low, high = finite.min(), finite.max()
-    step = 1.0 if clock is None else _DAY
+    step = 1.0 if clock is None else float(DAY)
     if bool((np.mod(finite, step) == 0).all()) and (high - low) / step < _MOST_STEPS:
         n_steps = (high - low) / step + 1
         width = math.ceil(n_steps / N_BINS)

@@ -14,7 +14,9 @@ Edges = Literal["own", "shared"]
 N_BINS = 10
 """Bins of equal width that a number is cut into."""
 
-_DENSE_CELLS = 4_000_000
+DENSE_CELLS = 4_000_000
+"""Most cells of a table that are counted in an array with a place for each; larger tables are sorted."""
+
 _MOST_RESAMPLED = 2000
 _FINEST = 1e-12
 
@@ -93,7 +95,7 @@ class ContingencyTables:
 
     def _places(self, left: str, right: str, keys: Codes) -> Codes:
         """Place among ``keys``, in order, of each row's cell in the second table."""
-        if self.sizes[left] * self.sizes[right] > _DENSE_CELLS:
+        if self.sizes[left] * self.sizes[right] > DENSE_CELLS:
             return np.searchsorted(keys, self._keys(left, right, 1)).astype(np.int64)
         places = np.zeros(int(keys[-1]) + 1, dtype=np.int64)
         places[keys] = np.arange(len(keys))
@@ -105,7 +107,7 @@ class ContingencyTables:
     def _counts(self, left: str, right: str, which: Literal[0, 1]) -> tuple[Codes, Floats]:
         """Keys of the cells that occur, in order, and their counts."""
         keys = self._keys(left, right, which)
-        if self.sizes[left] * self.sizes[right] <= _DENSE_CELLS:
+        if self.sizes[left] * self.sizes[right] <= DENSE_CELLS:
             counts = np.bincount(keys)
             occupied = np.flatnonzero(counts)
             return occupied, counts[occupied].astype(np.float64)

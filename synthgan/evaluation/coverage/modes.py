@@ -16,13 +16,13 @@ from numpy.typing import NDArray
 
 from synthgan.comparison import MODE_ROWS, REACHED_SHARE
 from synthgan.evaluation.compared.compared_tables import Codes, ComparedTables, Floats
+from synthgan.evaluation.compared.contingency import DENSE_CELLS
 from synthgan.evaluation.compared.cuts import cut_at, n_cells, quantile_edges
 from synthgan.evaluation.compared.resampling import Resamples
 
 N_BINS = 10
 """Bins of equally many real rows that a numeric column is cut into."""
 
-_DENSE_CELLS = 4_000_000
 _FAR = 5.0
 _BLOCK = 1000
 
@@ -104,7 +104,7 @@ class _Gained:
 
 def _reached(real: Codes, synthetic: Codes, n_keys: int, scale: float, gained: _Gained | None) -> tuple[int, int]:
     """Modes reached and modes of one column or pair, given each row's cell."""
-    if n_keys > _DENSE_CELLS:
+    if n_keys > DENSE_CELLS:
         found, place = np.unique(real, return_inverse=True)
         at = np.searchsorted(found, synthetic)
         known = np.minimum(at, len(found) - 1)

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from synthgan.comparison import MODE_ROWS
 from synthgan.evaluation.compared.compared_tables import Codes, ComparedTables
+from synthgan.evaluation.compared.contingency import DENSE_CELLS
 from synthgan.evaluation.compared.intervals import wilson
 from synthgan.evaluation.disclosure.risk import paired_excess
 from synthgan.evaluation.scores import Score
@@ -35,8 +36,6 @@ N_EXTREMES = 5
 
 MAX_PAIRS = 100
 """Most pairs of columns whose combinations are looked at, drawn at random."""
-
-_DENSE_CELLS = 4_000_000
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -152,7 +151,7 @@ def rare_combinations(tables: ComparedTables, first: str, second: str) -> Recurr
         name: np.where((codes[name] < 0) | (others[name] < 0), -1, codes[name] * width + others[name]) for name in codes
     }
     own = keys["train"][keys["train"] >= 0]
-    if tables.n_levels[first] * width <= _DENSE_CELLS:
+    if tables.n_levels[first] * width <= DENSE_CELLS:
         counts = np.bincount(own)
         rare = np.flatnonzero((counts > 0) & (counts < RARE_ROWS))
     else:

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from synthgan.comparison import MODE_ROWS
 from synthgan.evaluation.compared.compared_tables import Codes, ComparedTables, Floats
+from synthgan.evaluation.compared.contingency import DENSE_CELLS
 from synthgan.evaluation.compared.cuts import cut_at, n_cells, quantile_edges
 from synthgan.evaluation.compared.resampling import N_RESAMPLES, Resamples, centred_interval, resample
 from synthgan.evaluation.compared.value_texts import MISSING, level_texts, number_text
@@ -39,7 +40,6 @@ N_SHOWN = 10
 _QUANTILES = (0.01, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.99)
 _MOST_LEVELS = 20
 _MOST_PAIRS = 1000
-_DENSE_CELLS = 4_000_000
 _TINY = 1e-300
 
 
@@ -202,7 +202,7 @@ class _Distributions:
             keys, n_keys = _keys(self.columns, names, table)
             wanted = np.array([_key(self.columns, self.slices[place]) for place in places])
             order = np.argsort(wanted)
-            if n_keys <= _DENSE_CELLS:
+            if n_keys <= DENSE_CELLS:
                 owner_of = np.full(n_keys, -1)
                 owner_of[wanted] = places
                 owner = owner_of[keys]
@@ -256,7 +256,7 @@ def _rare_cells(
     columns: Mapping[str, _Column], names: tuple[str, ...], real: str, least: float, n_rows: int
 ) -> list[_Slice]:
     keys, n_keys = _keys(columns, names, real)
-    if n_keys <= _DENSE_CELLS:
+    if n_keys <= DENSE_CELLS:
         counts = np.bincount(keys)
         found = np.arange(len(counts))
     else:

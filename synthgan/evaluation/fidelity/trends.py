@@ -16,13 +16,10 @@ import numpy as np
 from synthgan.evaluation.compared.compared_tables import ComparedTables, Floats
 from synthgan.evaluation.compared.contingency import ContingencyTables, Edges
 from synthgan.evaluation.compared.resampling import Resamples
-from synthgan.evaluation.fidelity.correlations import correlation_matrix, resampled_correlations
+from synthgan.evaluation.fidelity.correlations import MOST_RESAMPLED, correlation_matrix, resampled_correlations
 
 CORRELATION_THRESHOLD = 0.5
 ASSOCIATION_THRESHOLD = 0.3
-
-MOST_RESAMPLED = 500
-"""Most pairs of columns that the interval of a mean rests on."""
 
 
 EXTREME_ROWS = 10

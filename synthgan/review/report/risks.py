@@ -12,6 +12,7 @@ from synthgan.errors import PrivacyError
 from synthgan.evaluation.catalogue import CATALOGUE
 from synthgan.loose_json import finite, mapping, sequence
 from synthgan.privacy.account.entries import DOOR_NAMES
+from synthgan.privacy.account.parameters import ROW
 from synthgan.review.report.blocks import (
     Block,
     Drawing,
@@ -288,7 +289,7 @@ def _path(path: Sequence[str]) -> str:
 
 def _promise(values: Mapping[str, Any], epsilon: float, delta: float | None) -> Text:
     unit = values.get("unit")
-    whom = "each row" if not isinstance(unit, str) or unit == "row" else marked("each person in '{}'", named(unit))
+    whom = "each row" if not isinstance(unit, str) or unit == ROW else marked("each person in '{}'", named(unit))
     rows = finite(values.get("rows_per_unit")) or 1
     limit = "" if whom == "each row" else f", of whom at most {counted(int(rows), 'row')} took part"
     factor = f" (e^{epsilon:g} = {figure(math.exp(epsilon))})" if epsilon < 50 else ""

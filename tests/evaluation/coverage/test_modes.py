@@ -68,7 +68,7 @@ def test_the_sparse_count_is_the_dense_one(monkeypatch: pytest.MonkeyPatch) -> N
     synthetic = real.iloc[:300].assign(b=real["a"].to_numpy()[:300])
     tables = compare({"real": real, "synthetic": synthetic})
     dense = mode_coverage(tables)
-    monkeypatch.setattr(modes, "_DENSE_CELLS", 0)
+    monkeypatch.setattr(modes, "DENSE_CELLS", 0)
     assert mode_coverage(tables) == dense
     assert 0 < dense.share < 1
 

@@ -86,7 +86,7 @@ def test_rare_combinations_by_hand() -> None:
 def test_many_cells_count_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     tables = compare({name: people(800, 1) for name in ("train", "whole", "synthetic", "holdout")})
     dense = rare_combinations(tables, "town", "job")
-    monkeypatch.setattr("synthgan.evaluation.disclosure.rare_values._DENSE_CELLS", 0)
+    monkeypatch.setattr("synthgan.evaluation.disclosure.rare_values.DENSE_CELLS", 0)
     assert rare_combinations(tables, "town", "job").counts() == dense.counts()
     assert dense.counts()["rare"] > 10
 

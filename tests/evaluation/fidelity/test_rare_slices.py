@@ -122,7 +122,7 @@ def test_many_levels_take_the_sparse_way_to_the_same_answer(monkeypatch: pytest.
     rng = np.random.default_rng(0)
     frames = [pd.DataFrame({name: rng.choice(12, 3000).astype(str) for name in "abc"}) for _ in range(2)]
     dense = scored(*frames)
-    monkeypatch.setattr(rare_slices, "_DENSE_CELLS", 1)
+    monkeypatch.setattr(rare_slices, "DENSE_CELLS", 1)
     sparse = scored(*frames)
     assert sparse.value == pytest.approx(dense.value)
     assert sparse.details == dense.details
