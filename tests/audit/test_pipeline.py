@@ -77,8 +77,8 @@ def test_evidence_is_there_to_be_found(name: str) -> None:
     """With a budget beyond all reason every game tells the tables apart: no attacker looks past the canary."""
     game = next(game for game in games(5000.0, 1e-5) if game.name == name)
     hidden = ("DP-SGD critic, sampled persons", "pipeline, number of persons")  # by a coin, by a 1% share of the budget
-    outcome = play(game, 240 if name in hidden else 40)
-    assert outcome.strongest.bounds["approximate"].false_positives[0] <= (8 if name in hidden else 2)
+    outcome = play(game, 480 if name in hidden else 40)
+    assert outcome.strongest.bounds["approximate"].false_positives[0] <= (24 if name in hidden else 2)
     assert outcome.strongest.epsilon > 0.4
 
 
