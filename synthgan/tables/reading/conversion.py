@@ -65,7 +65,8 @@ def _direct(values: pa.Array, target: pa.DataType, *, cut: bool) -> pa.Array | N
 def as_text(values: pa.Array) -> pa.Array:
     """How the values are written; whole floats as whole numbers, durations as pandas prints them."""
     if pat.is_floating(values.type):
-        whole = pc.and_(_is_whole(values), pc.less_equal(pc.abs(values), EXACT_FLOATS))
+        # As a float: Arrow would bring a whole number to the values' own type, and refuse it where that is float32.
+        whole = pc.and_(_is_whole(values), pc.less_equal(pc.abs(values), float(EXACT_FLOATS)))
         digits = only(values, whole).cast(pa.int64()).cast(pa.string())
         return pc.coalesce(digits, values.cast(pa.string()))
     if pat.is_duration(values.type):

@@ -113,7 +113,7 @@ class ColumnSchema:
 
     def __post_init__(self) -> None:
         """Check each fact by itself and against the kind."""
-        if self.kind not in TRAITS:
+        if self.kind not in tuple(TRAITS):  # a list is no kind either, and has no hash
             hint = did_you_mean(self.kind, TRAITS) or f"; the kinds are {', '.join(TRAITS)}"
             raise SchemaError(f"column {self.name!r} has an unknown kind {self.kind!r}{hint}")
         if self.bounds is not None:

@@ -186,7 +186,7 @@ def _fits(cells: pa.Array, kind: pa.DataType, decimal: str) -> bool:
         return False
     if pa.types.is_floating(kind):
         long = typed.filter(pc.match_substring_regex(cells, _LONG_NUMBER))
-        return not pc.any(pc.greater_equal(pc.abs(long), EXACT_FLOATS)).as_py()
+        return not pc.any(pc.greater_equal(pc.abs(long), float(EXACT_FLOATS))).as_py()
     return True
 
 

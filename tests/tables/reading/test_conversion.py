@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from synthgan.tables.reading.conversion import convert
+from synthgan.tables.reading.conversion import as_text, convert
 
 INF = float("inf")
 TOKYO = pa.timestamp("us", "Asia/Tokyo")
@@ -93,3 +93,8 @@ def test_no_value_raises_or_changes_another(ticks: list[int], held: Any, kind: A
     whole = convert(values, kind, cut=cut)
     alone = [convert(values.slice(place, 1), kind, cut=cut) for place in range(len(values))]
     assert whole.equals(pa.concat_arrays([pa.array([], whole.type), *alone]))
+
+
+@pytest.mark.parametrize("floats", [pa.float32(), pa.float64()], ids=str)
+def test_floats_of_every_width_are_written_as_text(floats: pa.DataType) -> None:
+    assert as_text(pa.array([1.0, None, 2.5, -3.0], floats)).to_pylist() == ["1", None, "2.5", "-3"]

@@ -344,6 +344,7 @@ def test_every_type_has_a_kind(data_type: pa.DataType) -> None:
     ("facts", "expected"),
     [
         ({"kind": "intger"}, "unknown kind 'intger'; did you mean 'integer'?"),
+        ({"kind": ["integer"]}, "unknown kind ['integer']; did you mean 'integer'?"),
         ({"kind": "integer", "bounds": Bounds(lower=2, upper=1)}, "the bounds of column 'x' are reversed"),
         ({"kind": "float", "bounds": Bounds(lower=float("nan"))}, "the lower bound of column 'x' must be finite"),
         ({"kind": "float", "bounds": Bounds(upper=float("inf"))}, "the upper bound of column 'x' must be finite"),
