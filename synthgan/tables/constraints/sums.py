@@ -93,8 +93,13 @@ class SumStep(Step):
         # as the total can hold it.
         values = state.filled(self._total.name, values, wanted & ~complete)
         if (wanted & ~complete).any() and values.null_count:
-            present, _ = self._add_up({name: np.where(part.valid, part.ticks, 0) for name, part in parts.items()})
-            nearest = np.clip(present, *self._scale.in_ticks(self._limits[self._total.name]))
+            present = {name: np.where(part.valid, part.ticks, 0) for name, part in parts.items()}
+            total, off = self._add_up(present)
+            first, last = self._scale.in_ticks(self._limits[self._total.name])
+            # Whole numbers beyond 64 bits have wrapped around; their sum as floats has not.
+            whole = not isinstance(self._scale, DecimalScale)
+            size = np.sum([part.astype(np.float64) for part in present.values()], axis=0) if whole else total
+            nearest = np.where(off, np.where(size >= last, last, first), total)
             values = pc.coalesce(values, self._scale.write(nearest, wanted & ~complete))
         known[self._total.name] = values
 
