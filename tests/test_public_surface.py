@@ -5,10 +5,16 @@ from __future__ import annotations
 import importlib.metadata
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 import synthgan
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
 
 PUBLIC = {
     "Bounds",
@@ -75,3 +81,15 @@ def test_the_command_module_is_the_entry_point() -> None:
     assert entry.value == "synthgan.cli.main:main"
     shown = subprocess.run([sys.executable, "-m", "synthgan", "--version"], capture_output=True, text=True, check=True)
     assert shown.stdout.strip() == f"synthgan, version {synthgan.__version__}"
+
+
+def test_every_file_of_the_package_is_in_its_wheel() -> None:
+    """What is no module is packed only where a pattern names it, and is missed only by who installs a wheel."""
+    package = Path(synthgan.__file__).parent
+    settings = tomllib.loads((package.parent / "pyproject.toml").read_text(encoding="utf-8"))
+    patterns = settings["tool"]["setuptools"]["package-data"]["synthgan"]
+    packed = {path for pattern in patterns for path in package.glob(pattern)}
+    others = {path for path in package.rglob("*") if path.is_file() and path.suffix not in (".py", ".pyc", ".pyo")}
+    assert others
+    assert sorted(path.name for path in others - packed) == []
+    assert all((folder / "__init__.py").is_file() for folder in {path.parent for path in package.rglob("*.py")})
