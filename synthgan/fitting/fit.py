@@ -155,7 +155,9 @@ def _trained(maker: DoorMaker, request: FitRequest, resume: Resume, *, seed: int
         resume.restore(trainer)
     progress = None if resume.path is None else _Progress(maker, resume.path, n_saved=n_saved)
     if progress is not None:
-        progress.save_releases(trainer)  # those of the first door, too: none is to be paid for twice
+        is_saved = progress.save_releases(trainer)  # those of the first door, too: none is to be paid for twice
+        if trainer is None and maker.n_releases and not is_saved:
+            progress.checkpoint.save(None)  # the fit may have entered an account since the file was written
     reason = "steps" if trainer is None else _run(trainer, request, progress)
     maker.close()
     history = [] if trainer is None else trainer.history

@@ -239,6 +239,14 @@ def test_a_fit_that_noise_left_no_column_goes_on_like_any_other(tmp_path: Path) 
     assert [each.state for each in LedgerFile(ledger).read().fits] == ["spent"]
 
 
+def test_a_fit_without_a_column_that_was_begun_without_an_account_enters_it_once(tmp_path: Path) -> None:
+    ledger, checkpoint = tmp_path / "fits.json", tmp_path / "fit.checkpoint"
+    nothing = {"schema": {"columns": {"note": "text"}}, "data": people(100)[["note"]]}
+    for account in (None, ledger, ledger, None, ledger):
+        fit(account, checkpoint=checkpoint, **nothing)
+    assert [each.state for each in LedgerFile(ledger).read().fits] == ["spent"]
+
+
 def test_a_place_is_taken_late_and_kept(tmp_path: Path) -> None:
     ledger = tmp_path / "fits.json"
     privacy = Privacy(1.0, ledger=ledger)
