@@ -169,7 +169,7 @@ def _closeness(table: BenchmarkTable, few: dict[str, pd.DataFrame], seed: int) -
     from sdmetrics.single_table import DCROverfittingProtection
 
     tables = compare(few, numeric=table.numeric, keep=_names(table))
-    score = scoring.closer_to_train_score(tables, np.random.default_rng(seed), max_rows=None)
+    score = scoring.closer_to_train_score(scoring.real_neighbours(tables, np.random.default_rng(seed), max_rows=None))
     frames = {name: plain(frame, table.numeric) for name, frame in few.items()}
     metadata = {"tables": {"t": _metadata(table)}}
     with warnings.catch_warnings():

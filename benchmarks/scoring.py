@@ -18,7 +18,7 @@ from benchmarks.tables import BenchmarkTable
 from synthgan.evaluation.compared.compared_tables import ComparedTables, compare
 from synthgan.evaluation.coverage.alpha_beta import alpha_precision_beta_recall
 from synthgan.evaluation.coverage.coverage import coverage_scores
-from synthgan.evaluation.disclosure.copies import closer_to_train_score, copy_score
+from synthgan.evaluation.disclosure.copies import closer_to_train_score, copy_score, real_neighbours
 from synthgan.evaluation.fidelity.fidelity import fidelity_scores
 
 
@@ -106,8 +106,8 @@ def _copies(tables: ComparedTables) -> dict[str, float]:
 
 
 def _dcr(tables: ComparedTables, seed: int) -> dict[str, float]:
-    score = closer_to_train_score(tables, np.random.default_rng(seed), max_rows=None, max_real=None)
-    return {"dcr_share": score.value}
+    neighbours = real_neighbours(tables, np.random.default_rng(seed), max_rows=None, max_real=None)
+    return {"dcr_share": closer_to_train_score(neighbours).value}
 
 
 def _coverage(tables: ComparedTables, seed: int) -> dict[str, float]:

@@ -49,6 +49,7 @@ class ExactFit:
         notices: none besides the codec's.
         ledger: None: nothing was promised.
         n_releases: 0: a run that is lost costs time, and nothing else.
+        account_fit: None; see `ledger`.
         tells_seconds: whether its model may say how long steps took.
     """
 
@@ -63,6 +64,7 @@ class ExactFit:
     notices: tuple[str, ...] = ()
     ledger: None = None
     n_releases: int = 0
+    account_fit: None = None
     tells_seconds: bool = True
 
     @classmethod

@@ -73,6 +73,10 @@ class DoorMaker(Protocol):
         """How many releases were paid for so far; those that a checkpoint lacks are lost with the run."""
 
     @property
+    def account_fit(self) -> str | None:
+        """What the fit is called in the account of its table; None without one."""
+
+    @property
     def tells_seconds(self) -> bool:
         """Whether the model may say how long steps took."""
 
@@ -147,7 +151,9 @@ def _maker(source: Source, request: FitRequest, resume: Resume, *, seed: int) ->
 def _trained(maker: DoorMaker, request: FitRequest, resume: Resume, *, seed: int) -> Model:
     """Train a generator before the doors, where the codec has any column for it."""
     codec, settings = maker.codec, maker.settings
-    n_saved = 0 if resume.run is None else maker.n_releases
+    # A file that lacks the fit's place in the account is as bad as one that lacks its releases: both were paid for.
+    is_current = resume.run is not None and resume.account_fit == maker.account_fit
+    n_saved = maker.n_releases if is_current else 0
     trainer = None
     if codec.layout.n_columns:
         doors, target = maker.open(request.device), codec.layout.place(request.target)
@@ -155,9 +161,7 @@ def _trained(maker: DoorMaker, request: FitRequest, resume: Resume, *, seed: int
         resume.restore(trainer)
     progress = None if resume.path is None else _Progress(maker, resume.path, n_saved=n_saved)
     if progress is not None:
-        is_saved = progress.save_releases(trainer)  # those of the first door, too: none is to be paid for twice
-        if trainer is None and maker.n_releases and not is_saved:
-            progress.checkpoint.save(None)  # the fit may have entered an account since the file was written
+        progress.save_releases(trainer)  # those of the first door, too: none is to be paid for twice
     reason = "steps" if trainer is None else _run(trainer, request, progress)
     maker.close()
     history = [] if trainer is None else trainer.history

@@ -240,12 +240,17 @@ class PrivateFit:
         """How many releases were reserved so far, in all runs."""
         return len(self.ledger.entries)
 
+    @property
+    def account_fit(self) -> str | None:
+        """What the fit is called in the account of its table."""
+        return self._account.fit
+
     def kept(self) -> Besides:
         """What another run needs to go on, besides the trainer and the journal. All of it was released, or is a key."""
         values = self._first.to_json() | {
             "plan": None if self._dp_sgd is None else dataclasses.asdict(self._dp_sgd),
             HOLDOUT_KEY: self.receipt.key.hex(),
-            ACCOUNT_FIT: self._account.fit,
+            ACCOUNT_FIT: self.account_fit,
         }
         return {} if self._marginals is None else self._marginals.state(), values
 

@@ -111,7 +111,7 @@ class SavedRun:
     path: Path
     identity: str
     seed: int
-    tensors: Mapping[str, Tensor] = field(repr=False)
+    tensors: dict[str, Tensor] = field(repr=False)
     values: Mapping[str, Any] = field(repr=False)
     tensors_besides: Mapping[str, Tensor] = field(repr=False)
     values_besides: Mapping[str, Any] = field(repr=False)
@@ -129,7 +129,7 @@ class SavedRun:
             )
 
     def restore(self, trainer: Trainer) -> None:
-        """Load the run into a trainer.
+        """Load the run into a trainer, and let go of the tensors: once is all they are needed, and they are large.
 
         Raises:
             ModelFileError: when a part is missing or damaged.
@@ -138,6 +138,7 @@ class SavedRun:
             trainer.load_state(self.tensors, dict(self.values))
         except (KeyError, TypeError, ValueError, IndexError, RuntimeError):
             raise unreadable(self.path) from None
+        self.tensors.clear()
 
 
 def identity_digest(identity: Mapping[str, Any]) -> str:

@@ -21,7 +21,7 @@ from synthgan.privacy.account.ledger import Ledger
 from synthgan.privacy.account.shared_file import LedgerFile
 from synthgan.privacy.dp_sgd import PrivateCritic
 from synthgan.privacy.mechanisms import Mechanisms
-from synthgan.training.checkpoint import Checkpoint
+from synthgan.training.checkpoint import Checkpoint, SavedRun
 from synthgan.training.loop import Trainer
 from tests.fitting.test_private import DECLARED, SMALL, people
 
@@ -189,6 +189,37 @@ def test_a_ledger_file_counts_a_killed_and_resumed_fit_once(
     fit(path, privacy=privacy)
     assert [fit.state for fit in LedgerFile(ledger).read().fits] == ["spent"]
     assert LedgerFile(ledger).guarantee() == (8.0, 1e-5)
+
+
+def test_a_place_in_an_account_is_kept_from_the_moment_it_is_taken(
+    path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A fit begun without an account is killed, goes on with one, and is killed again before a save was due."""
+    ledger = tmp_path / "fits.json"
+    for account in (None, ledger):
+        with monkeypatch.context() as patched:
+            kill_at_step(patched, 3)
+            with pytest.raises(Killed):
+                fit(path, privacy=Privacy(8.0, neural=0.0, ledger=account))
+    fit(path, privacy=Privacy(8.0, neural=0.0, ledger=ledger))
+    assert [fit.state for fit in LedgerFile(ledger).read().fits] == ["spent"]
+
+
+def test_what_was_restored_is_let_go_of(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The tensors of a checkpoint are as large as a trainer, and training takes hours."""
+    runs: list[SavedRun] = []
+    plain = SavedRun.restore
+
+    def restore(self: SavedRun, trainer: Trainer) -> None:
+        assert self.tensors
+        plain(self, trainer)
+        runs.append(self)
+
+    monkeypatch.setattr(SavedRun, "restore", restore)
+    privacy = Privacy(8.0, neural=0.0)
+    fit(path, privacy=privacy)
+    fit(path, privacy=privacy)
+    assert [run.tensors for run in runs] == [{}]
 
 
 @pytest.mark.parametrize(

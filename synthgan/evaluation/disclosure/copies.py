@@ -181,7 +181,7 @@ def copy_scores(tables: ComparedTables, rng: np.random.Generator, *, holdout: st
         return scores
     neighbours = real_neighbours(tables, rng, holdout=holdout)
     scores.append(near_copies_score(neighbours))
-    scores.append(_dcr_share(neighbours))
+    scores.append(closer_to_train_score(neighbours))
     ratio = nndr_score(neighbours)
     return scores if ratio is None else [*scores, ratio]
 
@@ -221,30 +221,12 @@ def near_copies_score(found: RealNeighbours) -> Score:
     )
 
 
-def closer_to_train_score(
-    tables: ComparedTables,
-    rng: np.random.Generator,
-    *,
-    real: str = "real",
-    synthetic: str = "synthetic",
-    holdout: str = "holdout",
-    max_rows: int | None = 10_000,
-    max_real: int | None = 20_000,
-) -> Score:
+def closer_to_train_score(found: RealNeighbours) -> Score:
     """DCR share: synthetic rows whose nearest real row is a training row and not a holdout row; 0.5 is ideal.
 
-    Equally many training and holdout rows take part, drawn at random; a tie counts half. A diagnostic: it can show that
-    something went wrong, never that nothing did. 10,000 rows give the share to within 0.01. Arguments as of
-    `real_neighbours`.
+    A tie counts half. A diagnostic: it can show that something went wrong, never that nothing did. 10,000 rows give the
+    share to within 0.01.
     """
-    return _dcr_share(
-        real_neighbours(
-            tables, rng, real=real, synthetic=synthetic, holdout=holdout, max_rows=max_rows, max_real=max_real
-        )
-    )
-
-
-def _dcr_share(found: RealNeighbours) -> Score:
     to_train, to_holdout = found.to_train[:, 0], found.to_holdout[:, 0]
     ties = to_train == to_holdout
     n = len(ties)

@@ -28,12 +28,13 @@ from synthgan.tables.sources.batches import Source
 from synthgan.tables.statistics.formats import Templates
 from synthgan.tables.statistics.histogram import Histogram
 from synthgan.tables.statistics.level_counts import LevelCounts
+from synthgan.tables.statistics.statistics import ColumnStatistics
 
 COUNT_SHARE = 0.02
 """Of the budget: counts the rows."""
 
 
-class PrivateStatistics:
+class PrivateStatistics(ColumnStatistics):
     """Column statistics released by mechanisms; every number in it may be published under the ledger's guarantee."""
 
     provenance: Provenance = "released"
@@ -47,27 +48,8 @@ class PrivateStatistics:
         released: tuple[ReleasedColumn, ...] = (),
     ) -> None:
         """Take finished releases; use `release` to make them."""
-        self._n_rows = n_rows
-        self._levels = dict(levels)
-        self._histograms = dict(histograms)
-        self._templates = dict(templates)
+        super().__init__(n_rows, levels, histograms, templates)
         self.released = released
-
-    def n_rows(self) -> float:
-        """Noisy number of rows, at least 1."""
-        return self._n_rows
-
-    def levels(self, column: str) -> LevelCounts:
-        """Noisy value counts of a column of levels."""
-        return self._levels[column]
-
-    def histogram(self, column: str) -> Histogram:
-        """Noisy histogram of a numeric column."""
-        return self._histograms[column]
-
-    def templates(self, column: str) -> Templates:
-        """The generic format of an identifier column."""
-        return self._templates[column]
 
     @classmethod
     def release(

@@ -7,7 +7,6 @@ reads statistics must not assume that counts are whole numbers or that every lev
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Protocol
 
 import numpy as np
 import pyarrow as pa
@@ -34,51 +33,30 @@ MIN_COUNT = 10
 """Rows behind a single value by default."""
 
 
-class ColumnStatistics(Protocol):
-    """What the codec may know of the table. The exact and the private twin both satisfy it."""
+class ColumnStatistics:
+    """What the codec may know of the table: the exact and the private twin differ in how they are made.
 
-    @property
-    def provenance(self) -> Provenance:
-        """What facts read off these statistics are worth: exact readings, or releases of a private mechanism."""
-
-    def n_rows(self) -> float:
-        """Number of rows."""
-
-    def levels(self, column: str) -> LevelCounts:
-        """Value counts of a categorical, boolean or constant column."""
-
-    def histogram(self, column: str) -> Histogram:
-        """Histogram of a numeric column."""
-
-    def templates(self, column: str) -> Templates:
-        """Formats of an identifier column."""
-
-
-class ExactStatistics:
-    """Exact counts from one pass over batches.
-
-    Memory is bounded per column: a numeric column with more than `MAX_DISTINCT` distinct values is summarised by a
-    seeded uniform sample of `SAMPLE_ROWS` rows (missing and infinite values, extremes of the grid and its spacing stay
-    exact); a level column lists at most `MAX_LISTED_LEVELS` levels.
+    Attributes:
+        provenance: what facts read off these statistics are worth: exact readings, or releases of a private mechanism.
     """
 
-    provenance: Provenance = "inferred-exact"
+    provenance: Provenance
 
     def __init__(
         self,
-        n_rows: int,
+        n_rows: float,
         levels: Mapping[str, LevelCounts],
         histograms: Mapping[str, Histogram],
         templates: Mapping[str, Templates],
     ) -> None:
-        """Take finished counts; use `collect` to count."""
+        """Take finished counts, by the names of the columns."""
         self._n_rows = n_rows
         self._levels = dict(levels)
         self._histograms = dict(histograms)
         self._templates = dict(templates)
 
     def n_rows(self) -> float:
-        """Number of rows."""
+        """Number of rows; of a private twin, a noisy one, at least 1."""
         return float(self._n_rows)
 
     def levels(self, column: str) -> LevelCounts:
@@ -92,6 +70,17 @@ class ExactStatistics:
     def templates(self, column: str) -> Templates:
         """Formats of an identifier column."""
         return self._templates[column]
+
+
+class ExactStatistics(ColumnStatistics):
+    """Exact counts from one pass over batches.
+
+    Memory is bounded per column: a numeric column with more than `MAX_DISTINCT` distinct values is summarised by a
+    seeded uniform sample of `SAMPLE_ROWS` rows (missing and infinite values, extremes of the grid and its spacing stay
+    exact); a level column lists at most `MAX_LISTED_LEVELS` levels.
+    """
+
+    provenance: Provenance = "inferred-exact"
 
     @classmethod
     def collect(

@@ -154,7 +154,7 @@ def test_share_by_hand() -> None:
         }
     )
     # 1 is nearer to train (0), 2 and 5 to the holdout (3), 9 ties at 10.
-    score = closer_to_train_score(tables, np.random.default_rng(0))
+    score = closer_to_train_score(real_neighbours(tables, np.random.default_rng(0)))
     assert score.value == pytest.approx(1.5 / 4)
     assert score.details == {"diagnostic": True, "n_rows": 4, "n_train": 2, "n_holdout": 2, "ties": 1}
 
@@ -164,8 +164,8 @@ def test_copies_with_noise_are_caught_and_fresh_rows_are_not_accused() -> None:
     rng = np.random.default_rng(3)
     leaky = train.assign(x=train["x"] + 0.01 * rng.normal(size=800))
     frames = {"real": train, "holdout": rows(800, 2)}
-    caught = closer_to_train_score(compare({**frames, "synthetic": leaky}), rng)
-    fresh = closer_to_train_score(compare({**frames, "synthetic": rows(800, 1)}), rng)
+    caught = closer_to_train_score(real_neighbours(compare({**frames, "synthetic": leaky}), rng))
+    fresh = closer_to_train_score(real_neighbours(compare({**frames, "synthetic": rows(800, 1)}), rng))
     assert caught.value > 0.9
     assert caught.interval is not None
     assert caught.interval[0] > 0.5
@@ -175,7 +175,7 @@ def test_copies_with_noise_are_caught_and_fresh_rows_are_not_accused() -> None:
 
 def test_equally_many_training_and_holdout_rows_take_part() -> None:
     tables = compare({"real": rows(500, 0), "synthetic": rows(300, 1), "holdout": rows(100, 2)})
-    score = closer_to_train_score(tables, np.random.default_rng(0), max_rows=50)
+    score = closer_to_train_score(real_neighbours(tables, np.random.default_rng(0), max_rows=50))
     assert (score.details["n_train"], score.details["n_holdout"], score.details["n_rows"]) == (100, 100, 50)
     assert abs(score.value - 0.5) < 0.25
 
